@@ -1,0 +1,38 @@
+"""Every error that gnode raises on purpose: one sentence that says what was expected, what came, and what to do."""
+
+import difflib
+from collections.abc import Mapping
+from typing import NoReturn, TypeVar
+
+Member = TypeVar("Member")
+
+
+class GnodeError(Exception):
+    """Base of all errors raised by gnode. The command line prints its text as one line and exits with 1."""
+
+
+class InvalidInput(GnodeError, ValueError):
+    """An argument, a key or a file's content is not what it must be."""
+
+
+class Diverged(GnodeError, ArithmeticError):
+    """A computation produced NaN or infinity, and going on would hide it."""
+
+
+class CannotScale(GnodeError, ArithmeticError):
+    """Critical initialisation has no solution for this field."""
+
+
+def must_have(expected: str, got: object, advice: str = "") -> NoReturn:
+    """Raise InvalidInput in the house style: "Must have ..., instead got ... ." and then what to do."""
+    sentence = f"Must have {expected}, instead got {got}."
+    raise InvalidInput(f"{sentence} {advice}".strip())
+
+
+def look_up(kind: str, name: str, members: Mapping[str, Member]) -> Member:
+    """The member of a registry called `name`; an InvalidInput with the nearest name where there is none."""
+    if name in members:
+        return members[name]
+    near = difflib.get_close_matches(str(name), members, n=1, cutoff=0.5)
+    advice = f"Did you mean {near[0]!r}?" if near else ""
+    must_have(f"a {kind} out of {', '.join(sorted(members))}", repr(name), advice)
