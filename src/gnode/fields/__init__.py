@@ -1,0 +1,41 @@
+"""Fields: how the state would move. A new one is a file here and a line in FIELDS."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gnode.fields.field import Field, FieldOptions
+from gnode.fields.gnode import GatedField, draw_gnode
+from gnode.fields.gru import GRUField, draw_gru
+from gnode.fields.node import UngatedField, draw_node
+
+__all__ = ["FIELDS", "Field", "FieldKind", "FieldOptions", "GRUField", "GatedField", "UngatedField"]
+
+
+@dataclass(frozen=True)
+class FieldKind:
+    """A registered kind of field.
+
+    Attributes:
+        draw: a random field from a generator and options.
+        hidden: the hidden widths of F where the user names none; None where F is a single layer by definition.
+        gated: whether options of the gate mean anything.
+        candidate_activation: nonlinearity of F's last layer where the user names none.
+        summary: one line for `gnode list models`.
+    """
+
+    draw: Callable[[np.random.Generator, FieldOptions], Field]
+    hidden: tuple[int, ...] | None
+    gated: bool
+    candidate_activation: str
+    summary: str
+
+
+FIELDS: dict[str, FieldKind] = {
+    "gnode": FieldKind(draw_gnode, (128, 128), True, "identity", "gated neural ODE: G(h,x) * (-h + F(h,x))"),
+    "node": FieldKind(draw_node, (128, 128), False, "identity", "neural ODE: -h + F(h,x)"),
+    "mgru": FieldKind(draw_gnode, None, True, "tanh", "minimal GRU: the gnODE whose F is one tanh layer"),
+    "gru": FieldKind(draw_gru, None, True, "tanh", "GRU in continuous time, with update and reset gates"),
+    "rnn": FieldKind(draw_node, None, False, "tanh", "RNN: the nODE whose F is one tanh layer"),
+}

@@ -1,0 +1,76 @@
+"""The protocol of a field, and the options that fields are made from.
+
+A field says how the state would move: `field(state, inputs) -> tau * dh/dt`. Every field here has the form
+
+    tau dh/dt = gate(h, x) * (-h + candidate(h, x)),        * elementwise
+
+(Kim, Can and Krishnamurthy, ICML 2023), so that what analysis asks of any of them, its gate and its candidate, has one
+name. A field without a gate answers with ones.
+"""
+
+from dataclasses import dataclass
+
+import equinox as eqx
+from jax import Array
+from jaxtyping import Float
+
+from gnode.nn.dense import Apply, affine
+
+
+class Field(eqx.Module):
+    """What every field obeys. Arrays end in the state dimension N or the input dimension D; any axes may lead.
+
+    Fields apply their weight matrices only through `dense(layer, values)` (see gnode.nn.dense).
+    """
+
+    state_size: eqx.AbstractVar[int]
+    input_size: eqx.AbstractVar[int]
+
+    def __call__(
+        self, state: Float[Array, "*batch N"], inputs: Float[Array, "*batch D"], dense: Apply = affine
+    ) -> Float[Array, "*batch N"]:
+        """tau * dh/dt."""
+        raise NotImplementedError
+
+    def gate(
+        self, state: Float[Array, "*batch N"], inputs: Float[Array, "*batch D"], dense: Apply = affine
+    ) -> Float[Array, "*batch N"]:
+        """The rate of each unit in units of 1 / tau, in (0, 1]; ones where there is no gate."""
+        raise NotImplementedError
+
+    def candidate(
+        self, state: Float[Array, "*batch N"], inputs: Float[Array, "*batch D"], dense: Apply = affine
+    ) -> Float[Array, "*batch N"]:
+        """F(h, x): where the leak pulls the state to."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class FieldOptions:
+    """What a field is made from. All of it is plain data.
+
+    Attributes:
+        state_size: dimension N of the state, the phase-space dimension.
+        input_size: dimension D of the input; 0 for an autonomous field.
+        hidden: hidden widths of F; empty means one layer.
+        gate_hidden: hidden widths of G.
+        activation: nonlinearity of the hidden layers.
+        candidate_activation: nonlinearity of F's last layer, "identity" or "tanh".
+        gate_activation: nonlinearity of the gate's last layer, "sigmoid" or "steep-sigmoid".
+        gate_bias: where the biases of the gate's last layer start.
+        layer_norm: normalise inside F and G.
+        leak: keep the term -h.
+        gain: a learned scalar in front of F, starting at 1.
+    """
+
+    state_size: int
+    input_size: int
+    hidden: tuple[int, ...]
+    gate_hidden: tuple[int, ...]
+    activation: str
+    candidate_activation: str
+    gate_activation: str
+    gate_bias: float
+    layer_norm: bool
+    leak: bool
+    gain: bool

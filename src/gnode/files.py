@@ -1,0 +1,24 @@
+"""Writing files so that a reader never sees half of one."""
+
+import os
+from pathlib import Path
+
+from gnode.errors import GnodeError
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Put `content` at `path`, whole or not at all; what was there stays until the new content is safe on disk.
+
+    Raises:
+        GnodeError: the disk is full, or the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise GnodeError(f"Could not write {path}: {error.strerror}. What was there before is untouched.") from error

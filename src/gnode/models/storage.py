@@ -1,0 +1,99 @@
+"""Saving and loading: a .safetensors file whose header alone is enough to rebuild the model."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
+
+from gnode.errors import Diverged, InvalidInput, must_have
+from gnode.files import write_atomically
+from gnode.models.config import ModelConfig
+from gnode.models.model import Model, draw
+
+FORMAT = 1  # raised when a file that older versions would misread is written
+
+
+def named_arrays(tree: object) -> dict[str, np.ndarray]:
+    """The arrays of a model or any other tree, by their path in it ("field.drive.later.0.weight")."""
+    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return {jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(leaf) for path, leaf in leaves}
+
+
+def model_bytes(model: Model) -> bytes:
+    """The content of the file that `save` writes. Equal models give equal bytes.
+
+    Raises:
+        Diverged: a parameter is NaN or infinite.
+    """
+    arrays = named_arrays(model)
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise Diverged(f"Must have finite parameters to save, instead got NaN or infinity in {name}.")
+    header = {"format": FORMAT, "model": model.config.as_dict()}
+    # One metadata key only: safetensors writes several in an order that changes from run to run.
+    return to_bytes(arrays, metadata={"gnode": json.dumps(header, sort_keys=True)})
+
+
+def save(model: Model, path: str | Path) -> None:
+    """Write the model to a .safetensors file, whole or not at all."""
+    write_atomically(Path(path), model_bytes(model))
+
+
+def load_model(path: str | Path) -> Model:
+    """The model in a .safetensors file that gnode wrote.
+
+    Raises:
+        InvalidInput: there is no such file, or it is truncated, foreign, or of a newer format.
+    """
+    path = Path(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        must_have("a model file", f"nothing at {path}")
+    except (SafetensorError, OSError) as error:
+        raise InvalidInput(
+            f"Must have a whole .safetensors file, instead got one that cannot be read: {path} ({error})."
+        ) from error
+    config = _read_header(path, metadata)
+    return fill(draw(dataclasses.replace(config, critical=False)), arrays, str(path), config)
+
+
+def _read_header(path: Path, metadata: dict[str, str]) -> ModelConfig:
+    if "gnode" not in metadata:
+        must_have("a model file written by gnode", f"a .safetensors file of another program: {path}")
+    try:
+        header = json.loads(metadata["gnode"])
+        if header["format"] > FORMAT:
+            must_have(
+                f"a model file of format {FORMAT} or older", f"format {header['format']}: {path}", "Update gnode."
+            )
+        return ModelConfig(**header["model"])
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise InvalidInput(f"Must have a gnode header that can be read, instead got a damaged one in {path}.") from error
+
+
+def fill(model: Model, arrays: dict[str, np.ndarray], source: str, config: ModelConfig) -> Model:
+    """The model with its arrays replaced by the named ones, which must be the same in name, shape and type."""
+    wanted = named_arrays(model)
+    if wanted.keys() != arrays.keys():
+        odd = sorted(wanted.keys() ^ arrays.keys())
+        must_have(f"the arrays that the header of {source} promises", f"a difference in {', '.join(odd[:3])}")
+    for name, array in arrays.items():
+        if array.shape != wanted[name].shape or array.dtype != wanted[name].dtype:
+            must_have(
+                f"{name} of shape {wanted[name].shape} and type {wanted[name].dtype} in {source}",
+                f"shape {array.shape} and type {array.dtype}",
+            )
+        if not np.isfinite(array).all():
+            must_have(f"finite numbers in {source}", f"NaN or infinity in {name}")
+    leaves, structure = jax.tree.flatten(model)
+    names = list(wanted)
+    filled = jax.tree.unflatten(structure, [jnp.asarray(arrays[name]) for name in names])
+    return Model(filled.initial, filled.field, filled.readout, filled.integrator, config)
