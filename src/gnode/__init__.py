@@ -1,0 +1,29 @@
+"""gnode: train gated neural ordinary differential equations, see what they learned, measure what they can express."""
+
+import importlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gnode import analysis, data, expressivity, fields, models, report, tasks, training  # noqa: F401
+    from gnode.models import load_model as load  # noqa: F401
+    from gnode.training import train  # noqa: F401
+
+__version__ = version("gnode")
+
+_ROOMS = ("analysis", "data", "expressivity", "fields", "models", "report", "tasks", "training")
+_NAMES = {"load": ("gnode.models", "load_model"), "train": ("gnode.training", "train")}
+
+
+def __getattr__(name: str) -> Any:
+    # Rooms are imported when first asked for, so that `gnode --help` does not wait for JAX.
+    if name in _ROOMS:
+        return importlib.import_module(f"gnode.{name}")
+    if name in _NAMES:
+        module, attribute = _NAMES[name]
+        return getattr(importlib.import_module(module), attribute)
+    raise AttributeError(f"module 'gnode' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_ROOMS, *_NAMES])

@@ -140,7 +140,7 @@ def make_critical(model: Model, inputs: ArrayLike, first_targets: ArrayLike | No
         factor = scale ** (1 / layers)
 
         def weights(field: Field) -> list[Array]:
-            return [field.drive.from_state.weight, *(layer.weight for layer in field.drive.later)]
+            return [field.drive.from_state.weight, *(field.drive.later[at].weight for at in range(layers - 1))]
 
         return eqx.tree_at(weights, model.field, replace_fn=lambda weight: weight * jnp.float32(factor))
 

@@ -45,12 +45,12 @@ def save(model: Model, path: str | Path) -> None:
 
 
 def load_model(path: str | Path) -> Model:
-    """The model in a .safetensors file that gnode wrote.
+    """The model in a run directory, or in a .safetensors file that gnode wrote.
 
     Raises:
         InvalidInput: there is no such file, or it is truncated, foreign, or of a newer format.
     """
-    path = Path(path)
+    path = Path(path) / "model.safetensors" if Path(path).is_dir() else Path(path)
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

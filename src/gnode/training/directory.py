@@ -1,0 +1,176 @@
+"""The run directory: the files that a training run leaves, and reading them back.
+
+config.toml determines the run; metrics.jsonl has a line an epoch; checkpoint/state.safetensors is what resuming needs;
+model.safetensors holds the best parameters; summary.json the outcome. See docs/run-directory.md.
+"""
+
+import dataclasses
+import json
+import tomllib
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tomli_w
+from safetensors import SafetensorError
+from safetensors.numpy import load as from_bytes
+from safetensors.numpy import save as to_bytes
+
+from gnode.errors import GnodeError, InvalidInput, must_have
+from gnode.files import write_atomically
+from gnode.models import Model, model_bytes, named_arrays
+from gnode.training.loop import Record, TrainingState
+
+CONFIG, METRICS, MODEL, SUMMARY = "config.toml", "metrics.jsonl", "model.safetensors", "summary.json"
+CHECKPOINT = "checkpoint/state.safetensors"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Reads and writes one run directory."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, config: dict[str, Any]) -> "RunDirectory":
+        """A fresh run directory; nothing is written where anything else lies already.
+
+        Raises:
+            GnodeError: the directory is not empty, or cannot be written.
+        """
+        if path.is_file() or (path.is_dir() and any(path.iterdir())):
+            what = "a run already" if (path / CONFIG).exists() else "other files"
+            advice = "Resume it with --resume, or choose another." if what == "a run already" else "Choose another."
+            must_have("an empty or new directory for the run", f"{path}, which holds {what}", advice)
+        try:
+            (path / "checkpoint").mkdir(parents=True)
+        except OSError as error:
+            raise GnodeError(f"Could not make the directory {path}: {error.strerror}.") from error
+        write_atomically(path / CONFIG, tomli_w.dumps({"gnode": version("gnode"), **config}).encode())
+        return cls(path)
+
+    @classmethod
+    def reopen(cls, path: Path, config: dict[str, Any]) -> "RunDirectory":
+        """The directory of the same run, to go on with it.
+
+        Raises:
+            InvalidInput: it holds no run, or one with another configuration.
+        """
+        directory = cls.open(path)
+        theirs = {key: value for key, value in directory.config().items() if key != "gnode"}
+        ours = tomllib.loads(tomli_w.dumps(config))
+        if differing := _differences(theirs, ours):
+            must_have(f"the configuration that {path} was started with", f"another {', '.join(differing)}")
+        return directory
+
+    @classmethod
+    def open(cls, path: str | Path) -> "RunDirectory":
+        """A directory that holds a run.
+
+        Raises:
+            InvalidInput: it does not.
+        """
+        path = Path(path)
+        if not (path / CONFIG).is_file():
+            must_have(f"a run directory with a {CONFIG}", str(path))
+        return cls(path)
+
+    def config(self) -> dict[str, Any]:
+        """What determines the run: the tables task, model and training, and the version of gnode."""
+        try:
+            return tomllib.loads((self.path / CONFIG).read_text())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"Must have a readable {self.path / CONFIG}, instead got: {error}.") from error
+
+    def metrics(self) -> list[dict[str, float]]:
+        """The records of all epochs. A last line that was cut off in mid-write is left out."""
+        path = self.path / METRICS
+        lines = path.read_text().splitlines() if path.is_file() else []
+        records = []
+        for line in lines:
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return records
+
+    def summary(self) -> dict[str, Any]:
+        """The outcome of a finished run.
+
+        Raises:
+            InvalidInput: the run has not finished.
+        """
+        path = self.path / SUMMARY
+        if not path.is_file():
+            must_have(f"a finished run in {self.path}", "one without a summary", "Finish it with --resume.")
+        return json.loads(path.read_text())
+
+    def add(self, record: Record, seconds: float) -> None:
+        """Append an epoch to metrics.jsonl."""
+        line = json.dumps({**dataclasses.asdict(record), "seconds": round(seconds, 4)})
+        try:
+            with (self.path / METRICS).open("a") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise GnodeError(f"Could not write {self.path / METRICS}: {error.strerror}.") from error
+
+    def forget_after(self, epoch: int) -> None:
+        """Drop the records of epochs that no checkpoint holds: they will be run again."""
+        kept = [json.dumps(record) for record in self.metrics() if record["epoch"] <= epoch]
+        write_atomically(self.path / METRICS, "".join(line + "\n" for line in kept).encode())
+
+    def write_checkpoint(self, state: TrainingState) -> None:
+        """Put the state of the last finished epoch on disk, whole or not at all."""
+        write_atomically(self.path / CHECKPOINT, to_bytes(named_arrays(state)))
+
+    def read_checkpoint(self, like: TrainingState) -> TrainingState:
+        """The state in the checkpoint; `like` itself where the run was stopped before its first checkpoint."""
+        path = self.path / CHECKPOINT
+        if not path.is_file():
+            return like
+        try:
+            arrays = from_bytes(path.read_bytes())
+        except SafetensorError as error:
+            raise InvalidInput(f"Must have a whole checkpoint, instead got a damaged one: {path} ({error}).") from error
+        wanted = named_arrays(like)
+        if {name: array.shape for name, array in arrays.items()} != {n: a.shape for n, a in wanted.items()}:
+            must_have("a checkpoint of this model", f"one with other arrays: {path}")
+        return jax.tree.unflatten(jax.tree.structure(like), [jnp.asarray(arrays[name]) for name in wanted])
+
+    def write_model(self, model: Model) -> None:
+        write_atomically(self.path / MODEL, model_bytes(model))
+
+    def write_snapshot(self, model: Model, epoch: int) -> None:
+        """Keep the parameters as they are after an epoch, for films of how an attractor came to be."""
+        (self.path / "snapshots").mkdir(exist_ok=True)
+        write_atomically(self.path / "snapshots" / f"epoch-{epoch:06d}.safetensors", model_bytes(model))
+
+    def snapshots(self) -> list[tuple[int, Path]]:
+        """(epoch, model file) of all snapshots, in order."""
+        return [(int(path.stem.split("-")[1]), path) for path in sorted((self.path / "snapshots").glob("epoch-*"))]
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        write_atomically(self.path / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
+
+
+def _differences(theirs: dict[str, Any], ours: dict[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for key in sorted(theirs.keys() | ours.keys()):
+        a, b = theirs.get(key), ours.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += _differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            found.append(f"{prefix}{key} ({a!r} there, {b!r} here)")
+    return found
+
+
+def platform_facts() -> dict[str, Any]:
+    """Where a run ran: device kind and versions."""
+    return {
+        "platform": jax.devices()[0].device_kind,
+        "versions": {name: version(name) for name in ("gnode", "jax", "equinox", "optax")} | {"numpy": np.__version__},
+    }

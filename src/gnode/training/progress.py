@@ -1,0 +1,110 @@
+"""What a person sees while a run trains: a bar in a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from typing import Protocol, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from gnode.training.loop import Record
+
+
+class Watcher(Protocol):
+    """Is told of every epoch."""
+
+    def __enter__(self) -> "Watcher": ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def start(self, first_epoch: int, epochs: int) -> None: ...
+
+    def epoch(self, record: Record) -> None: ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def __enter__(self) -> "Silent":
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def start(self, first_epoch: int, epochs: int) -> None: ...
+
+    def epoch(self, record: Record) -> None: ...
+
+
+class Bar:
+    """A live bar with losses, rate and time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._bar = Progress(
+            TextColumn("[bold]epoch {task.completed:.0f}/{task.total:.0f}"),
+            BarColumn(bar_width=24),
+            TextColumn("loss [cyan]{task.fields[train]}[/]  validation [green]{task.fields[validation]}[/]"),
+            TextColumn("lr {task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+
+    def __enter__(self) -> "Bar":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+    def start(self, first_epoch: int, epochs: int) -> None:
+        self._task = self._bar.add_task(
+            "", total=epochs, completed=first_epoch - 1, train="...", validation="compiling", rate="..."
+        )
+
+    def epoch(self, record: Record) -> None:
+        self._bar.update(
+            self._task,
+            completed=record.epoch,
+            train=f"{record.train_loss:.2e}",
+            validation=f"{record.val_loss:.2e}",
+            rate=f"{record.lr:.1e}",
+        )
+
+
+class Lines:
+    """A plain line at most every so many seconds, for logs."""
+
+    def __init__(self, stream: TextIO, seconds: float = 5.0) -> None:
+        self._stream = stream
+        self._seconds = seconds
+
+    def __enter__(self) -> "Lines":
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def start(self, first_epoch: int, epochs: int) -> None:
+        self._first, self._epochs = first_epoch, epochs
+        self._began = time.monotonic()
+        self._last = -float("inf")
+
+    def epoch(self, record: Record) -> None:
+        now = time.monotonic()
+        if now - self._last < self._seconds and record.epoch != self._epochs:
+            return
+        self._last = now
+        done = record.epoch - self._first + 1
+        left = (now - self._began) / done * (self._epochs - record.epoch)
+        print(
+            f"epoch {record.epoch}/{self._epochs}  loss {record.train_loss:.3e}  validation {record.val_loss:.3e}  "
+            f"lr {record.lr:.1e}  {left:.0f} s left",
+            file=self._stream,
+            flush=True,
+        )
+
+
+def watcher() -> Watcher:
+    """A bar where standard error is a terminal, lines where it is not."""
+    console = Console(stderr=True)
+    return Bar(console) if console.is_terminal else Lines(sys.stderr)

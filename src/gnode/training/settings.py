@@ -1,0 +1,86 @@
+"""What determines a training run beside the model and the task, as plain data."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from gnode.errors import look_up, must_have
+from gnode.training.losses import LOSSES
+from gnode.training.schedules import SCHEDULES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Settings of one training run.
+
+    Attributes:
+        epochs: passes over the training trials.
+        batch_size: trials a minibatch; the last one of an epoch may be smaller.
+        lr: learning rate, the peak of the schedule.
+        weight_decay: of AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), multiplied by the learning rate as in
+            PyTorch and Optax; it acts on every trained parameter.
+        schedule: "constant", "cosine" or "warmup-cosine".
+        warmup_epochs: linear rise of the rate, for warmup-cosine.
+        final_fraction: the rate at the end of a cosine, as a fraction of lr.
+        clip: largest global norm of the gradient; 0 for no clipping.
+        loss: "mse", "cross-entropy" (every bin) or "last-step-cross-entropy"; None for the task's own.
+        train_trials, validation_trials, test_trials: how many trials are drawn of a task, each draw with its own seed.
+        curriculum: (from_epoch, bins) pairs; from that epoch on, training trials are cut to their first bins.
+            Validation always uses whole trials. Empty: whole trials throughout.
+        patience: stop after so many epochs without a lower validation loss; 0 for never.
+        seed: of the draws, the shuffling and the model's weights.
+        checkpoint_seconds: at least so many seconds between checkpoints; it does not change the result.
+        snapshot_every: keep the current parameters every so many epochs in snapshots/; 0 for never.
+    """
+
+    epochs: int = 150
+    batch_size: int = 10
+    lr: float = 1e-2
+    weight_decay: float = 1e-2
+    schedule: str = "warmup-cosine"
+    warmup_epochs: int = 10
+    final_fraction: float = 0.01
+    clip: float = 1.0
+    loss: str | None = None
+    train_trials: int = 500
+    validation_trials: int = 100
+    test_trials: int = 500
+    curriculum: tuple[tuple[int, int], ...] = ()
+    patience: int = 0
+    seed: int = 0
+    checkpoint_seconds: float = 10.0
+    snapshot_every: int = 0
+
+    def __post_init__(self) -> None:
+        least = dict.fromkeys(("epochs", "batch_size", "train_trials", "validation_trials", "test_trials"), 1)
+        least |= dict.fromkeys(("warmup_epochs", "patience", "seed", "snapshot_every"), 0)
+        for name, bound in least.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < bound:
+                must_have(f"{name} an integer of at least {bound}", repr(value))
+        for name in ("lr", "weight_decay", "final_fraction", "clip", "checkpoint_seconds"):
+            value = getattr(self, name)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number or not 0 <= value < float("inf") or (name == "lr" and value == 0):
+                must_have(f"{name} a {'positive' if name == 'lr' else 'non-negative'} number", repr(value))
+            object.__setattr__(self, name, float(value))
+        look_up("schedule", self.schedule, SCHEDULES)
+        if self.loss is not None:
+            look_up("loss", self.loss, LOSSES)
+        object.__setattr__(self, "curriculum", _stages(self.curriculum))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data from which `Settings(**data)` gives the same; without what is None."""
+        data = dataclasses.asdict(self)
+        data["curriculum"] = [list(stage) for stage in self.curriculum]
+        return {key: value for key, value in data.items() if value is not None}
+
+
+def _stages(curriculum: Any) -> tuple[tuple[int, int], ...]:
+    try:
+        stages = tuple((int(epoch), int(bins)) for epoch, bins in curriculum)
+    except (TypeError, ValueError):
+        must_have("curriculum a list of (from_epoch, bins) pairs", repr(curriculum))
+    if stages and (stages[0][0] != 1 or min(bins for _, bins in stages) < 1 or list(stages) != sorted(set(stages))):
+        must_have("a curriculum that begins at epoch 1 and goes on in order, with at least 1 bin", repr(curriculum))
+    return stages
