@@ -1,0 +1,41 @@
+"""Tasks: random trials, and the set of values to be remembered. A new one is a file here and a line in TASKS."""
+
+import dataclasses
+from typing import Any
+
+from gnode.errors import look_up
+from gnode.tasks.copy import CopyTask
+from gnode.tasks.disk import DiskTask
+from gnode.tasks.fixed_amplitude import FixedAmplitudeTask
+from gnode.tasks.manifold import Manifold
+from gnode.tasks.pulses import PulseTask
+from gnode.tasks.rectangle import RectangleTask
+from gnode.tasks.ring import RingTask
+from gnode.tasks.square import SquareTask
+from gnode.tasks.task import Task
+from gnode.tasks.variable_amplitude import VariableAmplitudeTask
+
+__all__ = ["TASKS", "Manifold", "PulseTask", "Task", "make"]
+
+TASKS: dict[str, type[Task]] = {
+    "ring": RingTask,
+    "disk": DiskTask,
+    "square": SquareTask,
+    "rectangle": RectangleTask,
+    "fixed-amplitude": FixedAmplitudeTask,
+    "variable-amplitude": VariableAmplitudeTask,
+    "copy": CopyTask,
+}
+
+
+def make(name: str, /, **options: Any) -> Task:
+    """The task of this name, for example `make("fixed-amplitude", bits=2)`; its class documents the options.
+
+    Raises:
+        InvalidInput: there is no such task or no such option, or an option's value is not what it must be.
+    """
+    kind = look_up("task", name, TASKS)
+    known = {field.name: field for field in dataclasses.fields(kind)}
+    for option in options:
+        look_up(f"{name} option", option, known)
+    return kind(**options)
