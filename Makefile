@@ -1,0 +1,68 @@
+# Everything starts from a bare Python 3.11 or later with pip; name another one with `make test PYTHON=python3.12`.
+PYTHON ?= python3
+
+UV := .tools/bin/uv
+BIN := .venv/bin
+BENCH := .venv-bench
+
+# An environment remembers where it lies, so its stamp is named after the folder: a copied or moved checkout is set up anew.
+HERE := $(shell pwd | cksum | cut -d ' ' -f 1)
+READY := .venv/.ready-$(HERE)
+BENCH_READY := $(BENCH)/.ready-$(HERE)
+
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test docs bench lock clean
+
+help:
+	@echo "make demo    train a small network to remember an angle, and write runs/demo/report.html"
+	@echo "make test    format, lint, import layers, types, tests"
+	@echo "make docs    build the documentation into site/"
+	@echo "make bench   measure against PyTorch, side by side"
+	@echo "make setup   only set up .venv, as every command above does by itself"
+	@echo "make lock    resolve requirements.lock again after a change of pyproject.toml"
+	@echo "make clean   remove what these commands made, environments included; runs/ stays"
+
+setup: $(READY)
+
+demo: setup
+	$(BIN)/gnode demo --out runs/demo
+
+test: setup
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 --dist worksteal
+
+docs: setup
+	$(BIN)/mkdocs build --strict --quiet
+
+bench: $(BENCH_READY)
+	$(BENCH)/bin/python -m benchmarks
+
+# Keeps the versions that are locked and still fit; `make lock LOCK=--upgrade` moves to the newest.
+lock: | $(UV)
+	$(UV) pip compile pyproject.toml --group test --group docs --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-emit-index-url --custom-compile-command "make lock" --quiet $(LOCK) --output-file requirements.lock
+
+clean:
+	rm -rf .venv .venv-bench .tools .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis site dist
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Must have Python 3.11 or later, instead got $$($(PYTHON) --version 2>&1). Name one: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m pip install --quiet --upgrade --target .tools uv
+
+$(READY): requirements.lock pyproject.toml | $(UV)
+	$(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" .venv
+	$(UV) pip sync --quiet --python .venv requirements.lock
+	$(UV) pip install --quiet --python .venv --no-deps --editable .
+	@touch $@
+
+# PyTorch is a peer to measure against and no part of the package; pip, unlike uv, may be set up to prefer a build for CPUs.
+$(BENCH_READY): requirements.lock pyproject.toml benchmarks/requirements.txt | $(UV)
+	$(UV) venv --quiet --clear --seed --python "$$(command -v $(PYTHON))" $(BENCH)
+	$(UV) pip install --quiet --python $(BENCH) --requirements requirements.lock
+	$(UV) pip install --quiet --python $(BENCH) --no-deps --editable .
+	$(BENCH)/bin/python -m pip install --quiet --requirement benchmarks/requirements.txt
+	@touch $@
