@@ -9,6 +9,7 @@ layers (gains, layer norms) are few, and accumulate inside the loop as usual.
 A field calls its layers in the same order at every step, so a call is known by its position in that order.
 """
 
+import math
 from collections.abc import Callable
 
 import equinox as eqx
@@ -161,7 +162,8 @@ def _dense_gradients(
 
     def gather(layer: Dense, values: Array) -> Array:
         result, of_result = next(position)
-        flat_values, flat_cotangents = (array.reshape(-1, array.shape[-1]) for array in (values, of_result))
+        rows = math.prod(values.shape[:-1])
+        flat_values, flat_cotangents = (array.reshape(rows, array.shape[-1]) for array in (values, of_result))
         of_weight = flat_cotangents.T @ flat_values
         of_bias = None if layer.bias is None else flat_cotangents.sum(axis=0)
         gradients[id(layer)] = jax.tree.map(jnp.add, gradients[id(layer)], Dense(of_weight, of_bias))

@@ -1,0 +1,313 @@
+"""The `gnode` command: parses, calls, prints."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from gnode.errors import GnodeError
+
+app = typer.Typer(
+    name="gnode",
+    help="Train gated neural ODEs, see what they learned, measure what they can express.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Directory = Annotated[Path, typer.Argument(help="A run directory.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, all else on standard error.")]
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        from gnode import __version__
+
+        typer.echo(f"gnode {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+def example(text: str) -> str:
+    return f"[bold]Example:[/bold] [cyan]{text}[/cyan]"
+
+
+@app.command(epilog=example("gnode train ring --model gnode --hidden 128,128 --epochs 150 --out runs/ring"))
+def train(
+    task: Annotated[
+        str, typer.Argument(metavar="TASK|EXPERIMENT.toml", help="A task, or a file with [task], [model], [training].")
+    ],
+    out: Annotated[Path, typer.Option(help="Directory of the run: new or empty.", show_default=False)],
+    model: Annotated[str | None, typer.Option(help="gnode, node, mgru, rnn or gru. [default: gnode]")] = None,
+    state_size: Annotated[
+        int | None, typer.Option(help="Dimension N of the state. [default: as many as the task remembers]")
+    ] = None,
+    hidden: Annotated[str | None, typer.Option(help="Hidden widths of F, as 128,128; 'none' for one layer.")] = None,
+    gate_hidden: Annotated[str | None, typer.Option(help="Hidden widths of the gate; 'none' for one layer.")] = None,
+    activation: Annotated[str | None, typer.Option(help="Nonlinearity of hidden layers. [default: relu]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="[default: 150]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="[default: 10]")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate. [default: 0.01]")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Times the rate, as in PyTorch. [default: 0.01]")] = None,
+    schedule: Annotated[str | None, typer.Option(help="constant, cosine or warmup-cosine (the default).")] = None,
+    clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0 for none. [default: 1]")] = None,
+    seed: Annotated[int | None, typer.Option(help="[default: 0]")] = None,
+    bits: Annotated[int | None, typer.Option(help="Number of channels, for the tasks that have them.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other key; see gnode list keys.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the directory.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a model on a task and write a run directory."""
+    given = {
+        "model": model,
+        "state_size": state_size,
+        "hidden": _widths(hidden),
+        "gate_hidden": _widths(gate_hidden),
+        "activation": activation,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "weight_decay": weight_decay,
+        "schedule": schedule,
+        "clip": clip,
+        "seed": seed,
+        "bits": bits,
+    }
+    with _machine(), _quiet_stdout(as_json):
+        from gnode.training.experiment import experiment_from, train_experiment
+        from gnode.training.progress import watcher
+
+        options = {key: value for key, value in given.items() if value is not None} | _pairs(set_ or [])
+        run = train_experiment(experiment_from(task, options), out=out, resume=resume, watcher=watcher())
+    _answer(
+        as_json,
+        {"directory": str(out), **run.summary},
+        f"Test loss {run.summary['test_loss']:.3e} (validation {run.summary['val_loss']:.3e}, best epoch "
+        f"{run.summary['best_epoch']} of {run.summary['epochs']}, {run.summary['seconds']:.0f} s): {out}",
+        f"Look at it: gnode report {out}",
+    )
+
+
+@app.command(epilog=example("gnode evaluate runs/ring --silence 1000"))
+def evaluate(
+    directory: Directory,
+    trials: Annotated[int, typer.Option(min=1, help="Fresh trials for the loss.")] = 500,
+    seed: Annotated[int, typer.Option(min=0, help="Of the fresh trials and remembered values.")] = 12345,
+    silence: Annotated[
+        int | None, typer.Option(min=0, help="Measure the memory after so many silent bins, on 360 values.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score a trained model on fresh trials, and its memory after silence."""
+    with _machine(), _quiet_stdout(as_json):
+        from gnode.report.evaluate import evaluate as evaluate_run
+
+        result = evaluate_run(directory, trials=trials, seed=seed, silence=silence)
+    lines = [f"{result['loss']} on {trials} fresh trials: {result['fresh_loss']:.3e}"]
+    if silence is not None:
+        lines.append(
+            f"After {silence} silent bins, {result['values']} values: RMS error {result['rms_error']:.4f}, "
+            f"{result['distinct']} distinct ({result['bits']:.1f} bits)"
+        )
+    _answer(as_json, result, *lines)
+
+
+@app.command(epilog=example("gnode analyse runs/ring"))
+def analyse(directory: Directory, as_json: Json = False) -> None:
+    """Find and classify what a trained model has learned: analysis.json and analysis.npz."""
+    with _machine(), _quiet_stdout(as_json):
+        from gnode.report import analyse as analyse_run
+
+        written = analyse_run(directory)
+        summary = json.loads(Path(written).read_text())
+    _answer(as_json, summary, f"Analysis: {written}", f"See it: gnode report {directory}")
+
+
+@app.command(epilog=example("gnode report runs/gnode runs/node runs/gru"))
+def report(
+    directories: Annotated[list[Path], typer.Argument(help="Run directories; several are put side by side.")],
+    out: Annotated[Path | None, typer.Option(help="Where the page goes. [default: report.html in the first]")] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Also write the figures as PNG and PDF into this folder (one run).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make one self-contained, interactive HTML page from run directories."""
+    with _machine(), _quiet_stdout(as_json):
+        from gnode.report import figures as draw_figures
+        from gnode.report import report as make_report
+
+        page = make_report(directories, out)
+        drawn = [] if figures is None else [str(path) for path in draw_figures(directories[0], figures)]
+    _answer(as_json, {"report": str(page), "figures": drawn}, f"Report: {page}", *drawn)
+
+
+@app.command(epilog=example("gnode demo --out runs/demo"))
+def demo(
+    out: Annotated[Path, typer.Option(help="Directory of the run: new or empty.")] = Path("runs/demo"),
+    as_json: Json = False,
+) -> None:
+    """Train a 2-D gnODE to remember an angle, analyse it, and write report.html."""
+    with _machine(), _quiet_stdout(as_json):
+        from gnode.report import report as make_report
+        from gnode.report.evaluate import evaluate as evaluate_run
+        from gnode.training.experiment import experiment_from, train_experiment
+        from gnode.training.progress import watcher
+
+        typer.echo("A two-dimensional gated neural ODE learns to remember an angle (the ring task).", err=True)
+        experiment = experiment_from("ring", {})
+        run = train_experiment(experiment, out=_fresh(out), resume=False, watcher=watcher())
+        assert run.path is not None
+        memory = {bins: evaluate_run(run.path, trials=100, seed=12345, silence=bins) for bins in (100, 1000)}
+        typer.echo("Finding its attractor and drawing the report.", err=True)
+        page = make_report([run.path], None)
+    result = {
+        "directory": str(run.path),
+        "report": str(page),
+        "val_loss": run.summary["val_loss"],
+        "seconds": run.summary["seconds"],
+        **{f"rms_error_{bins}": scores["rms_error"] for bins, scores in memory.items()},
+    }
+    _answer(
+        as_json,
+        result,
+        f"Validation loss {run.summary['val_loss']:.2e} after {run.summary['seconds']:.0f} s of training; of 360 angles "
+        f"never trained on it keeps {memory[100]['distinct']} apart after 100 silent bins (1 s) and "
+        f"{memory[1000]['distinct']} after 1000.",
+        f"Open {page.resolve()}",
+    )
+
+
+@app.command(name="list", epilog=example("gnode list tasks"))
+def list_(
+    what: Annotated[str, typer.Argument(help="models, tasks, activations, losses, schedules, initial-states or keys.")],
+    as_json: Json = False,
+) -> None:
+    """List what there is to choose from."""
+    with _machine():
+        from gnode.training.experiment import catalogue
+
+        entries = catalogue(what)
+    width = max(map(len, entries))
+    _answer(as_json, entries, *(f"{name:<{width}}  {text}".rstrip() for name, text in entries.items()))
+
+
+def _fresh(out: Path) -> Path:
+    """The directory itself, or the first of DIR-2, DIR-3, ... that is free: a second demo does not spoil the first."""
+    candidate, number = out, 1
+    while candidate.exists() and any(candidate.iterdir()):
+        number += 1
+        candidate = out.with_name(f"{out.name}-{number}")
+    return candidate
+
+
+def _widths(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    if text.strip().lower() in ("none", ""):
+        return []
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"Must have widths such as 128,128, or none, instead got {text!r}.") from None
+
+
+def _pairs(settings: list[str]) -> dict[str, Any]:
+    """KEY=VALUE with the value read as TOML, or as a plain string where it is none."""
+    import tomllib
+
+    pairs = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip():
+            raise typer.BadParameter(f"Must have --set KEY=VALUE, instead got {setting!r}.")
+        try:
+            pairs[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def _answer(as_json: bool, result: dict[str, Any], *lines: str) -> None:
+    if as_json:
+        typer.echo(json.dumps(result))
+    else:
+        for line in lines:
+            typer.echo(line)
+
+
+@contextlib.contextmanager
+def _quiet_stdout(as_json: bool) -> Iterator[None]:
+    """With --json nothing but the object may reach standard output."""
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        yield
+
+
+@contextlib.contextmanager
+def _machine() -> Iterator[None]:
+    """What every command that computes needs: the compile cache, and SIGTERM treated like Ctrl-C."""
+    _use_compile_cache()
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _use_compile_cache() -> None:
+    """Keep compiled programs in the user's cache folder, unless JAX was told of another place or the folder is closed."""
+    # XLA warns at every load that a cached program names tuning preferences which are no CPU features.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = home / "gnode" / "compiled"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _fail(line: str, code: int) -> NoReturn:
+    typer.echo(f"gnode: {line}", err=True)
+    raise SystemExit(code)
+
+
+def run_command(command: Callable[[], Any]) -> None:
+    """Run the parser, and turn what goes wrong into one line and an exit code."""
+    try:
+        command()
+    except GnodeError as error:
+        _fail(" ".join(str(error).split()), 130 if isinstance(error, KeyboardInterrupt) else 1)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except OSError as error:
+        _fail(f"{error.strerror or error} ({error.filename})" if error.filename else str(error), 1)
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    run_command(app)

@@ -1,0 +1,136 @@
+"""An experiment: a task, a model and settings, from a flat set of keys or from a TOML file."""
+
+import dataclasses
+import difflib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gnode import tasks
+from gnode.errors import InvalidInput, look_up, must_have
+from gnode.fields import FIELDS
+from gnode.models import ModelConfig, draw
+from gnode.models.initial import INITIAL_STATES
+from gnode.nn.activations import ACTIVATIONS
+from gnode.training.losses import LOSSES
+from gnode.training.progress import Watcher
+from gnode.training.schedules import SCHEDULES
+from gnode.training.settings import Settings
+from gnode.training.train import Run, train
+
+SECTIONS = ("task", "model", "training")
+_SIZES = ("input_size", "output_size")  # known from the task
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One run, ready to start. All of it has been checked."""
+
+    task: tasks.Task
+    model: ModelConfig
+    settings: Settings
+
+
+def experiment_from(source: str, options: dict[str, Any]) -> Experiment:
+    """An experiment from a task's name or a TOML file, with flat keys on top.
+
+    Args:
+        source: the name of a task, or the path of a file with the tables [task] (with its name), [model] and
+            [training]; a run directory's config.toml is such a file.
+        options: any keys of the task, of ModelConfig or of Settings. `seed` sets the model's and the training's.
+
+    Raises:
+        InvalidInput: an unknown key (with the nearest), or a value that cannot be.
+    """
+    tables = _read(Path(source)) if source.endswith(".toml") else {"task": {"name": source}}
+    return assemble(tables, options)
+
+
+def assemble(tables: dict[str, dict[str, Any]], options: dict[str, Any]) -> Experiment:
+    """An experiment from the tables task, model and training, with flat keys on top."""
+    task_table = dict(tables.get("task", {}))
+    model_table = dict(tables.get("model", {}))
+    training_table = dict(tables.get("training", {}))
+    name = task_table.pop("name", None)
+    if name is None:
+        must_have("a task's name in the table [task]", "none")
+    task_kind = look_up("task", name, tasks.TASKS)
+    known = {
+        "task": [item.name for item in dataclasses.fields(task_kind)],
+        "model": [item.name for item in dataclasses.fields(ModelConfig)],
+        "training": [item.name for item in dataclasses.fields(Settings)],
+    }
+    for key, value in options.items():
+        if key == "seed":
+            model_table["seed"] = training_table["seed"] = value
+        elif key in known["task"]:
+            task_table[key] = value
+        elif key in known["model"] and key not in _SIZES:
+            model_table[key] = value
+        elif key in known["training"]:
+            training_table[key] = value
+        else:
+            _unknown(key, sum(known.values(), []))
+    for section, table in (("task", task_table), ("model", model_table), ("training", training_table)):
+        for key in table:
+            if key not in known[section]:
+                _unknown(key, known[section])
+    if "seed" in training_table and "seed" not in model_table:
+        model_table["seed"] = training_table["seed"]
+    task = tasks.make(name, **task_table)
+    sizes = {"input_size": task.input_size, "output_size": task.output_size}
+    for key, size in sizes.items():
+        if model_table.get(key, size) != size:
+            must_have(f"{key} {size}, as the task {name} has", model_table[key])
+    defaults = {"model": "gnode", "state_size": max(task.output_size, 2)}
+    return Experiment(task, ModelConfig(**{**defaults, **model_table, **sizes}), Settings(**training_table))
+
+
+def train_experiment(experiment: Experiment, *, out: Path, resume: bool, watcher: Watcher) -> Run:
+    """Draw the model and train it into a run directory."""
+    settings = {item.name: getattr(experiment.settings, item.name) for item in dataclasses.fields(Settings)}
+    return train(draw(experiment.model), experiment.task, out=out, resume=resume, watcher=watcher, **settings)
+
+
+def catalogue(what: str) -> dict[str, str]:
+    """What there is to choose from, name by name, with a line about each (empty where the name says it all)."""
+    lists: dict[str, dict[str, str]] = {
+        "models": {name: kind.summary for name, kind in FIELDS.items()},
+        "tasks": {name: (kind.__doc__ or "").strip().splitlines()[0] for name, kind in tasks.TASKS.items()},
+        "activations": dict.fromkeys(ACTIVATIONS, ""),
+        "losses": dict.fromkeys(LOSSES, ""),
+        "schedules": dict.fromkeys(SCHEDULES, ""),
+        "initial-states": dict.fromkeys(INITIAL_STATES, ""),
+        "keys": _keys(),
+    }
+    return look_up("list", what, lists)
+
+
+def _keys() -> dict[str, str]:
+    entries = {}
+    for section, kind in (("model", ModelConfig), ("training", Settings)):
+        for item in dataclasses.fields(kind):
+            if item.name not in _SIZES:
+                required = item.default is dataclasses.MISSING
+                entries[item.name] = f"[{section}]" + ("" if required else f" default {item.default!r}")
+    return entries
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        tables = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        must_have("an experiment file", f"nothing at {path}")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"Must have TOML in {path}, instead got: {error}.") from error
+    tables.pop("gnode", None)
+    for section, table in tables.items():
+        if section not in SECTIONS or not isinstance(table, dict):
+            must_have(f"only the tables {', '.join(SECTIONS)} in {path}", repr(section))
+    return tables
+
+
+def _unknown(key: str, known: list[str]) -> None:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    must_have("a known key", repr(key), f"Did you mean {near[0]!r}? " if near else "See: gnode list keys.")
