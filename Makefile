@@ -35,7 +35,7 @@ test: setup
 	$(BIN)/pytest -n 2 --dist worksteal
 
 docs: setup
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(BENCH_READY)
 	$(BENCH)/bin/python -m benchmarks

@@ -1,0 +1,81 @@
+"""What every test shares: JAX on one quiet core, shapes checked at run time, the data folder, a browser."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Before JAX and NumPy are imported, and inherited by the processes that tests start: xdist already fills the cores, and
+# more threads on top only wait for each other. Whoever sets one of these by hand keeps it.
+for name, value in {
+    "JAX_PLATFORMS": "cpu",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".cache" / "jax"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
+    "MPLBACKEND": "agg",
+}.items():
+    os.environ.setdefault(name, value)
+
+# Before gnode is imported: in the rooms whose annotations carry shapes, they are checked in the tests, and only there.
+from jaxtyping import install_import_hook  # noqa: E402
+
+install_import_hook(
+    [f"gnode.{room}" for room in ("nn", "fields", "integrate", "models", "analysis")], "beartype.beartype"
+)
+
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+settings.register_profile(
+    "gnode", derandomize=True, deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("gnode")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first, so that most mistakes show within seconds."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Where the real data sets lie: $GNODE_DATA, or shared/data beside the checkout."""
+    folder = Path(os.environ.get("GNODE_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no data at {folder}: set GNODE_DATA to the folder that holds walker2d/ and the others")
+    return folder
+
+
+# One a module, not one a session: while it is open, playwright keeps an event loop in this thread, and other tests'
+# asyncio.run would refuse to start.
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """The system's Chromium, without a window; the test skips where there is none."""
+    from playwright.sync_api import sync_playwright
+
+    names = ("chromium", "chromium-browser", "google-chrome")
+    executable = next((path for path in map(shutil.which, names) if path), None)
+    if executable is None:
+        pytest.skip(f"no browser on the path (looked for {', '.join(names)})")
+    quiet = (
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    )
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=list(quiet))
+        yield chromium
+        chromium.close()
