@@ -6,6 +6,7 @@ BIN := .venv/bin
 BENCH := .venv-bench
 
 # An environment remembers where it lies, so its stamp is named after the folder: a copied or moved checkout is set up anew.
+# A change of what is pinned only installs the difference.
 HERE := $(shell pwd | cksum | cut -d ' ' -f 1)
 READY := .venv/.ready-$(HERE)
 BENCH_READY := $(BENCH)/.ready-$(HERE)
@@ -54,14 +55,14 @@ $(UV):
 	$(PYTHON) -m pip install --quiet --upgrade --target .tools uv
 
 $(READY): requirements.lock pyproject.toml | $(UV)
-	$(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" .venv
+	test -e $@ || $(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" .venv
 	$(UV) pip sync --quiet --python .venv requirements.lock
 	$(UV) pip install --quiet --python .venv --no-deps --editable .
 	@touch $@
 
 # PyTorch is a peer to measure against and no part of the package; pip, unlike uv, may be set up to prefer a build for CPUs.
 $(BENCH_READY): requirements.lock pyproject.toml benchmarks/requirements.txt | $(UV)
-	$(UV) venv --quiet --clear --seed --python "$$(command -v $(PYTHON))" $(BENCH)
+	test -e $@ || $(UV) venv --quiet --clear --seed --python "$$(command -v $(PYTHON))" $(BENCH)
 	$(UV) pip install --quiet --python $(BENCH) --requirements requirements.lock
 	$(UV) pip install --quiet --python $(BENCH) --no-deps --editable .
 	$(BENCH)/bin/python -m pip install --quiet --requirement benchmarks/requirements.txt
