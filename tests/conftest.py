@@ -30,7 +30,8 @@ for name, value in {
 from jaxtyping import install_import_hook  # noqa: E402
 
 install_import_hook(
-    [f"gnode.{room}" for room in ("nn", "fields", "integrate", "models", "analysis")], "beartype.beartype"
+    [f"gnode.{room}" for room in ("nn", "fields", "integrate", "models.initial", "models.model", "analysis")],
+    "beartype.beartype",
 )
 
 from hypothesis import HealthCheck, settings  # noqa: E402

@@ -189,8 +189,8 @@ def demo(
     _answer(
         as_json,
         result,
-        f"Validation loss {run.summary['val_loss']:.2e} after {run.summary['seconds']:.0f} s of training; of 360 angles "
-        f"never trained on it keeps {memory[100]['distinct']} apart after 100 silent bins (1 s) and "
+        f"Validation loss {run.summary['val_loss']:.2e} after {run.summary['seconds']:.0f} s of training.",
+        f"Of 360 angles never trained on it keeps {memory[100]['distinct']} apart after 100 silent bins (1 s) and "
         f"{memory[1000]['distinct']} after 1000.",
         f"Open {page.resolve()}",
     )
@@ -273,7 +273,7 @@ def _machine() -> Iterator[None]:
 
 
 def _use_compile_cache() -> None:
-    """Keep compiled programs in the user's cache folder, unless JAX was told of another place or the folder is closed."""
+    """Keep compiled programs in the user's cache folder, unless JAX was told of another or the folder is closed."""
     # XLA warns at every load that a cached program names tuning preferences which are no CPU features.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:

@@ -124,7 +124,7 @@ def test_gradient_is_the_finite_difference(name):
 @pytest.mark.parametrize("name", FIELDS)
 def test_field_is_gate_times_leak_and_candidate(name):
     generator = np.random.default_rng(9)
-    state, held = generator.standard_normal((5, 2, N)).astype("f4"), generator.standard_normal((5, 2, D)).astype("f4")
+    state, held = jnp.float32(generator.standard_normal((5, 2, N))), jnp.float32(generator.standard_normal((5, 2, D)))
     for leak in (True, False):
         field = draw_field(name, leak=leak)
         gate, candidate = field.gate(state, held), field.candidate(state, held)
@@ -163,4 +163,4 @@ def test_gru_is_the_equations_written_out():
     z = 1 / (1 + np.exp(-layer(field.update, h)))
     r = 1 / (1 + np.exp(-layer(field.reset, h)))
     c = np.tanh(layer(field.drive, r * h))
-    np.testing.assert_allclose(field(h.astype("f4"), x.astype("f4")), z * (-h + c), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(field(jnp.float32(h), jnp.float32(x)), z * (-h + c), rtol=1e-4, atol=1e-6)

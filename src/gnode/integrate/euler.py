@@ -148,9 +148,7 @@ def _is_dense(node: object) -> bool:
 
 def _inside_dense(parameters: Field) -> PyTree:
     """True at every parameter of a dense layer, False at every other one."""
-    return jax.tree.map(
-        lambda node: jax.tree.map(lambda _: _is_dense(node), node), parameters, is_leaf=_is_dense
-    )
+    return jax.tree.map(lambda node: jax.tree.map(lambda _: _is_dense(node), node), parameters, is_leaf=_is_dense)
 
 
 def _dense_gradients(

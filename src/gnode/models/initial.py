@@ -56,9 +56,7 @@ class FromFirstTarget(InitialState):
 
     def __call__(self, first_inputs: Array, first_targets: Array | None) -> Array:
         if first_targets is None:
-            must_have(
-                "first_targets (trials, outputs), because the initial state is a net of the first target", "none"
-            )
+            must_have("first_targets (trials, outputs), because the initial state is a net of the first target", "none")
         return self.net(first_targets)
 
 

@@ -32,7 +32,9 @@ class Model(eqx.Module):
     integrator: EulerMap
     config: ModelConfig = eqx.field(static=True)
 
-    def __call__(self, inputs: ArrayLike, first_targets: ArrayLike | None = None) -> Float[Array, "trials time outputs"]:
+    def __call__(
+        self, inputs: ArrayLike, first_targets: ArrayLike | None = None
+    ) -> Float[Array, "trials time outputs"]:
         """Outputs (trials, time, outputs) for inputs (trials, time, D).
 
         Args:
@@ -64,8 +66,8 @@ class Model(eqx.Module):
 
         return step
 
-    def _held(self, inputs: ArrayLike) -> np.ndarray:
-        held = np.asarray(inputs)
+    def _held(self, inputs: ArrayLike) -> Array:
+        held = jnp.asarray(inputs)
         if held.shape != (self.config.input_size,):
             must_have(f"an input to hold of shape ({self.config.input_size},)", f"shape {held.shape}")
         return held
@@ -105,9 +107,7 @@ def draw(config: ModelConfig) -> Model:
     """The random model that a configuration determines."""
     generator = np.random.default_rng(np.random.SeedSequence(config.seed))
     field = FIELDS[config.model].draw(generator, config.field_options())
-    sizes = Sizes(
-        config.input_size, config.state_size, config.output_size, config.initial_hidden, config.activation
-    )
+    sizes = Sizes(config.input_size, config.state_size, config.output_size, config.initial_hidden, config.activation)
     initial = INITIAL_STATES[config.initial_state](generator, sizes)
     readout = draw_perceptron(
         generator, config.state_size, config.output_size, config.readout_hidden, activation=config.activation
@@ -139,7 +139,7 @@ def make_critical(model: Model, inputs: ArrayLike, first_targets: ArrayLike | No
     def scaled(scale: float) -> Field:
         factor = scale ** (1 / layers)
 
-        def weights(field: Field) -> list[Array]:
+        def weights(field: Field) -> list:
             return [field.drive.from_state.weight, *(field.drive.later[at].weight for at in range(layers - 1))]
 
         return eqx.tree_at(weights, model.field, replace_fn=lambda weight: weight * jnp.float32(factor))

@@ -76,7 +76,9 @@ def _read_header(path: Path, metadata: dict[str, str]) -> ModelConfig:
             )
         return ModelConfig(**header["model"])
     except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise InvalidInput(f"Must have a gnode header that can be read, instead got a damaged one in {path}.") from error
+        raise InvalidInput(
+            f"Must have a gnode header that can be read, instead got a damaged one in {path}."
+        ) from error
 
 
 def fill(model: Model, arrays: dict[str, np.ndarray], source: str, config: ModelConfig) -> Model:
@@ -93,7 +95,5 @@ def fill(model: Model, arrays: dict[str, np.ndarray], source: str, config: Model
             )
         if not np.isfinite(array).all():
             must_have(f"finite numbers in {source}", f"NaN or infinity in {name}")
-    leaves, structure = jax.tree.flatten(model)
-    names = list(wanted)
-    filled = jax.tree.unflatten(structure, [jnp.asarray(arrays[name]) for name in names])
+    filled = jax.tree.unflatten(jax.tree.structure(model), [jnp.asarray(arrays[name]) for name in wanted])
     return Model(filled.initial, filled.field, filled.readout, filled.integrator, config)

@@ -1,14 +1,13 @@
 """Critical initialisation: put the slowest mode of a random field at the edge of stability.
 
-The idea is that of RNNTools.jl (Kim, Can and Krishnamurthy, ICML 2023): with J the Jacobian of -h + F(h, x) at a typical
-state and input, and eta its spectral abscissa, scaling F by 1 / (eta + 1) would bring eta to 0 if F were linear. Here the
-scale is solved for, to a tolerance, because F is not.
+The idea is that of RNNTools.jl (Kim, Can and Krishnamurthy, ICML 2023): with J the Jacobian of -h + F(h, x) at a
+typical state and input, and eta its spectral abscissa, scaling F by 1 / (eta + 1) would bring eta to 0 if F were
+linear. Here the scale is solved for, to a tolerance, because F is not.
 """
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.optimize import brentq
 
 from gnode.errors import CannotScale, must_have
 
@@ -35,6 +34,8 @@ def critical_scale(jacobian_at: Callable[[float], np.ndarray], tolerance: float 
             outwards, as when all eigenvalues of its Jacobian have negative real parts, or the crossing is a jump.
     """
 
+    from scipy.optimize import brentq  # here, because it takes half a second to import and few runs need it
+
     def abscissa(log_scale: float) -> float:
         return spectral_abscissa(jacobian_at(float(np.exp(log_scale)))) - 1.0
 
@@ -51,8 +52,8 @@ def critical_scale(jacobian_at: Callable[[float], np.ndarray], tolerance: float 
             return float(np.exp(root))
         previous = step
     raise CannotScale(
-        f"Must have a field that some scale brings to the edge of stability, instead got one whose spectral abscissa is "
-        f"{here:.3g} at scale 1 and reaches zero at no scale from {1 / _LARGEST_SCALE:g} to {_LARGEST_SCALE:g}. "
+        "Must have a field that some scale brings to the edge of stability, instead got one whose spectral abscissa "
+        f"is {here:.3g} at scale 1 and reaches zero at no scale from {1 / _LARGEST_SCALE:g} to {_LARGEST_SCALE:g}. "
         "Try another seed, more units, or no critical initialisation."
     )
 
@@ -77,7 +78,7 @@ def mean_field_gain(
     """
     if not weight_scales or min(weight_scales) < 0:
         must_have("one weight scale a layer, none negative", list(weight_scales))
-    nodes, weights = np.polynomial.hermite_e.hermegauss(101)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(100)  # an even number: no node on the kink of relu
     weights = weights / weights.sum()
     gain = float(weight_scales[0])
     variance = weight_scales[0] ** 2 * state_variance

@@ -1,6 +1,7 @@
 """Feed-forward nets: F and G of a field, and plain multilayer perceptrons for readouts and initial states."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import equinox as eqx
 import jax
@@ -86,7 +87,7 @@ def draw_feedforward(
     widths = [*hidden, state_size]
     from_state = draw_dense(generator, state_size, widths[0], bias=False)
     from_input = draw_dense(generator, input_size, widths[0])
-    later = [draw_dense(generator, fan_in, fan_out) for fan_in, fan_out in zip(widths, widths[1:], strict=False)]
+    later = [draw_dense(generator, fan_in, fan_out) for fan_in, fan_out in pairwise(widths)]
     norms = tuple(LayerNorm(jnp.ones(width), jnp.zeros(width)) for width in widths) if layer_norm else ()
     if later:
         later[-1] = _raise_bias(later[-1], last_bias)
@@ -102,7 +103,7 @@ def draw_perceptron(
 ) -> Perceptron:
     """A random Perceptron with the given hidden widths."""
     widths = [fan_in, *hidden, fan_out]
-    layers = tuple(draw_dense(generator, *pair) for pair in zip(widths, widths[1:], strict=False))
+    layers = tuple(draw_dense(generator, *pair) for pair in pairwise(widths))
     return Perceptron(layers, ACTIVATIONS[activation])
 
 

@@ -71,7 +71,7 @@ def assemble(tables: dict[str, dict[str, Any]], options: dict[str, Any]) -> Expe
         elif key in known["training"]:
             training_table[key] = value
         else:
-            _unknown(key, sum(known.values(), []))
+            _unknown(key, [name for names in known.values() for name in names])
     for section, table in (("task", task_table), ("model", model_table), ("training", training_table)):
         for key in table:
             if key not in known[section]:

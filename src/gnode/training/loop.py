@@ -7,7 +7,6 @@ which is what makes a resumed run bit-identical to one that was never interrupte
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -79,9 +78,7 @@ def bins_of(trials: Trials) -> Bins:
     mask = np.ones(trials.inputs.shape[:2]) if trials.mask is None else trials.mask
     targets = trials.targets
     kind = np.int32 if np.issubdtype(targets.dtype, np.integer) else np.float32
-    return Bins(
-        jnp.asarray(trials.inputs, jnp.float32), jnp.asarray(targets, kind), jnp.asarray(mask, jnp.float32)
-    )
+    return Bins(jnp.asarray(trials.inputs, jnp.float32), jnp.asarray(targets, kind), jnp.asarray(mask, jnp.float32))
 
 
 def cut(bins: Bins, time: int) -> Bins:
@@ -111,9 +108,7 @@ def plan(settings: Settings, trials: int, epoch: int) -> Plan:
     order[:trials] = generator.permutation(trials)
     weights = (np.arange(len(order)) < trials).astype(np.float32)
     progress = epoch - 1 + (np.arange(batches) + 1) / batches
-    fractions = SCHEDULES[settings.schedule](
-        progress, settings.epochs, settings.warmup_epochs, settings.final_fraction
-    )
+    fractions = SCHEDULES[settings.schedule](progress, settings.epochs, settings.warmup_epochs, settings.final_fraction)
     shape = (batches, settings.batch_size)
     return Plan(order.reshape(shape), weights.reshape(shape), (settings.lr * fractions).astype(np.float32))
 
@@ -153,9 +148,7 @@ def one_epoch(
         norm = optax.global_norm(gradient)
         gradient = jax.tree.map(lambda g: g * jnp.minimum(1.0, strength.clip / (norm + 1e-12)), gradient)
         direction, optimiser = adam.update(gradient, optimiser)
-        parameters = jax.tree.map(
-            lambda p, d: p - batch.rates * (d + strength.weight_decay * p), parameters, direction
-        )
+        parameters = jax.tree.map(lambda p, d: p - batch.rates * (d + strength.weight_decay * p), parameters, direction)
         return (parameters, optimiser), value * jnp.mean(batch.weights)
 
     (parameters, optimiser), losses = jax.lax.scan(step, (state.parameters, state.optimiser), plan)
@@ -179,7 +172,7 @@ def _compiled_epoch(frozen: PyTree, loss: str, *arguments: PyTree) -> tuple[Trai
     return one_epoch(frozen, loss, *arguments)
 
 
-@partial(eqx.filter_jit)
+@eqx.filter_jit
 def _compiled_loss(model: Model, loss: str, bins: Bins) -> Array:
     return mean_loss(model, loss, bins)
 
@@ -207,9 +200,7 @@ def epochs(
         state, train_loss, validation_loss = _compiled_epoch(
             frozen, loss, strength(settings), state, shown, validation_bins, today
         )
-        record = Record(
-            epoch, float(train_loss), float(validation_loss), int(state.best_epoch), float(today.rates[-1])
-        )
+        record = Record(epoch, float(train_loss), float(validation_loss), int(state.best_epoch), float(today.rates[-1]))
         if not np.isfinite([record.train_loss, record.val_loss]).all():
             raise Diverged(
                 f"Training diverged in epoch {epoch} of {settings.epochs}: training loss {record.train_loss:.3g}, "

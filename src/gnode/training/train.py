@@ -144,7 +144,8 @@ def _train(
         with watcher:
             watcher.start(int(state.epoch) + 1, settings.epochs)
             last = time.perf_counter()
-            for state, record in _after_patience(frozen, loss, settings, state, data):
+            for following, record in _after_patience(frozen, loss, settings, state, data):
+                state = following
                 now = time.perf_counter()
                 history.append(record)
                 if directory:
@@ -160,7 +161,8 @@ def _train(
         directory.write_checkpoint(state)
         directory.forget_after(int(state.epoch))
         raise Interrupted(
-            f"Interrupted after epoch {int(state.epoch)} of {settings.epochs}. Go on with the same command and --resume."
+            f"Interrupted after epoch {int(state.epoch)} of {settings.epochs}. "
+            "Go on with the same command and --resume."
         ) from None
     except Diverged:
         if directory and history:
