@@ -117,3 +117,24 @@ def test_make_setup_asks_for_nothing_the_second_time(tmp_path: Path):
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / f".ready-{here.stdout.strip()}").touch()
     assert subprocess.run(["make", "--question", "setup"], cwd=tmp_path, timeout=60).returncode == 0
+
+
+def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    names: dict = {}
+    exec(example.replace("epochs=150", "epochs=1"), names)
+    assert names["outputs"].shape == names["trials"].targets.shape == (100, 100, 2)
+    assert names["states"].shape == (100, 100, 2)
+
+
+def test_the_documentation_builds_without_a_broken_link(tmp_path: Path):
+    build = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path / "site"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert build.returncode == 0, build.stderr
+    assert (tmp_path / "site" / "develop" / "decisions" / "index.html").is_file()
