@@ -145,7 +145,7 @@ def one_epoch(
     def step(carry: tuple, batch: Plan) -> tuple:
         parameters, optimiser = carry
         value, gradient = jax.value_and_grad(batch_loss)(parameters, batch.trials, batch.weights)
-        norm = optax.global_norm(gradient)
+        norm = optax.tree.norm(gradient)
         gradient = jax.tree.map(lambda g: g * jnp.minimum(1.0, strength.clip / (norm + 1e-12)), gradient)
         direction, optimiser = adam.update(gradient, optimiser)
         parameters = jax.tree.map(lambda p, d: p - batch.rates * (d + strength.weight_decay * p), parameters, direction)

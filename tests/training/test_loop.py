@@ -1,0 +1,236 @@
+"""The training loop against hand-made optimisation, and the facts that a run relies on."""
+
+import json
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gnode
+from gnode.errors import Diverged, InvalidInput
+from gnode.models import ModelConfig, draw, trainable
+from gnode.training import Data, Settings, draw_data
+from gnode.training.loop import begin, bins_of, epochs, mean_loss, one_epoch, plan, strength
+from gnode.training.losses import LOSSES
+from gnode.training.schedules import SCHEDULES
+from gnode.types import Trials
+
+
+def small_model(**options):
+    sizes = dict(model="gnode", input_size=2, state_size=2, output_size=2, hidden=(8,), seed=0)
+    return draw(ModelConfig(**{**sizes, **options}))
+
+
+def small_trials(count=12, time=15, seed=0):
+    generator = np.random.default_rng(seed)
+    return Trials(*generator.standard_normal((2, count, time, 2)).astype("f4"))
+
+
+def run_epochs(model, settings, train, validation, loss="mse"):
+    _, frozen = eqx.partition(model, trainable(model))
+    return list(epochs(frozen, loss, settings, begin(model), train, validation))
+
+
+def test_one_epoch_is_optax_adamw_with_clipping_written_out():
+    model, train = small_model(), small_trials()
+    settings = Settings(epochs=2, batch_size=5, lr=0.02, weight_decay=0.3, clip=0.05, schedule="constant", seed=3)
+    parameters, frozen = eqx.partition(model, trainable(model))
+    optimiser = optax.chain(optax.clip_by_global_norm(0.05), optax.adamw(0.02, weight_decay=0.3))
+    state = optimiser.init(parameters)
+    bins = bins_of(train)
+    for epoch in (1, 2):
+        today = plan(settings, len(train), epoch)
+        for trials, weights in zip(today.trials, today.weights, strict=True):
+            chosen = trials[weights > 0]
+            part = jax.tree.map(lambda leaf, chosen=chosen: leaf[chosen], bins)
+            gradient = jax.grad(lambda p, part=part: mean_loss(eqx.combine(p, frozen), "mse", part))(parameters)
+            updates, state = optimiser.update(gradient, state, parameters)
+            parameters = optax.apply_updates(parameters, updates)
+    ours = run_epochs(model, settings, train, small_trials(seed=1))[-1][0].parameters
+    for a, b in zip(jax.tree.leaves(parameters), jax.tree.leaves(ours), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-6)
+
+
+def test_weight_decay_is_multiplied_by_the_rate():
+    # With nothing to learn (a mask of the targets' own outputs), AdamW only shrinks: p <- (1 - lr * decay) p.
+    model = small_model(initial_state="learned")
+    model = eqx.tree_at(lambda m: m.readout.layers[0].weight, model, replace_fn=jnp.zeros_like)
+    model = eqx.tree_at(lambda m: m.readout.layers[0].bias, model, replace_fn=jnp.zeros_like)
+    still = Trials(np.ones((4, 5, 2), "f4"), np.zeros((4, 5, 2), "f4"))
+    settings = Settings(epochs=1, batch_size=4, lr=0.1, weight_decay=0.5, schedule="constant")
+    state = run_epochs(model, settings, still, still)[0][0]
+    for before, after in zip(jax.tree.leaves(begin(model).parameters), jax.tree.leaves(state.parameters), strict=True):
+        np.testing.assert_allclose(after, 0.95 * before, rtol=1e-6)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 5), st.integers(1, 9))
+def test_every_trial_is_seen_once_an_epoch(trials, batch_size, seed, epoch):
+    today = plan(Settings(batch_size=min(batch_size, trials), seed=seed), trials, epoch)
+    assert sorted(today.trials[today.weights > 0]) == list(range(trials))
+
+
+def test_orders_differ_between_epochs_and_seeds():
+    orders = [tuple(plan(Settings(seed=s), 50, e).trials.ravel()) for s in (0, 1) for e in (1, 2)]
+    assert len(set(orders)) == 4
+
+
+def test_lowest_validation_loss_is_kept():
+    model = small_model()
+    settings = Settings(epochs=25, batch_size=4, lr=0.05, schedule="constant")
+    results = run_epochs(model, settings, small_trials(), small_trials(seed=1))
+    losses = [record.val_loss for _, record in results]
+    best = int(np.argmin(losses))
+    assert best < len(losses) - 1  # noise is learned, so validation rises in the end and the choice matters
+    final = results[-1][0]
+    assert float(final.best_loss) == min(losses) and int(final.best_epoch) == best + 1
+    for a, b in zip(jax.tree.leaves(final.best_parameters), jax.tree.leaves(results[best][0].parameters), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_masked_bins_do_not_count():
+    model, plain = small_model(), small_trials()
+    mask = np.random.default_rng(5).random(plain.inputs.shape[:2]) < 0.5
+    spoiled = np.where(mask[..., None], plain.targets, 1e6).astype("f4")
+    outputs = np.asarray(model(plain.inputs))
+    expected = ((outputs - plain.targets)[mask] ** 2).mean()
+    masked = float(mean_loss(model, "mse", bins_of(Trials(plain.inputs, spoiled, mask))))
+    assert masked == pytest.approx(expected, rel=1e-5)
+
+
+def log_softmax(scores):
+    return scores - np.log(np.exp(scores).sum(-1, keepdims=True))
+
+
+def test_cross_entropies_written_out():
+    model, inputs = small_model(output_size=3), small_trials().inputs
+    generator = np.random.default_rng(0)
+    mask = generator.random(inputs.shape[:2]) < 0.6
+    mask[:, 0] = True
+    scores = log_softmax(np.asarray(model(inputs), dtype=float))
+    classes = generator.integers(0, 3, mask.shape)
+    every = -np.take_along_axis(scores, classes[..., None], -1)[..., 0][mask].mean()
+    assert float(mean_loss(model, "cross-entropy", bins_of(Trials(inputs, classes, mask)))) == pytest.approx(every)
+    last = [np.flatnonzero(row)[-1] for row in mask]
+    at_last = -np.mean([scores[trial, bin, classes[trial, 0]] for trial, bin in enumerate(last)])
+    whole = Trials(inputs, classes[:, 0], mask)
+    assert float(mean_loss(model, "last-step-cross-entropy", bins_of(whole))) == pytest.approx(at_last, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_falls_when_trained(loss):
+    plain = small_trials()
+    classes = (plain.inputs[..., 0].cumsum(1) > 0).astype(np.int64)
+    targets = {"mse": plain.inputs * 0.5, "cross-entropy": classes, "last-step-cross-entropy": classes[:, -1]}[loss]
+    trials = Trials(plain.inputs, targets)
+    run = gnode.train(small_model(), Data(trials, trials, trials), loss=loss, epochs=40, batch_size=6, lr=0.02)
+    assert run.history[-1].train_loss < 0.7 * run.history[0].train_loss
+
+
+def test_curriculum_shows_only_the_first_bins():
+    model, train = small_model(), small_trials()
+    spoiled = Trials(train.inputs, np.concatenate([train.targets[:, :5], np.full((12, 10, 2), 9e3, "f4")], axis=1))
+    settings = Settings(epochs=1, batch_size=12, curriculum=((1, 5),), schedule="constant")
+    short = Trials(train.inputs[:, :5], train.targets[:, :5])
+    with_curriculum = run_epochs(model, settings, spoiled, train)[0][0]
+    by_hand = run_epochs(model, Settings(epochs=1, batch_size=12, schedule="constant"), short, train)[0][0]
+    for a, b in zip(jax.tree.leaves(with_curriculum.parameters), jax.tree.leaves(by_hand.parameters), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_early_stopping_waits_for_its_patience():
+    run = gnode.train(
+        small_model(), Data(small_trials(), small_trials(seed=1), small_trials(seed=2)), epochs=500, batch_size=4,
+        lr=0.05, patience=7, schedule="constant",
+    )  # fmt: skip
+    assert run.history[-1].epoch < 500
+    assert run.history[-1].epoch - run.summary["best_epoch"] == 7
+
+
+def test_divergence_says_where_and_what_to_try(tmp_path):
+    trials = small_trials()
+    huge = Trials(trials.inputs, trials.targets * np.float32(1e25))
+    with pytest.raises(Diverged, match=r"diverged in epoch 1 of 3: .*lower learning rate"):
+        gnode.train(small_model(), Data(huge, huge, huge), epochs=3, batch_size=4, out=tmp_path / "run")
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+    assert not (tmp_path / "run" / "summary.json").exists()
+
+
+def test_three_draws_are_three_sets():
+    data = draw_data(gnode.tasks.make("ring"), Settings(train_trials=20, validation_trials=20, test_trials=20))
+    inputs = [trials.inputs for trials in (data.train, data.validation, data.test)]
+    assert not any((inputs[i] == inputs[j]).all() for i, j in ((0, 1), (0, 2), (1, 2)))
+
+
+def test_schedules():
+    progress = np.linspace(0.01, 100, 1000)
+    rise = SCHEDULES["warmup-cosine"](progress, 100, 10, 0.01)
+    assert rise.max() == pytest.approx(1.0, abs=1e-3) and progress[rise.argmax()] == pytest.approx(10, abs=0.2)
+    assert rise[-1] == pytest.approx(0.01) and rise[0] == pytest.approx(0.001, rel=1e-6)
+    assert np.interp(55.0, progress, rise) == pytest.approx((1 + 0.01) / 2, rel=1e-3)  # half-way down
+    assert (np.diff(SCHEDULES["cosine"](progress, 100, 0, 0.0)) <= 0).all()
+    assert (SCHEDULES["constant"](progress, 100, 10, 0.01) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        (dict(epochs=0), "epochs an integer of at least 1"),
+        (dict(batch_size=-1), "batch_size an integer"),
+        (dict(batch_size=501), "batch_size at most the 500 training trials"),
+        (dict(lr=0.0), "lr a positive number"),
+        (dict(lr=float("inf")), "lr a positive number"),
+        (dict(weight_decay=-0.1), "weight_decay a non-negative number"),
+        (dict(schedule="cosin"), "Did you mean 'cosine'"),
+        (dict(loss="mae"), "a loss out of"),
+        (dict(loss="cross-entropy"), "integer classes"),
+        (dict(epoch=3), "Did you mean 'epochs'"),
+        (dict(curriculum=[(2, 10)]), "begins at epoch 1"),
+        (dict(curriculum=[3]), "(from_epoch, bins) pairs"),
+    ],
+)
+def test_wrong_settings_get_one_clear_line_and_write_nothing(tmp_path, settings, line):
+    with pytest.raises(InvalidInput) as error:
+        gnode.train(small_model(), gnode.tasks.make("ring"), out=tmp_path / "run", **settings)
+    assert line in str(error.value) and "\n" not in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_trials_that_do_not_fit_are_refused():
+    good = small_trials()
+    for bad, line in [
+        (Trials(good.inputs[..., :1], good.targets), "inputs of size 2"),
+        (Trials(good.inputs, good.targets[..., :1]), "targets of shape"),
+        (Trials(np.where(good.inputs > 2, np.nan, good.inputs).astype("f4"), good.targets), "finite inputs"),
+        (Trials(good.inputs, np.full_like(good.targets, np.inf)), "finite targets"),
+        (Trials(good.inputs, good.targets, np.zeros((12, 15), bool)), "a mask that lets some bins count"),
+    ]:
+        with pytest.raises(InvalidInput, match=line):
+            gnode.train(small_model(), Data(good, bad, good), epochs=1, batch_size=4)
+
+
+def test_a_fixed_random_state_stays_where_it_was():
+    model = small_model(initial_state="fixed-random")
+    run = gnode.train(model, gnode.tasks.make("ring"), epochs=2, weight_decay=1.0, train_trials=20, test_trials=5)
+    np.testing.assert_array_equal(run.model.initial.value, model.initial.value)
+
+
+def test_the_population_arguments_are_arguments():
+    # Rates, decay and clip enter as arrays, so that runs which differ in them share one compiled program.
+    model, train = small_model(), bins_of(small_trials())
+    _, frozen = eqx.partition(model, trainable(model))
+    text = [
+        json.dumps(
+            str(
+                jax.make_jaxpr(lambda s, p: one_epoch(frozen, "mse", s, begin(model), train, train, p)[1])(
+                    strength(settings), plan(settings, 12, 1)
+                )
+            )
+        )
+        for settings in (Settings(lr=0.1, batch_size=4), Settings(lr=0.2, weight_decay=0.7, clip=0.0, batch_size=4))
+    ]
+    assert text[0] == text[1]
