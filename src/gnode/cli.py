@@ -301,7 +301,7 @@ def run_command(command: Callable[[], Any]) -> None:
     try:
         command()
     except GnodeError as error:
-        _fail(" ".join(str(error).split()), 130 if isinstance(error, KeyboardInterrupt) else 1)
+        _fail(" ".join(str(error).split()), error.exit_code)
     except KeyboardInterrupt:
         _fail("interrupted", 130)
     except OSError as error:

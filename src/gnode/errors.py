@@ -8,7 +8,9 @@ Member = TypeVar("Member")
 
 
 class GnodeError(Exception):
-    """Base of all errors raised by gnode. The command line prints its text as one line and exits with 1."""
+    """Base of all errors raised by gnode. The command line prints its text as one line and exits with `exit_code`."""
+
+    exit_code = 1
 
 
 class InvalidInput(GnodeError, ValueError):

@@ -15,6 +15,7 @@ from jax import Array
 from jaxtyping import Float
 
 from gnode.nn.dense import Apply, affine
+from gnode.nn.feedforward import FeedForward
 
 
 class Field(eqx.Module):
@@ -23,6 +24,7 @@ class Field(eqx.Module):
     Fields apply their weight matrices only through `dense(layer, values)` (see gnode.nn.dense).
     """
 
+    drive: eqx.AbstractVar[FeedForward]  # the net in F, whose weights critical initialisation scales
     state_size: eqx.AbstractVar[int]
     input_size: eqx.AbstractVar[int]
 

@@ -54,4 +54,11 @@ def draw_gnode(generator: np.random.Generator, options: FieldOptions) -> GatedFi
         last_bias=options.gate_bias,
     )
     gain = jnp.float32(1.0) if options.gain else None
-    return GatedField(drive, gating, gain, options.state_size, options.input_size, options.leak)
+    return GatedField(
+        drive=drive,
+        gating=gating,
+        gain=gain,
+        state_size=options.state_size,
+        input_size=options.input_size,
+        leak=options.leak,
+    )

@@ -55,4 +55,12 @@ def draw_gru(generator: np.random.Generator, options: FieldOptions) -> GRUField:
     update = layer(options.gate_activation, options.gate_bias)
     reset = layer(options.gate_activation, 0.0)
     gain = jnp.float32(1.0) if options.gain else None
-    return GRUField(drive, update, reset, gain, options.state_size, options.input_size, options.leak)
+    return GRUField(
+        drive=drive,
+        update=update,
+        reset=reset,
+        gain=gain,
+        state_size=options.state_size,
+        input_size=options.input_size,
+        leak=options.leak,
+    )

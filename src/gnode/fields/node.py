@@ -43,4 +43,10 @@ def draw_node(generator: np.random.Generator, options: FieldOptions) -> UngatedF
         layer_norm=options.layer_norm,
     )
     gain = jnp.float32(1.0) if options.gain else None
-    return UngatedField(drive, gain, options.state_size, options.input_size, options.leak)
+    return UngatedField(
+        drive=drive,
+        gain=gain,
+        state_size=options.state_size,
+        input_size=options.input_size,
+        leak=options.leak,
+    )

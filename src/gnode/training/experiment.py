@@ -97,7 +97,7 @@ def catalogue(what: str) -> dict[str, str]:
     """What there is to choose from, name by name, with a line about each (empty where the name says it all)."""
     lists: dict[str, dict[str, str]] = {
         "models": {name: kind.summary for name, kind in FIELDS.items()},
-        "tasks": {name: (kind.__doc__ or "").strip().splitlines()[0] for name, kind in tasks.TASKS.items()},
+        "tasks": {name: kind.summary for name, kind in tasks.TASKS.items()},
         "activations": dict.fromkeys(ACTIVATIONS, ""),
         "losses": dict.fromkeys(LOSSES, ""),
         "schedules": dict.fromkeys(SCHEDULES, ""),

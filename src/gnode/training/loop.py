@@ -58,8 +58,8 @@ class Plan(NamedTuple):
 class Strength(NamedTuple):
     """Numbers of the optimiser that the compiled epoch takes as arguments, so that runs can share it."""
 
-    weight_decay: np.ndarray
-    clip: np.ndarray  # infinity for none
+    weight_decay: np.ndarray | np.float32
+    clip: np.ndarray | np.float32  # infinity for none
 
 
 @dataclass(frozen=True)

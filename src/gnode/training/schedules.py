@@ -5,20 +5,20 @@ from collections.abc import Callable
 import numpy as np
 
 # (progress of each minibatch in epochs, epochs, warmup_epochs, final_fraction) -> fractions of the peak rate
-Schedule = Callable[[np.ndarray, int, int, float], np.ndarray]
+Schedule = Callable[[np.ndarray, float, float, float], np.ndarray]
 
 
-def constant(progress: np.ndarray, epochs: int, warmup_epochs: int, final_fraction: float) -> np.ndarray:
+def constant(progress: np.ndarray, epochs: float, warmup_epochs: float, final_fraction: float) -> np.ndarray:
     return np.ones_like(progress)
 
 
-def cosine(progress: np.ndarray, epochs: int, warmup_epochs: int, final_fraction: float) -> np.ndarray:
+def cosine(progress: np.ndarray, epochs: float, warmup_epochs: float, final_fraction: float) -> np.ndarray:
     """Half a cosine from 1 to final_fraction (Loshchilov and Hutter 2017, arXiv 1608.03983)."""
     fall = np.clip(progress / epochs, 0.0, 1.0)
     return final_fraction + (1.0 - final_fraction) * 0.5 * (1.0 + np.cos(np.pi * fall))
 
 
-def warmup_cosine(progress: np.ndarray, epochs: int, warmup_epochs: int, final_fraction: float) -> np.ndarray:
+def warmup_cosine(progress: np.ndarray, epochs: float, warmup_epochs: float, final_fraction: float) -> np.ndarray:
     """A linear rise over the warm-up, at most half the run, then the cosine."""
     warmup = min(warmup_epochs, epochs / 2)
     rise = progress / max(warmup, 1e-9)

@@ -41,8 +41,10 @@ class Data:
     test: Trials
 
 
-class Interrupted(GnodeError, KeyboardInterrupt):
+class Interrupted(GnodeError):
     """Training was stopped by the user; the run directory can be resumed."""
+
+    exit_code = 130
 
 
 @dataclass(frozen=True)
