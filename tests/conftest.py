@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Before JAX and NumPy are imported, and inherited by the processes that tests start: xdist already fills the cores, and
-# more threads on top only wait for each other. Whoever sets one of these by hand keeps it.
+# Before JAX and NumPy are imported, and inherited by the processes that tests start: xdist already fills the cores.
+# Whoever sets one of these by hand keeps it.
 for name, value in {
     "JAX_PLATFORMS": "cpu",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
