@@ -1,0 +1,364 @@
+"""One face for any dynamics: a callable (batch, N) -> (batch, N) in JAX, NumPy or PyTorch, seen in float64 as NumPy arrays.
+
+Which framework a callable speaks is read off what it returns for a NumPy array (or, if it refuses one, for a JAX array
+and then a PyTorch tensor). Jacobians come from automatic differentiation in JAX and PyTorch; for NumPy from complex
+steps where the callable turns out to be analytic, else from extrapolated central differences, with an error estimate.
+Nothing here sets a global JAX flag: float64 is switched on around each call.
+"""
+
+import copy
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gnode.errors import InvalidInput, must_have
+
+Function = Callable[[Any], Any]  # (batch, N) -> (batch, N), rows independent of each other
+
+_LARGEST_BATCH = 256  # rows that one compiled call takes; fewer where Jacobians of many units would fill the memory
+_JACOBIAN_ENTRIES = 2**21
+
+
+class Dynamics(Protocol):
+    """What every framework's adapter offers. Arrays in and out are NumPy float64.
+
+    Attributes:
+        size: N.
+        framework: "jax", "numpy" or "torch".
+        precision: the spacing of numbers near 1 in which the callable really computes.
+        jacobian_method: "autodiff", "complex step" or "finite differences".
+    """
+
+    size: int
+    framework: str
+    precision: float
+    jacobian_method: str
+
+    def values(self, states: np.ndarray) -> np.ndarray:
+        """f at states (batch, N), (batch, N)."""
+        ...
+
+    def jacobians(self, states: np.ndarray) -> np.ndarray:
+        """df_i / dh_j at states (batch, N), (batch, N, N)."""
+        ...
+
+    def jacobian_error(self, states: np.ndarray) -> float:
+        """Estimate of the largest absolute error of the Jacobians at `states`; 0 where they are exact to rounding."""
+        ...
+
+
+def dynamics_of(function: Function, states: np.ndarray) -> Dynamics:
+    """The adapter for a callable, after checking that it is one.
+
+    Args:
+        function: (batch, N) -> (batch, N); each row of the answer may depend on the same row of the argument only.
+        states: (batch, N), some states at which it is meant to be called.
+
+    Raises:
+        InvalidInput: it is not callable, refuses (batch, N) arrays, returns another shape or other numbers than floating
+            ones, gives different answers to equal questions, or mixes rows.
+    """
+    if not callable(function):
+        must_have("a callable (batch, N) -> (batch, N)", f"{type(function).__name__}")
+    size = states.shape[1]
+    rows = 5 if size == 4 else 4  # never N, so that a transposed answer shows
+    probe = np.array(states[np.linspace(0, len(states) - 1, rows).astype(int)], dtype=float)
+    framework, answer = _ask(function, probe)
+    _check_answer(answer, probe)
+    _check_repeatable(framework, function, answer, probe)
+    precision = float(np.finfo(answer.dtype).eps)
+    if framework == "torch":
+        return _Torch(function, size, precision)
+    if framework == "jax" and _traceable(function, probe):
+        return _Jax(function, size, precision)
+    return _NumPy(function, size, precision, probe)
+
+
+def checked_states(states: Any, name: str = "states") -> np.ndarray:
+    """States as a float64 array (batch, N); one state (N,) becomes a batch of one.
+
+    Raises:
+        InvalidInput: not numbers, another shape, nothing in it, or not finite.
+    """
+    try:
+        array = np.atleast_1d(np.asarray(states, dtype=float))
+    except (TypeError, ValueError):
+        must_have(f"{name} of shape (batch, N), floating", f"{type(states).__name__}")
+    if array.ndim == 1:
+        array = array[None]
+    if array.ndim != 2 or 0 in array.shape:
+        must_have(f"{name} of shape (batch, N), at least one of them", f"shape {array.shape}")
+    if not np.isfinite(array).all():
+        must_have(f"{name} that are finite", f"{int((~np.isfinite(array)).any(axis=1).sum())} with NaN or infinity")
+    return array
+
+
+def checked_bounds(bounds: Any, size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The two corners (N,), (N,) of a box.
+
+    Raises:
+        InvalidInput: not a pair of vectors of one length, not finite, or empty.
+    """
+    try:
+        low, high = (np.atleast_1d(np.asarray(corner, dtype=float)) for corner in bounds)
+    except (TypeError, ValueError):
+        must_have("bounds = (low, high), two vectors of length N", repr(bounds))
+    if low.ndim != 1 or low.shape != high.shape or size not in (None, low.size):
+        length = "N" if size is None else f"{size}"
+        must_have(f"bounds = (low, high), two vectors of length {length}", f"shapes {low.shape} and {high.shape}")
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(high - low).all()
+    if not finite or not (low < high).all():
+        must_have("bounds with low < high in every coordinate and a finite width", f"{low.tolist()}, {high.tolist()}")
+    return low, high
+
+
+def iterated(function: Function, size: int) -> Callable[[np.ndarray, int], np.ndarray]:
+    """Repeat a map: advance(states (batch, N), steps) -> states, compiled once where the map is JAX's."""
+    dynamics = dynamics_of(function, np.zeros((1, size)))
+    if not isinstance(dynamics, _Jax):
+
+        def advance_in_steps(states: np.ndarray, steps: int) -> np.ndarray:
+            for _ in range(steps):
+                states = dynamics.values(states)
+            return states
+
+        return advance_in_steps
+
+    @jax.jit
+    def loop(states: jax.Array, steps: jax.Array) -> jax.Array:
+        return jax.lax.fori_loop(0, steps, lambda _, now: jnp.asarray(function(now), now.dtype), states)
+
+    def advance(states: np.ndarray, steps: int) -> np.ndarray:
+        with jax.enable_x64(True):
+            return np.asarray(loop(jnp.asarray(states, jnp.float64), steps))
+
+    return advance
+
+
+# -- finding out what a callable is --
+
+
+def _ask(function: Function, probe: np.ndarray) -> tuple[str, np.ndarray]:
+    """The framework and the answer (as NumPy) of the first kind of argument that the callable takes."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(function, torch.nn.Module):
+        return "torch", _call_torch(function, probe)
+    refusals: list[Exception] = []
+    with jax.enable_x64(True):
+        for ask in (np.asarray, jnp.asarray):
+            try:
+                answer = function(ask(probe))
+            except Exception as refusal:
+                refusals.append(refusal)
+                continue
+            if torch is not None and isinstance(answer, torch.Tensor):
+                break
+            return ("jax" if isinstance(answer, jax.Array) else "numpy"), np.asarray(answer)
+    if torch is not None:
+        try:
+            return "torch", _call_torch(function, probe)
+        except Exception as refusal:
+            refusals.append(refusal)
+    if isinstance(refusals[0], InvalidInput):
+        raise refusals[0]
+    reasons = "; ".join(f"{type(refusal).__name__}: {refusal}" for refusal in refusals)
+    raise InvalidInput(
+        f"Must have a callable that takes an array of shape (batch, N) = {probe.shape}, instead got {reasons}."
+    ) from refusals[0]
+
+
+def _call_torch(function: Function, states: np.ndarray) -> np.ndarray:
+    torch = sys.modules["torch"]
+    dtype, function = _torch_dtype(function)
+    try:
+        answer = function(torch.as_tensor(states, dtype=dtype))
+    except RuntimeError:  # a plain callable around float32 weights
+        answer = function(torch.as_tensor(states, dtype=torch.float32))
+    return answer.detach().cpu().numpy()
+
+
+def _torch_dtype(function: Function) -> tuple[Any, Function]:
+    """Modules are copied to float64, so that the user's stays as it is."""
+    torch = sys.modules["torch"]
+    if isinstance(function, torch.nn.Module):
+        return torch.float64, copy.deepcopy(function).double().eval()
+    return torch.float64, function
+
+
+def _check_answer(answer: np.ndarray, probe: np.ndarray) -> None:
+    if answer.shape != probe.shape:
+        must_have(
+            f"a callable that maps states of shape {probe.shape} to the same shape",
+            f"shape {answer.shape}",
+            "Its first axis is the batch, its last the N units of the state.",
+        )
+    if not np.issubdtype(answer.dtype, np.floating):
+        must_have("a callable that returns floating-point numbers", f"{answer.dtype}")
+
+
+def _check_repeatable(framework: str, function: Function, answer: np.ndarray, probe: np.ndarray) -> None:
+    """The same states in reversed order must give the same rows in reversed order."""
+    if framework == "torch":
+        again, reversed_rows = (_call_torch(function, states) for states in (probe, probe[::-1].copy()))
+    else:
+        with jax.enable_x64(True):
+            convert = jnp.asarray if framework == "jax" else np.asarray
+            again, reversed_rows = (np.asarray(function(convert(states))) for states in (probe, probe[::-1].copy()))
+    if not np.array_equal(answer, again, equal_nan=True):
+        difference = np.nanmax(np.abs(answer - again))
+        must_have(
+            "a deterministic callable",
+            f"two answers to the same states that differ by {difference:.3g}",
+            "Hold its noise or dropout still.",
+        )
+    with np.errstate(all="ignore"):
+        tolerance = 1e3 * np.finfo(answer.dtype).eps * (1 + np.nanmax(np.abs(answer), initial=0.0))
+        independent = np.allclose(answer, reversed_rows[::-1], rtol=0, atol=tolerance, equal_nan=True)
+    if not independent:
+        must_have(
+            "a callable whose rows do not influence each other",
+            "answers that depend on the order of the states in the batch",
+        )
+
+
+def _traceable(function: Function, probe: np.ndarray) -> bool:
+    with jax.enable_x64(True):
+        try:
+            jax.eval_shape(function, jax.ShapeDtypeStruct(probe.shape, jnp.float64))
+        except Exception:
+            return False
+    return True
+
+
+# -- the adapters --
+
+
+class _Jax:
+    framework = "jax"
+    jacobian_method = "autodiff"
+
+    def __init__(self, function: Function, size: int, precision: float) -> None:
+        self.function, self.size, self.precision = function, size, precision
+        self._rows = 2 ** int(np.log2(np.clip(_JACOBIAN_ENTRIES // size**2, 1, _LARGEST_BATCH)))
+        self._values = jax.jit(lambda states: jnp.asarray(function(states), jnp.float64))
+        self._jacobians = jax.jit(lambda states: _batched_jacobian(function, states))
+
+    def values(self, states: np.ndarray) -> np.ndarray:
+        return self._in_batches(self._values, states, np.empty((len(states), self.size)))
+
+    def jacobians(self, states: np.ndarray) -> np.ndarray:
+        return self._in_batches(self._jacobians, states, np.empty((len(states), self.size, self.size)))
+
+    def jacobian_error(self, states: np.ndarray) -> float:
+        return 0.0
+
+    def _in_batches(self, compiled: Callable, states: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Batches all of one size, the last one padded, so that nothing is ever compiled twice."""
+        with jax.enable_x64(True):
+            for first in range(0, len(states), self._rows):
+                batch = states[first : first + self._rows]
+                padded = np.concatenate([batch, np.repeat(batch[-1:], self._rows - len(batch), axis=0)])
+                out[first : first + len(batch)] = np.asarray(compiled(jnp.asarray(padded)))[: len(batch)]
+        return out
+
+
+def _batched_jacobian(function: Function, states: jax.Array) -> jax.Array:
+    """(batch, N, N) by N forward-mode products, shared by the whole batch because rows are independent."""
+    _, push_forward = jax.linearize(lambda now: jnp.asarray(function(now), jnp.float64), states)
+    directions = jnp.broadcast_to(jnp.eye(states.shape[1])[:, None, :], (states.shape[1], *states.shape))
+    return jnp.moveaxis(jax.vmap(push_forward)(directions), 0, 2)
+
+
+class _Torch:
+    framework = "torch"
+    jacobian_method = "autodiff"
+
+    def __init__(self, function: Function, size: int, precision: float) -> None:
+        self.size, self.precision = size, precision
+        torch = sys.modules["torch"]
+        dtype, self._function = _torch_dtype(function)
+        self._dtype = dtype if precision < 1e-10 else torch.float32
+
+    def values(self, states: np.ndarray) -> np.ndarray:
+        torch = sys.modules["torch"]
+        with torch.no_grad():
+            answer = self._function(torch.as_tensor(states, dtype=self._dtype))
+        return answer.detach().cpu().numpy().astype(float)
+
+    def jacobians(self, states: np.ndarray) -> np.ndarray:
+        torch = sys.modules["torch"]
+        leaf = torch.tensor(states, dtype=self._dtype, requires_grad=True)
+        sums = self._function(leaf).sum(dim=0)  # rows are independent: one backward pass a unit serves the whole batch
+        if not sums.requires_grad:
+            return np.zeros((*states.shape, self.size))
+        columns = [
+            torch.autograd.grad(sums[unit], leaf, retain_graph=True, allow_unused=True)[0] for unit in range(self.size)
+        ]
+        filled = [torch.zeros_like(leaf) if column is None else column for column in columns]
+        return torch.stack(filled, dim=1).cpu().numpy().astype(float)
+
+    def jacobian_error(self, states: np.ndarray) -> float:
+        return 0.0
+
+
+class _NumPy:
+    framework = "numpy"
+
+    def __init__(self, function: Function, size: int, precision: float, probe: np.ndarray) -> None:
+        self.function, self.size, self.precision = function, size, precision
+        self._step = precision**0.2  # balances rounding and truncation of the extrapolated central difference
+        self.jacobian_method = "complex step" if self._analytic(probe) else "finite differences"
+
+    def values(self, states: np.ndarray) -> np.ndarray:
+        with jax.enable_x64(True), np.errstate(all="ignore"):
+            return np.array(self.function(states), dtype=float)
+
+    def jacobians(self, states: np.ndarray) -> np.ndarray:
+        if self.jacobian_method == "complex step":
+            return self._by_complex_step(states)
+        return self._by_differences(states)[0]
+
+    def jacobian_error(self, states: np.ndarray) -> float:
+        return 0.0 if self.jacobian_method == "complex step" else float(self._by_differences(states)[1])
+
+    def _by_complex_step(self, states: np.ndarray) -> np.ndarray:
+        """Squire and Trapp, SIAM Review 40 (1998): no cancellation, exact to rounding for analytic functions."""
+        tiny = 1e-30
+        moved = states[:, None, :] + 1j * tiny * np.eye(self.size)
+        with np.errstate(all="ignore"):
+            answer = np.asarray(self.function(moved.reshape(-1, self.size)))
+        return np.moveaxis(answer.imag.reshape(len(states), self.size, self.size), 1, 2) / tiny
+
+    def _by_differences(self, states: np.ndarray) -> tuple[np.ndarray, float]:
+        """Central differences at two steps, extrapolated (Richardson); their disagreement bounds the error."""
+        coarse, fine = (self._central(states, step) for step in (self._step, self._step / 2))
+        extrapolated = fine + (fine - coarse) / 3
+        with np.errstate(all="ignore"):
+            return extrapolated, float(np.max(np.abs(fine - coarse), initial=0.0)) / 3
+
+    def _central(self, states: np.ndarray, step: float) -> np.ndarray:
+        sizes = step * (1 + np.abs(states))
+        moves = sizes[:, :, None] * np.eye(self.size)
+        up, down = states[:, None, :] + moves, states[:, None, :] - moves
+        values = self.values(np.concatenate([up, down]).reshape(-1, self.size)).reshape(2, *moves.shape)
+        with np.errstate(all="ignore"):
+            return np.moveaxis((values[0] - values[1]) / (2 * sizes[:, :, None]), 1, 2)
+
+    def _analytic(self, probe: np.ndarray) -> bool:
+        """Whether complex steps agree with differences where the callable was probed."""
+        try:
+            with np.errstate(all="ignore"):
+                complex_answer = np.asarray(self.function(probe + 0j))
+                if not np.iscomplexobj(complex_answer) or complex_answer.shape != probe.shape:
+                    return False
+                exact = self._by_complex_step(probe)
+        except Exception:
+            return False
+        differences, error = self._by_differences(probe)
+        scale = 1 + np.nanmax(np.abs(differences), initial=0.0)
+        return bool(np.allclose(exact, differences, rtol=0, atol=1e-6 * scale + error, equal_nan=False))

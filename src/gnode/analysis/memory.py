@@ -1,0 +1,133 @@
+"""Memory against silence: how well and how many remembered values survive without input."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from gnode.analysis.dynamics import iterated
+from gnode.errors import Diverged, must_have
+
+SILENCES = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
+CELL = 0.02  # two readouts in one cell of this side are the same value
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is left of V written values after K spans of silence.
+
+    Attributes:
+        values: (V, D_out), what was written.
+        silences: (K,), silent bins.
+        states: (K, V, N), the state after each silence.
+        readouts: (K, V, D_out), what the model says then.
+        rms_error: (K,), root mean square over values of the Euclidean distance of readout to value, in the task's units.
+        distinct: (K,), how many of the values the readout still tells apart: occupied cells of side `cell`.
+        bits: (K,), log2 of distinct.
+        information: (K,), bits that the cell of the readout carries about which value was written: the entropy of the
+            cells. At most `bits`, and smaller where the values crowd in few cells.
+        half_life: silent bins after which half of the values told apart at the shortest silence are left, interpolated on
+            a logarithmic axis; infinite where more than half are left after the longest.
+        cell: the side of a cell, in the task's units.
+    """
+
+    values: np.ndarray
+    silences: np.ndarray
+    states: np.ndarray
+    readouts: np.ndarray
+    rms_error: np.ndarray
+    distinct: np.ndarray
+    bits: np.ndarray
+    information: np.ndarray
+    half_life: float
+    cell: float
+
+
+def memory(
+    model: Any, task: Any, values: Any = None, silences: Sequence[int] = SILENCES, *, cell: float = CELL, seed: int = 0
+) -> Memory:
+    """Write each value once, then let the model run freely with zero input, in float64.
+
+    Args:
+        model: with `states(inputs)`, `map_at(inputs)` and `readout(states)`, as gnode's models have.
+        task: with `recall(values, silence)` and `manifold`, as gnode's memory tasks have.
+        values: (V, D_out) to be written; 360 spread over the task's manifold where None is given.
+        silences: silent bins, increasing.
+        cell: side of the cells in which distinct readouts are counted.
+        seed: shifts the default values.
+
+    Raises:
+        InvalidInput: the task has no values to remember, or the silences are no increasing whole numbers.
+        Diverged: a state is not finite.
+    """
+    spans = _checked_silences(silences)
+    if values is None:
+        if getattr(task, "manifold", None) is None:
+            must_have("a task that remembers values", getattr(task, "name", type(task).__name__))
+        values = task.manifold.sample(360, seed)
+    values = np.asarray(values, dtype=float)
+    inputs = task.recall(values, silence=0).inputs
+    state = np.asarray(model.states(inputs))[:, -1].astype(float)
+    advance = iterated(model.map_at(np.zeros(inputs.shape[-1], inputs.dtype)), state.shape[1])
+    states = []
+    for steps in np.diff(spans, prepend=0):
+        state = advance(state, int(steps))
+        states.append(state)
+    kept = np.stack(states)
+    if not np.isfinite(kept).all():
+        raise Diverged(f"The state is not finite after {spans[~np.isfinite(kept).all(axis=(1, 2))][0]} silent bins.")
+    readouts = read(model, kept)
+    occupied = [_occupied(outputs, cell) for outputs in readouts]
+    distinct = np.array([len(cells) for cells in occupied])
+    return Memory(
+        values=values,
+        silences=spans,
+        states=kept,
+        readouts=readouts,
+        rms_error=np.sqrt(np.mean(np.sum((readouts - values) ** 2, axis=-1), axis=-1)),
+        distinct=distinct,
+        bits=np.log2(distinct),
+        information=np.array([_entropy(cells) for cells in occupied]),
+        half_life=half_life(spans, distinct),
+        cell=cell,
+    )
+
+
+def read(model: Any, states: np.ndarray) -> np.ndarray:
+    """The model's outputs at states (..., N), (..., D_out), in float64."""
+    with jax.enable_x64(True):
+        return np.asarray(model.readout(np.asarray(states)), dtype=float)
+
+
+def half_life(silences: np.ndarray, distinct: np.ndarray) -> float:
+    """Where `distinct` first falls to half of its first value, between silences on the axis log(1 + silence)."""
+    half = distinct[0] / 2
+    below = np.flatnonzero(distinct <= half)
+    if not len(below) or below[0] == 0:
+        return np.inf
+    after = below[0]
+    before = after - 1
+    share = (distinct[before] - half) / (distinct[before] - distinct[after])
+    ends = np.log1p(silences[[before, after]])
+    return float(np.expm1(ends[0] + share * (ends[1] - ends[0])))
+
+
+def _checked_silences(silences: Sequence[int]) -> np.ndarray:
+    spans = np.asarray(silences)
+    if spans.ndim != 1 or not len(spans) or not np.issubdtype(spans.dtype, np.integer):
+        must_have("silences that are whole numbers of bins", repr(silences))
+    if spans[0] < 0 or (np.diff(spans) <= 0).any():
+        must_have("silences that are at least 0 and increase", spans.tolist())
+    return spans
+
+
+def _occupied(outputs: np.ndarray, cell: float) -> np.ndarray:
+    """How many of the outputs (V, D_out) lie in each cell that has any."""
+    return np.unique(np.round(outputs / cell), axis=0, return_counts=True)[1]
+
+
+def _entropy(counts: np.ndarray) -> float:
+    share = counts / counts.sum()
+    return float(-np.sum(share * np.log2(share)))
