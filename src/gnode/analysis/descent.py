@@ -40,8 +40,8 @@ def descend(
     """Minimise |r(h)|^2 from each start by Levenberg-Marquardt.
 
     The damping is lambda * |r|^2 (Yamashita and Fukushima 2001; Fan and Yuan, Computing 74, 2005), which converges
-    quadratically even where the roots are not isolated, as on a continuous attractor. Lambda follows the ratio of actual
-    to predicted decrease; at kinks of relu it grows until the step is one of gradient descent.
+    quadratically even where the roots are not isolated, as on a continuous attractor. Lambda follows the ratio of the
+    actual to the predicted decrease; at kinks of relu it grows until the step is one of gradient descent.
 
     Args:
         residual: r, (batch, N) -> (batch, N).

@@ -1,4 +1,4 @@
-"""One face for any dynamics: a callable (batch, N) -> (batch, N) in JAX, NumPy or PyTorch, seen in float64 as NumPy arrays.
+"""One face for any dynamics: a callable (batch, N) -> (batch, N) in JAX, NumPy or PyTorch, seen as float64 NumPy.
 
 Which framework a callable speaks is read off what it returns for a NumPy array (or, if it refuses one, for a JAX array
 and then a PyTorch tensor). Jacobians come from automatic differentiation in JAX and PyTorch; for NumPy from complex
@@ -59,8 +59,8 @@ def dynamics_of(function: Function, states: np.ndarray) -> Dynamics:
         states: (batch, N), some states at which it is meant to be called.
 
     Raises:
-        InvalidInput: it is not callable, refuses (batch, N) arrays, returns another shape or other numbers than floating
-            ones, gives different answers to equal questions, or mixes rows.
+        InvalidInput: it is not callable, refuses (batch, N) arrays, returns another shape or other numbers than
+            floating ones, gives different answers to equal questions, or mixes rows.
     """
     if not callable(function):
         must_have("a callable (batch, N) -> (batch, N)", f"{type(function).__name__}")
@@ -115,29 +115,6 @@ def checked_bounds(bounds: Any, size: int | None = None) -> tuple[np.ndarray, np
     if not finite or not (low < high).all():
         must_have("bounds with low < high in every coordinate and a finite width", f"{low.tolist()}, {high.tolist()}")
     return low, high
-
-
-def iterated(function: Function, size: int) -> Callable[[np.ndarray, int], np.ndarray]:
-    """Repeat a map: advance(states (batch, N), steps) -> states, compiled once where the map is JAX's."""
-    dynamics = dynamics_of(function, np.zeros((1, size)))
-    if not isinstance(dynamics, _Jax):
-
-        def advance_in_steps(states: np.ndarray, steps: int) -> np.ndarray:
-            for _ in range(steps):
-                states = dynamics.values(states)
-            return states
-
-        return advance_in_steps
-
-    @jax.jit
-    def loop(states: jax.Array, steps: jax.Array) -> jax.Array:
-        return jax.lax.fori_loop(0, steps, lambda _, now: jnp.asarray(function(now), now.dtype), states)
-
-    def advance(states: np.ndarray, steps: int) -> np.ndarray:
-        with jax.enable_x64(True):
-            return np.asarray(loop(jnp.asarray(states, jnp.float64), steps))
-
-    return advance
 
 
 # -- finding out what a callable is --

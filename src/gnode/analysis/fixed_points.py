@@ -120,8 +120,8 @@ def fixed_points(
 ) -> FixedPoints:
     """Zeros of f (flow) or of f - identity (map), their stability, and an estimate of how complete the list is.
 
-    Every start descends by Levenberg-Marquardt in float64 (gnode.analysis.descent). A zero is accepted where the speed is
-    below `tolerance` and the Newton step shorter than `merge`, so places where f only fades away are not.
+    Every start descends by Levenberg-Marquardt in float64 (gnode.analysis.descent). A zero is accepted where the speed
+    is below `tolerance` and the Newton step shorter than `merge`, so places where f only fades away are not.
 
     Args:
         f: any callable (batch, N) -> (batch, N) in JAX, NumPy or PyTorch; for a flow it returns dh/dt.
@@ -129,8 +129,8 @@ def fixed_points(
         starts: (B, N) states to start from, for instance those of trajectories; or
         bounds: (low, high), two vectors (N,), to draw `count` starts uniformly from; then only zeros inside are kept.
         seed: of that draw.
-        euler_step: where f is a flow, the step whose Euler map h + step * f(h) is meant beside it; where f is such a map,
-            the step it was made with. In the unit of time of the flow. With it both stabilities are given.
+        euler_step: where f is a flow, the step whose Euler map h + step * f(h) is meant beside it; where f is such a
+            map, the step it was made with. In the unit of time of the flow. With it both stabilities are given.
         tolerance: of the speed; by default 1e-10 (1e-5 for callables that compute in float32), for a flow times its
             typical rate: the median size of its Jacobian over the starts.
         merge: distance between two ends, in units of the state, within which they count as one point.
@@ -313,7 +313,7 @@ class _Problem:
         return slopes if self.kind == "flow" else slopes - np.eye(self.dynamics.size)
 
     def contains(self, states: np.ndarray) -> np.ndarray:
-        return ((states >= self.low - self.merge) & (states <= self.high + self.merge)).all(axis=1)
+        return np.all((states >= self.low - self.merge) & (states <= self.high + self.merge), axis=1)
 
     def stationary(self, states: np.ndarray) -> np.ndarray:
         """Where the gradient of the squared speed is that of a minimum, up to a millionth of what it may be."""

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gnode.analysis.dynamics import iterated
+from gnode.analysis.integration import advancing
 from gnode.errors import Diverged, must_have
 
 SILENCES = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
@@ -23,13 +23,13 @@ class Memory:
         silences: (K,), silent bins.
         states: (K, V, N), the state after each silence.
         readouts: (K, V, D_out), what the model says then.
-        rms_error: (K,), root mean square over values of the Euclidean distance of readout to value, in the task's units.
+        rms_error: (K,), root mean square over values of the Euclidean distance of readout to value, in the task's unit.
         distinct: (K,), how many of the values the readout still tells apart: occupied cells of side `cell`.
         bits: (K,), log2 of distinct.
         information: (K,), bits that the cell of the readout carries about which value was written: the entropy of the
             cells. At most `bits`, and smaller where the values crowd in few cells.
-        half_life: silent bins after which half of the values told apart at the shortest silence are left, interpolated on
-            a logarithmic axis; infinite where more than half are left after the longest.
+        half_life: silent bins after which half of the values told apart at the shortest silence are left, interpolated
+            on a logarithmic axis; infinite where more than half are left after the longest.
         cell: the side of a cell, in the task's units.
     """
 
@@ -70,7 +70,7 @@ def memory(
     values = np.asarray(values, dtype=float)
     inputs = task.recall(values, silence=0).inputs
     state = np.asarray(model.states(inputs))[:, -1].astype(float)
-    advance = iterated(model.map_at(np.zeros(inputs.shape[-1], inputs.dtype)), state.shape[1])
+    advance, _ = advancing(model.map_at(np.zeros(inputs.shape[-1], inputs.dtype)), "map", state)
     states = []
     for steps in np.diff(spans, prepend=0):
         state = advance(state, int(steps))

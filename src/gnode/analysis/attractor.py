@@ -1,0 +1,298 @@
+"""What kind of attractor states settle on (separate points, a ring, a sheet, ...), how it drifts, what of a task it covers."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.spatial import ConvexHull, QhullError, cKDTree
+
+from gnode.analysis.dimension import levina_bickel, local_pca, two_nn
+from gnode.analysis.dynamics import Dynamics, Function, checked_states, dynamics_of
+from gnode.analysis.fixed_points import checked_kind
+from gnode.analysis.integration import advancing
+from gnode.analysis.memory import SILENCES, Memory, memory
+from gnode.analysis.topology import Topology, radius, topology
+from gnode.errors import Diverged, must_have
+
+_POINT_SIZE = 0.1  # a piece is a point where its radius is this share of the way to the next piece, or less
+_COLLAPSED = 1e-2  # a lone piece is a point where its radius is this share of what it was before, or less
+_ROUND = 0.93  # isoperimetric quotient 4 pi area / perimeter^2 of an outline: 1 for a disk, 0.785 for a square
+_REACH = 0.05  # coverage looks this share of the ideal manifold's diameter far
+_SPECTRA = 100  # states at which the spectrum is taken
+
+
+@dataclass(frozen=True)
+class Attractor:
+    """What the states are after the silence, at that time scale: nothing is claimed about longer ones.
+
+    Attributes:
+        kind: "discrete, 14 points", "interval", "ring", "sheet", "disk", "annulus", "torus", "sphere", "solid", ..., or
+            several, such as "2 rings".
+        evidence: the sentence that says why.
+        dimension: of the attractor at the scale of a tenth of its points; 0 for separate points.
+        dimensions: estimates by name: "local PCA", "TwoNN" and "Levina-Bickel" (gnode.analysis.dimension); NaN where
+            there are too few distinct points.
+        betti: (b0, b1) or, with N of at least 3, (b0, b1, b2): pieces, loops, voids (gnode.analysis.topology).
+        states: (n, N), after the silence.
+        labels: (n,), the piece of each state; -1 for outliers.
+        topology: the diagrams behind `betti`.
+        silence: steps or bins of free running before the look.
+        drifts: (n,), how fast each state moves: displacement per step of a map, speed of a flow, in units of the state.
+        drift: their median.
+        along, across: median rate of change (1 / step of a map, 1 / time of a flow) of the slowest modes, as many as
+            the dimension, and of the next one, which pulls back to the attractor. NaN where there are no such modes.
+        spectral_gap: across / along.
+        half_life: silent bins until half the values are lost (gnode.analysis.memory); None without a task.
+        hausdorff: of readouts and ideal manifold, the largest distance of one to the other; None without a task.
+        coverage: share of the ideal manifold that has a readout within 5 % of its diameter; None without a task.
+        rms_error: root mean square distance of readout and written value; None without a task.
+        distinct, bits: how many values the readout tells apart, and log2 of it; None without a task.
+        memory: the whole curve against silence; None without a task.
+    """
+
+    kind: str
+    evidence: str
+    dimension: int
+    dimensions: dict[str, float]
+    betti: tuple[int, ...]
+    states: np.ndarray = field(repr=False)
+    labels: np.ndarray = field(repr=False)
+    topology: Topology = field(repr=False)
+    silence: int
+    drifts: np.ndarray = field(repr=False)
+    drift: float
+    along: float
+    across: float
+    spectral_gap: float
+    half_life: float | None = None
+    hausdorff: float | None = None
+    coverage: float | None = None
+    rms_error: float | None = None
+    distinct: int | None = None
+    bits: float | None = None
+    memory: Memory | None = field(default=None, repr=False)
+
+
+def attractor(
+    source: Any,
+    task: Any = None,
+    *,
+    states: Any = None,
+    kind: str = "map",
+    silence: int | None = None,
+    step: float | None = None,
+    count: int = 360,
+    seed: int = 0,
+) -> Attractor:
+    """The attractor of a model on its task, or of any callable from given states.
+
+    `attractor(model, task)` writes `count` values of the task's manifold, is silent for `silence` bins (100 by default),
+    and looks at the states of the frozen Euler map with zero input. `attractor(f, states=...)` looks at the states after
+    `silence` steps (0 by default) of f.
+
+    Args:
+        source: a model (see gnode.analysis.memory), or a callable (batch, N) -> (batch, N).
+        task: with `recall` and `manifold`; only with a model.
+        states: (n, N); only with a callable.
+        kind: "map" or "flow", what the callable is.
+        step: of the Runge-Kutta integration of a flow; by default a tenth of its shortest time constant.
+        count, seed: how many values of the manifold, and what shifts them.
+
+    Raises:
+        InvalidInput: neither or both of task and states, or what they need is wrong.
+        Diverged: a state is not finite after the silence.
+    """
+    if (task is None) == (states is None):
+        must_have("attractor(model, task) or attractor(f, states=...)", "both" if states is not None else "neither")
+    if task is not None:
+        return _of_model(source, task, 100 if silence is None else _checked_silence(silence), count, seed)
+    return _of_callable(
+        source, checked_states(states), checked_kind(kind), 0 if silence is None else _checked_silence(silence), step
+    )
+
+
+def _of_callable(f: Function, before: np.ndarray, kind: str, silence: int, step: float | None) -> Attractor:
+    dynamics = dynamics_of(f, before)
+    after = before
+    if silence:
+        advance, _ = advancing(f, kind, before, step)
+        after = advance(before, silence)
+    if not np.isfinite(after).all():
+        raise Diverged(f"{int((~np.isfinite(after)).any(axis=1).sum())} states are not finite after {silence} steps.")
+    return Attractor(**_described(dynamics, kind, before, after, after), silence=silence)
+
+
+def _of_model(model: Any, task: Any, silence: int, count: int, seed: int) -> Attractor:
+    if getattr(task, "manifold", None) is None:
+        must_have("a task that remembers values", getattr(task, "name", type(task).__name__))
+    ideal = task.manifold.sample(count, seed)
+    kept = memory(model, task, ideal, sorted({*SILENCES, silence}))
+    at = int(np.flatnonzero(kept.silences == silence)[0])
+    before, after, readouts = kept.states[0], kept.states[at], kept.readouts[at]
+    drawn = task.manifold.draw(count, np.random.default_rng(seed))
+    independent = memory(model, task, drawn, [silence]).states[0]
+    dynamics = dynamics_of(model.map_at(np.zeros(task.input_size, np.float32)), before)
+    to_ideal = task.manifold.distance(readouts)
+    to_readout = cKDTree(readouts).query(ideal)[0]
+    return Attractor(
+        **_described(dynamics, "map", before, after, independent),
+        silence=silence,
+        half_life=kept.half_life,
+        hausdorff=float(max(to_ideal.max(), to_readout.max())),
+        coverage=float(np.mean(to_readout <= _REACH * _diameter(ideal))),
+        rms_error=float(kept.rms_error[at]),
+        distinct=int(kept.distinct[at]),
+        bits=float(kept.bits[at]),
+        memory=kept,
+    )
+
+
+def _described(
+    dynamics: Dynamics, kind: str, before: np.ndarray, after: np.ndarray, independent: np.ndarray
+) -> dict[str, Any]:
+    """All that needs no task: shape, drift and spectrum.
+
+    `independent` are states to estimate dimensions from: the estimators of the fine scales assume independent draws, and
+    would take the even spacing of `after` for many dimensions.
+    """
+    shape = topology(after)
+    points = _are_points(after, shape.labels, max(radius(before), radius(after)))
+    shape = _as_points(shape) if points else shape
+    inside = after[shape.labels >= 0]
+    dimensions = {
+        "local PCA": local_pca(inside),
+        "TwoNN": two_nn(independent),
+        "Levina-Bickel": levina_bickel(independent),
+    }
+    piece_dimensions = [0 if points else _dimension(after[shape.labels == piece]) for piece in range(shape.betti[0])]
+    name = _name(after, shape, piece_dimensions)
+    dimension = max(piece_dimensions)
+    values = dynamics.values(after)
+    drifts = np.linalg.norm(values if kind == "flow" else values - after, axis=1)
+    along, across = _rates(dynamics, kind, after, dimension)
+    return dict(
+        kind=name,
+        evidence=_evidence(name, shape, dimensions, after, along, across),
+        dimension=dimension,
+        dimensions=dimensions,
+        betti=shape.betti,
+        states=after,
+        labels=shape.labels,
+        topology=shape,
+        drifts=drifts,
+        drift=float(np.median(drifts)),
+        along=along,
+        across=across,
+        spectral_gap=across / along if along > 0 else np.nan,
+    )
+
+
+def _are_points(states: np.ndarray, labels: np.ndarray, extent: float) -> bool:
+    """Whether every piece is small beside the distance to the next, or, where it is alone, beside `extent`."""
+    members = [states[labels == piece] for piece in range(labels.max() + 1)]
+    sizes = np.array([radius(piece) for piece in members])
+    if len(members) == 1:
+        return bool(sizes[0] <= _COLLAPSED * extent)
+    centres = np.array([piece.mean(axis=0) for piece in members])
+    nearest = cKDTree(centres).query(centres, k=2)[0][:, 1]
+    return bool((sizes <= _POINT_SIZE * nearest).all())
+
+
+def _as_points(shape: Topology) -> Topology:
+    """Whatever loops there are inside what counts as a point are none."""
+    nothing = (1, *(0 for _ in shape.betti[1:]))
+    pieces = shape.betti[0]
+    return Topology((pieces, *nothing[1:]), [nothing] * pieces, shape.labels, shape.diagrams)
+
+
+def _dimension(piece: np.ndarray) -> int:
+    estimate = local_pca(piece)
+    return 1 if np.isnan(estimate) else max(1, round(estimate))
+
+
+def _name(states: np.ndarray, shape: Topology, dimensions: list[int]) -> str:
+    number = shape.betti[0]
+    if max(dimensions) == 0:
+        return f"discrete, {number} point{'s' if number > 1 else ''}"
+    names = [
+        _piece_name(states[shape.labels == piece], dimensions[piece], shape.piece_betti[piece])
+        for piece in range(number)
+    ]
+    if number == 1:
+        return names[0]
+    if len(set(names)) == 1 and names[0] in _PLURALS:
+        return f"{number} {_PLURALS[names[0]]}"
+    return f"{number} pieces: {', '.join(names)}"
+
+
+_PLURALS = {
+    "interval": "intervals",
+    "ring": "rings",
+    "sheet": "sheets",
+    "disk": "disks",
+    "annulus": "annuli",
+    "torus": "tori",
+    "sphere": "spheres",
+    "solid": "solids",
+}
+
+
+def _piece_name(piece: np.ndarray, dimension: int, betti: tuple[int, ...]) -> str:
+    loops, voids = betti[1], sum(betti[2:])
+    if dimension == 1:
+        return {0: "interval", 1: "ring"}.get(loops, f"curve with {loops} loops")
+    if dimension == 2 and voids == 0:
+        flat = "disk" if _is_round(piece) else "sheet"
+        return {0: flat, 1: "annulus"}.get(loops, f"sheet with {loops} holes")
+    if dimension == 2 and voids == 1 and loops in (0, 2):
+        return "torus" if loops == 2 else "sphere"
+    holes = f" with {loops} loops and {voids} voids" if loops or voids else ""
+    return ("solid" if dimension == 3 else f"{dimension}-dimensional") + holes
+
+
+def _is_round(piece: np.ndarray) -> bool:
+    """Whether the outline in the plane of largest variance is a circle rather than a polygon."""
+    centred = piece - piece.mean(axis=0)
+    plane = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
+    try:
+        hull = ConvexHull(plane)
+    except QhullError:
+        return False
+    return bool(4 * np.pi * hull.volume / hull.area**2 >= _ROUND)  # in the plane qhull's volume is the area
+
+
+def _rates(dynamics: Dynamics, kind: str, states: np.ndarray, dimension: int) -> tuple[float, float]:
+    """Median rates of the modes along the attractor and of the first one across it."""
+    some = states[np.linspace(0, len(states) - 1, min(len(states), _SPECTRA)).astype(int)]
+    eigenvalues = np.linalg.eigvals(dynamics.jacobians(some))
+    with np.errstate(divide="ignore"):
+        rates = np.abs(eigenvalues.real) if kind == "flow" else np.abs(np.log(np.abs(eigenvalues)))
+    rates = np.sort(rates, axis=1)
+    along = float(np.median(rates[:, :dimension])) if dimension else np.nan
+    across = float(np.median(rates[:, dimension])) if dimension < rates.shape[1] else np.nan
+    return along, across
+
+
+def _evidence(name, shape: Topology, dimensions, states, along, across) -> str:
+    outliers = int(np.sum(shape.labels < 0))
+    holes = ", ".join(f"b{order} = {number}" for order, number in enumerate(shape.betti))
+    estimates = ", ".join(f"{method} {value:.2f}" for method, value in dimensions.items() if not np.isnan(value))
+    parts = [f"{name}: {holes} over {len(states)} states ({outliers} outliers)"]
+    parts += [f"dimension by {estimates}"] if estimates else []
+    if np.isfinite(along) and np.isfinite(across) and along > 0:
+        parts.append(f"pull across {across / along:.3g} times as fast as drift along")
+    return "; ".join(parts)
+
+
+def _diameter(points: np.ndarray) -> float:
+    """Largest distance between two points, found among the corners of their hull by sweeping from far to far."""
+    far = points[np.argmax(np.linalg.norm(points - points.mean(axis=0), axis=1))]
+    for _ in range(4):
+        far = points[np.argmax(np.linalg.norm(points - far, axis=1))]
+    return float(np.linalg.norm(points - far, axis=1).max())
+
+
+def _checked_silence(silence: int) -> int:
+    if not isinstance(silence, (int, np.integer)) or silence < 0:
+        must_have("a silence of a whole number of bins, 0 or more", repr(silence))
+    return int(silence)

@@ -1,0 +1,136 @@
+"""Nullclines in the plane: where one component of the dynamics stands still."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gnode.analysis.dynamics import Dynamics, Function, checked_bounds, dynamics_of
+from gnode.analysis.fixed_points import checked_kind
+from gnode.errors import must_have
+
+_BISECTIONS = 48
+
+
+@dataclass(frozen=True)
+class Nullclines:
+    """Attributes: curves, for each of the two components a list of polylines (m, 2), closed ones ending where they begin."""
+
+    curves: tuple[list[np.ndarray], list[np.ndarray]]
+
+
+def nullclines(
+    f: Function, bounds: Any, *, kind: str = "flow", level: float = 0.0, resolution: int = 201
+) -> Nullclines:
+    """Curves on which a component of f (flow) or of f - identity (map) equals `level`, in two dimensions.
+
+    Marching squares on a grid; each vertex is then bisected along its edge of the grid to rounding, so that vertices lie
+    on the curve however coarse the grid is. Curves that fit between grid lines are missed. The same call gives the curves
+    of F (pass `lambda h: candidate(h) - h`) or contours of a gate (pass the gate and a level such as 0.5).
+
+    Args:
+        f: any callable (batch, 2) -> (batch, 2).
+        bounds: (low, high), two vectors of length 2.
+        kind: "flow" or "map".
+        level: the value to look for.
+        resolution: grid points a side.
+
+    Raises:
+        InvalidInput: an argument is wrong, or the dynamics is not two-dimensional.
+    """
+    low, high = checked_bounds(bounds)
+    if low.size != 2:
+        must_have(
+            "bounds in two dimensions", f"{low.size}", "In more, look at two at a time with the others held still."
+        )
+    if not isinstance(resolution, (int, np.integer)) or resolution < 2:
+        must_have("a resolution of at least 2", repr(resolution))
+    axes = [np.linspace(low[axis], high[axis], resolution) for axis in (0, 1)]
+    nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)  # (x, y, 2)
+    dynamics = dynamics_of(f, nodes.reshape(-1, 2))
+    excess = _Excess(dynamics, checked_kind(kind), level)
+    values = excess(nodes.reshape(-1, 2)).reshape(nodes.shape)
+    first, second = (_contour(excess, nodes, values[..., component], component) for component in (0, 1))
+    return Nullclines((first, second))
+
+
+@dataclass(frozen=True)
+class _Excess:
+    """How far each component is above the level, (batch, 2)."""
+
+    dynamics: Dynamics
+    kind: str
+    level: float
+
+    def __call__(self, states: np.ndarray) -> np.ndarray:
+        values = self.dynamics.values(states)
+        return (values if self.kind == "flow" else values - states) - self.level
+
+
+def _contour(excess: _Excess, nodes: np.ndarray, values: np.ndarray, component: int) -> list[np.ndarray]:
+    """Polylines of the zeros of one component of `excess`, whose values (R, R) at the nodes (R, R, 2) are known."""
+    above = values > 0
+    known = np.isfinite(values)
+    # An edge is named by its lower node and its axis: [axis, x, y].
+    crossing = np.zeros((2, *values.shape), bool)
+    crossing[0, :-1] = (above[:-1] != above[1:]) & known[:-1] & known[1:]
+    crossing[1, :, :-1] = (above[:, :-1] != above[:, 1:]) & known[:, :-1] & known[:, 1:]
+    edges = np.argwhere(crossing)
+    if not len(edges):
+        return []
+    ends = edges[:, 1:] + np.eye(2, dtype=int)[edges[:, 0]]
+    vertices, real = _bisected(excess, nodes[edges[:, 1], edges[:, 2]], nodes[ends[:, 0], ends[:, 1]], component)
+    number = np.full(crossing.shape, -1)
+    number[tuple(edges[real].T)] = np.flatnonzero(real)
+    return [vertices[chain] for chain in _chains(_segments(excess, nodes, above, number, component))]
+
+
+def _bisected(excess: _Excess, one: np.ndarray, other: np.ndarray, component: int) -> tuple[np.ndarray, np.ndarray]:
+    """The zeros between pairs of points (E, 2), and which of them are zeros rather than jumps."""
+    ends = excess(np.concatenate([one, other]))[:, component].reshape(2, -1)
+    sign = ends[0] > 0
+    for _ in range(_BISECTIONS):
+        middle = (one + other) / 2
+        same = (excess(middle)[:, component] > 0) == sign
+        one, other = np.where(same[:, None], middle, one), np.where(same[:, None], other, middle)
+    middle = (one + other) / 2
+    return middle, np.abs(excess(middle)[:, component]) <= 1e-6 * np.abs(ends).max(axis=0)
+
+
+def _segments(excess: _Excess, nodes: np.ndarray, above: np.ndarray, number: np.ndarray, component: int) -> list:
+    """Pairs of vertices that a cell connects; where all four edges cross, the centre decides which."""
+    bottom, top = number[0, :-1, :-1], number[0, :-1, 1:]
+    left, right = number[1, :-1, :-1], number[1, 1:, :-1]
+    around = np.stack([bottom, right, top, left], axis=-1).reshape(-1, 4)
+    crossed = (around >= 0).sum(axis=1)
+    pairs = [tuple(row[row >= 0]) for row in around[crossed == 2]]
+    saddles = np.flatnonzero(crossed == 4)
+    if len(saddles):
+        x, y = np.unravel_index(saddles, bottom.shape)
+        centre = (nodes[x, y] + nodes[x + 1, y + 1]) / 2
+        joined = (excess(centre)[:, component] > 0) == above[x, y]  # the centre is on the lower left corner's side
+        for (south, east, north, west), through in zip(around[saddles], joined, strict=True):
+            pairs += [(south, east), (north, west)] if through else [(south, west), (north, east)]
+    return pairs
+
+
+def _chains(pairs: list) -> list[list[int]]:
+    """Vertices in the order in which pairs connect them: open chains first, then closed ones."""
+    neighbours: dict[int, list[int]] = {}
+    for one, other in pairs:
+        neighbours.setdefault(int(one), []).append(int(other))
+        neighbours.setdefault(int(other), []).append(int(one))
+    chains, seen = [], set()
+    for start in sorted(neighbours, key=lambda vertex: len(neighbours[vertex])):
+        if start in seen:
+            continue
+        chain, here = [start], start
+        seen.add(start)
+        while onward := [vertex for vertex in neighbours[here] if vertex not in seen]:
+            here = onward[0]
+            seen.add(here)
+            chain.append(here)
+        if len(chain) > 2 and start in neighbours[here]:
+            chain.append(start)
+        chains.append(chain)
+    return chains

@@ -1,0 +1,120 @@
+"""How fast each unit and each mode of a model moves, where its gates make it slow, and whether the attractor lies there."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.stats import mannwhitneyu
+
+from gnode.analysis.dynamics import checked_states
+from gnode.errors import must_have
+
+_BATCH = 256
+_BINS = 50
+_REFERENCES = 1000
+
+
+@dataclass(frozen=True)
+class Timescales:
+    """Time scales at each of S states; times in seconds.
+
+    Attributes:
+        gates: (S, N), the gate of each unit, in (0, 1]; ones for models without.
+        units: (S, N), tau / gate.
+        rates: (S, N) complex, eigenvalues of the flow's Jacobian, the slowest first (smallest absolute real part).
+        modes: (S, N), 1 / |real part| of those: infinite for a mode that stands still.
+        steps: (S, N), the same of the Euler map, dt / |log |1 + dt * rate||: what the map really does at large alpha.
+        histogram: (N, 50), how many states have each unit's gate in each of the bins of
+        edges: (51,), from 0 to 1.
+        slow_overlap: chance that a state given here has smaller gates (in the geometric mean over units) than a
+            reference state: 0.5 where slowness and attractor have nothing to do with each other, 1 where the attractor
+            is slower than everything else.
+    """
+
+    gates: np.ndarray
+    units: np.ndarray
+    rates: np.ndarray
+    modes: np.ndarray
+    steps: np.ndarray
+    histogram: np.ndarray
+    edges: np.ndarray
+    slow_overlap: float
+
+
+def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = None, seed: int = 0) -> Timescales:
+    """Effective time scales of a model at states, in float64.
+
+    Args:
+        model: with `field` (callable on states and inputs, with `gate` and `input_size`), and `integrator.tau` and
+            `.dt` in seconds, as gnode's models have.
+        states: (S, N), for instance on the attractor or along trajectories.
+        inputs: held input (D,), or one for each state (S, D); zeros by default.
+        reference: (R, N), states to compare gates with; by default 1000 uniform draws from the states' bounding box,
+            widened by half its size on every side.
+        seed: of those draws.
+
+    Raises:
+        InvalidInput: shapes do not fit the model.
+    """
+    states = checked_states(states)
+    field = model.field
+    if states.shape[1] != field.state_size:
+        must_have(f"states of shape (S, {field.state_size})", f"shape {states.shape}")
+    held = np.zeros(field.input_size) if inputs is None else np.asarray(inputs, dtype=float)
+    if held.shape not in ((field.input_size,), (len(states), field.input_size)):
+        must_have(
+            f"inputs of shape ({field.input_size},) or ({len(states)}, {field.input_size})", f"shape {held.shape}"
+        )
+    if reference is None:
+        low, high = states.min(axis=0), states.max(axis=0)
+        middle, half = (low + high) / 2, np.maximum(high - low, 1e-6)
+        reference = middle + half * np.random.default_rng(seed).uniform(-1, 1, (_REFERENCES, states.shape[1]))
+    else:
+        reference = checked_states(reference, "reference")
+    tau, dt = float(model.integrator.tau), float(model.integrator.dt)
+
+    gates, rates = _gates_and_rates(field, states, np.broadcast_to(held, (len(states), field.input_size)), tau)
+    still = held if held.ndim == 1 else held.mean(axis=0)
+    elsewhere = _gates(field, reference, np.broadcast_to(still, (len(reference), field.input_size)))
+    edges = np.linspace(0, 1, _BINS + 1)
+    with np.errstate(divide="ignore"):
+        return Timescales(
+            gates=gates,
+            units=tau / gates,
+            rates=rates,
+            modes=1 / np.abs(rates.real),
+            steps=dt / np.abs(np.log(np.abs(1 + dt * rates))),
+            histogram=np.stack([np.histogram(unit, edges)[0] for unit in gates.T]),
+            edges=edges,
+            slow_overlap=_chance_smaller(_mean_log(gates), _mean_log(elsewhere)),
+        )
+
+
+def _gates(field: Any, states: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    with jax.enable_x64(True):
+        return np.asarray(field.gate(jnp.asarray(states), jnp.asarray(inputs)), dtype=float)
+
+
+def _gates_and_rates(field: Any, states: np.ndarray, inputs: np.ndarray, tau: float) -> tuple[np.ndarray, np.ndarray]:
+    """Gates (S, N) and eigenvalues of the flow's Jacobian (S, N), slowest first, in batches of one size."""
+    jacobian = jax.jit(jax.vmap(jax.jacfwd(lambda state, held: field(state, held).astype(jnp.float64))))
+    rates = np.empty(states.shape, complex)
+    with jax.enable_x64(True):
+        for first in range(0, len(states), _BATCH):
+            rows = np.minimum(np.arange(first, first + _BATCH), len(states) - 1)
+            slopes = np.asarray(jacobian(jnp.asarray(states[rows]), jnp.asarray(inputs[rows]))) / tau
+            count = min(_BATCH, len(states) - first)
+            rates[first : first + count] = np.linalg.eigvals(slopes[:count])
+    order = np.argsort(np.abs(rates.real), axis=1, kind="stable")
+    return _gates(field, states, inputs), np.take_along_axis(rates, order, axis=1)
+
+
+def _mean_log(gates: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(gates, 1e-300)).mean(axis=1)
+
+
+def _chance_smaller(one: np.ndarray, other: np.ndarray) -> float:
+    """P(one < other) + P(equal) / 2: the Mann-Whitney statistic as a share of all pairs."""
+    return float(mannwhitneyu(other, one).statistic / (len(one) * len(other)))
