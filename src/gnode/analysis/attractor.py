@@ -1,4 +1,4 @@
-"""What kind of attractor states settle on (separate points, a ring, a sheet, ...), how it drifts, what of a task it covers."""
+"""What kind of attractor states settle on, how it drifts, and how much of a task it covers."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,7 +41,7 @@ class Attractor:
         drift: their median.
         along, across: median rate of change (1 / step of a map, 1 / time of a flow) of the slowest modes, as many as
             the dimension, and of the next one, which pulls back to the attractor. NaN where there are no such modes.
-        spectral_gap: across / along.
+        spectral_gap: across / along; infinite where nothing changes along.
         half_life: silent bins until half the values are lost (gnode.analysis.memory); None without a task.
         hausdorff: of readouts and ideal manifold, the largest distance of one to the other; None without a task.
         coverage: share of the ideal manifold that has a readout within 5 % of its diameter; None without a task.
@@ -80,15 +80,15 @@ def attractor(
     states: Any = None,
     kind: str = "map",
     silence: int | None = None,
-    step: float | None = None,
+    step: float | int | None = None,
     count: int = 360,
     seed: int = 0,
 ) -> Attractor:
     """The attractor of a model on its task, or of any callable from given states.
 
-    `attractor(model, task)` writes `count` values of the task's manifold, is silent for `silence` bins (100 by default),
-    and looks at the states of the frozen Euler map with zero input. `attractor(f, states=...)` looks at the states after
-    `silence` steps (0 by default) of f.
+    `attractor(model, task)` writes `count` values of the task's manifold, is silent for `silence` bins (by default
+    100), and looks at the states of the frozen Euler map with zero input. `attractor(f, states=...)` looks at the
+    states after `silence` steps (by default 0) of f.
 
     Args:
         source: a model (see gnode.analysis.memory), or a callable (batch, N) -> (batch, N).
@@ -152,8 +152,8 @@ def _described(
 ) -> dict[str, Any]:
     """All that needs no task: shape, drift and spectrum.
 
-    `independent` are states to estimate dimensions from: the estimators of the fine scales assume independent draws, and
-    would take the even spacing of `after` for many dimensions.
+    `independent` are states to estimate dimensions from: the estimators of the fine scales assume independent draws,
+    and would take the even spacing of `after` for many dimensions.
     """
     shape = topology(after)
     points = _are_points(after, shape.labels, max(radius(before), radius(after)))
@@ -183,7 +183,7 @@ def _described(
         drift=float(np.median(drifts)),
         along=along,
         across=across,
-        spectral_gap=across / along if along > 0 else np.nan,
+        spectral_gap=_ratio(across, along),
     )
 
 
@@ -273,14 +273,19 @@ def _rates(dynamics: Dynamics, kind: str, states: np.ndarray, dimension: int) ->
     return along, across
 
 
+def _ratio(across: float, along: float) -> float:
+    """across / along; infinite where nothing changes along."""
+    return across / along if along else (np.inf if across > 0 else np.nan)
+
+
 def _evidence(name, shape: Topology, dimensions, states, along, across) -> str:
     outliers = int(np.sum(shape.labels < 0))
     holes = ", ".join(f"b{order} = {number}" for order, number in enumerate(shape.betti))
     estimates = ", ".join(f"{method} {value:.2f}" for method, value in dimensions.items() if not np.isnan(value))
     parts = [f"{name}: {holes} over {len(states)} states ({outliers} outliers)"]
     parts += [f"dimension by {estimates}"] if estimates else []
-    if np.isfinite(along) and np.isfinite(across) and along > 0:
-        parts.append(f"pull across {across / along:.3g} times as fast as drift along")
+    if not np.isnan(_ratio(across, along)):
+        parts.append(f"pull across {_ratio(across, along):.3g} times as fast as change along")
     return "; ".join(parts)
 
 

@@ -22,8 +22,8 @@ class Basins:
     Attributes:
         attractors: (K, N), fixed points.
         starts: (B, N).
-        labels: (B,), the number of the attractor; -1 where the steps did not suffice to tell (the start may be slow, or go
-            to something that is no given point), -2 where the state left the finite numbers.
+        labels: (B,), the number of the attractor; -1 where the steps did not suffice to tell (the start may be slow, or
+            go to something that is no given point), -2 where the state left the finite numbers.
         shares: (K,), share of the starts in each basin.
         undecided: share of the starts that are.
         steps: (B,), after how many steps each was decided, rounded up to a power of two.
@@ -49,8 +49,8 @@ def basins(
     count: int = 1024,
     seed: int = 0,
     steps: int = 10_000,
-    step: float | None = None,
-    radius: float | None = None,
+    step: float | int | None = None,
+    radius: float | int | None = None,
 ) -> Basins:
     """Run from each start for at most `steps` steps, until it is within `radius` of an attractor.
 
@@ -104,7 +104,7 @@ def basins(
 
 
 def _arrived(states: np.ndarray, targets: np.ndarray, radius: float) -> np.ndarray:
-    """The attractor within `radius` of each state (B,), UNDECIDED where there is none, DIVERGED where it is not finite."""
+    """The attractor within `radius` of each state (B,), or UNDECIDED, or DIVERGED where it is not finite."""
     finite = np.isfinite(states).all(axis=1)
     labels = np.where(finite, UNDECIDED, DIVERGED)
     distance, nearest = cKDTree(targets).query(states[finite])

@@ -6,10 +6,11 @@ steps where the callable turns out to be analytic, else from extrapolated centra
 Nothing here sets a global JAX flag: float64 is switched on around each call.
 """
 
+import abc
 import copy
 import sys
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,12 +19,14 @@ import numpy as np
 from gnode.errors import InvalidInput, must_have
 
 Function = Callable[[Any], Any]  # (batch, N) -> (batch, N), rows independent of each other
+Call = Callable[[np.ndarray], np.ndarray]
 
 _LARGEST_BATCH = 256  # rows that one compiled call takes; fewer where Jacobians of many units would fill the memory
+_SMALL_BATCH = 4  # calls with no more rows than this get a compiled function of their own
 _JACOBIAN_ENTRIES = 2**21
 
 
-class Dynamics(Protocol):
+class Dynamics(abc.ABC):
     """What every framework's adapter offers. Arrays in and out are NumPy float64.
 
     Attributes:
@@ -38,17 +41,17 @@ class Dynamics(Protocol):
     precision: float
     jacobian_method: str
 
+    @abc.abstractmethod
     def values(self, states: np.ndarray) -> np.ndarray:
         """f at states (batch, N), (batch, N)."""
-        ...
 
+    @abc.abstractmethod
     def jacobians(self, states: np.ndarray) -> np.ndarray:
         """df_i / dh_j at states (batch, N), (batch, N, N)."""
-        ...
 
+    @abc.abstractmethod
     def jacobian_error(self, states: np.ndarray) -> float:
         """Estimate of the largest absolute error of the Jacobians at `states`; 0 where they are exact to rounding."""
-        ...
 
 
 def dynamics_of(function: Function, states: np.ndarray) -> Dynamics:
@@ -67,9 +70,10 @@ def dynamics_of(function: Function, states: np.ndarray) -> Dynamics:
     size = states.shape[1]
     rows = 5 if size == 4 else 4  # never N, so that a transposed answer shows
     probe = np.array(states[np.linspace(0, len(states) - 1, rows).astype(int)], dtype=float)
-    framework, answer = _ask(function, probe)
+    framework, call = _ask(function, probe)
+    answer = call(probe)
     _check_answer(answer, probe)
-    _check_repeatable(framework, function, answer, probe)
+    _check_repeatable(call, answer, probe)
     precision = float(np.finfo(answer.dtype).eps)
     if framework == "torch":
         return _Torch(function, size, precision)
@@ -120,25 +124,28 @@ def checked_bounds(bounds: Any, size: int | None = None) -> tuple[np.ndarray, np
 # -- finding out what a callable is --
 
 
-def _ask(function: Function, probe: np.ndarray) -> tuple[str, np.ndarray]:
-    """The framework and the answer (as NumPy) of the first kind of argument that the callable takes."""
+def _ask(function: Function, probe: np.ndarray) -> tuple[str, Call]:
+    """The framework that the callable speaks, and how to call it in that framework, NumPy to NumPy."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(function, torch.nn.Module):
-        return "torch", _call_torch(function, probe)
+        return "torch", lambda states: _call_torch(function, states)
     refusals: list[Exception] = []
     with jax.enable_x64(True):
-        for ask in (np.asarray, jnp.asarray):
+        for convert in (np.asarray, jnp.asarray):
             try:
-                answer = function(ask(probe))
+                answer = function(convert(probe))
             except Exception as refusal:
                 refusals.append(refusal)
                 continue
-            if torch is not None and isinstance(answer, torch.Tensor):
-                break
-            return ("jax" if isinstance(answer, jax.Array) else "numpy"), np.asarray(answer)
+            if isinstance(answer, jax.Array):
+                return "jax", lambda states: _call_jax(function, states)
+            if torch is None or not isinstance(answer, torch.Tensor):
+                return "numpy", lambda states: np.asarray(function(np.asarray(states)))
+            break
     if torch is not None:
         try:
-            return "torch", _call_torch(function, probe)
+            _call_torch(function, probe)
+            return "torch", lambda states: _call_torch(function, states)
         except Exception as refusal:
             refusals.append(refusal)
     if isinstance(refusals[0], InvalidInput):
@@ -149,13 +156,18 @@ def _ask(function: Function, probe: np.ndarray) -> tuple[str, np.ndarray]:
     ) from refusals[0]
 
 
+def _call_jax(function: Function, states: np.ndarray) -> np.ndarray:
+    with jax.enable_x64(True):
+        return np.asarray(function(jnp.asarray(states)))
+
+
 def _call_torch(function: Function, states: np.ndarray) -> np.ndarray:
     torch = sys.modules["torch"]
     dtype, function = _torch_dtype(function)
     try:
-        answer = function(torch.as_tensor(states, dtype=dtype))
+        answer = function(torch.as_tensor(states.copy(), dtype=dtype))
     except RuntimeError:  # a plain callable around float32 weights
-        answer = function(torch.as_tensor(states, dtype=torch.float32))
+        answer = function(torch.as_tensor(states.copy(), dtype=torch.float32))
     return answer.detach().cpu().numpy()
 
 
@@ -178,14 +190,9 @@ def _check_answer(answer: np.ndarray, probe: np.ndarray) -> None:
         must_have("a callable that returns floating-point numbers", f"{answer.dtype}")
 
 
-def _check_repeatable(framework: str, function: Function, answer: np.ndarray, probe: np.ndarray) -> None:
-    """The same states in reversed order must give the same rows in reversed order."""
-    if framework == "torch":
-        again, reversed_rows = (_call_torch(function, states) for states in (probe, probe[::-1].copy()))
-    else:
-        with jax.enable_x64(True):
-            convert = jnp.asarray if framework == "jax" else np.asarray
-            again, reversed_rows = (np.asarray(function(convert(states))) for states in (probe, probe[::-1].copy()))
+def _check_repeatable(call: Call, answer: np.ndarray, probe: np.ndarray) -> None:
+    """The same states must give the same answer, and in reversed order the same rows in reversed order."""
+    again, reversed_rows = call(probe), call(probe[::-1].copy())
     if not np.array_equal(answer, again, equal_nan=True):
         difference = np.nanmax(np.abs(answer - again))
         must_have(
@@ -215,7 +222,7 @@ def _traceable(function: Function, probe: np.ndarray) -> bool:
 # -- the adapters --
 
 
-class _Jax:
+class _Jax(Dynamics):
     framework = "jax"
     jacobian_method = "autodiff"
 
@@ -235,11 +242,12 @@ class _Jax:
         return 0.0
 
     def _in_batches(self, compiled: Callable, states: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """Batches all of one size, the last one padded, so that nothing is ever compiled twice."""
+        """Batches of one of two sizes, the last one padded, so that nothing is compiled more than twice."""
+        rows = min(self._rows, _SMALL_BATCH) if len(states) <= _SMALL_BATCH else self._rows
         with jax.enable_x64(True):
-            for first in range(0, len(states), self._rows):
-                batch = states[first : first + self._rows]
-                padded = np.concatenate([batch, np.repeat(batch[-1:], self._rows - len(batch), axis=0)])
+            for first in range(0, len(states), rows):
+                batch = states[first : first + rows]
+                padded = np.concatenate([batch, np.repeat(batch[-1:], rows - len(batch), axis=0)])
                 out[first : first + len(batch)] = np.asarray(compiled(jnp.asarray(padded)))[: len(batch)]
         return out
 
@@ -251,7 +259,7 @@ def _batched_jacobian(function: Function, states: jax.Array) -> jax.Array:
     return jnp.moveaxis(jax.vmap(push_forward)(directions), 0, 2)
 
 
-class _Torch:
+class _Torch(Dynamics):
     framework = "torch"
     jacobian_method = "autodiff"
 
@@ -283,7 +291,7 @@ class _Torch:
         return 0.0
 
 
-class _NumPy:
+class _NumPy(Dynamics):
     framework = "numpy"
 
     def __init__(self, function: Function, size: int, precision: float, probe: np.ndarray) -> None:

@@ -113,9 +113,9 @@ def fixed_points(
     bounds: Any = None,
     count: int = 1024,
     seed: int = 0,
-    euler_step: float | None = None,
-    tolerance: float | None = None,
-    merge: float = 1e-4,
+    euler_step: float | int | None = None,
+    tolerance: float | int | None = None,
+    merge: float | int = 1e-4,
     iterations: int = 200,
 ) -> FixedPoints:
     """Zeros of f (flow) or of f - identity (map), their stability, and an estimate of how complete the list is.
@@ -200,8 +200,8 @@ def slow_points(
     bounds: Any = None,
     count: int = 1024,
     seed: int = 0,
-    tolerance: float | None = None,
-    merge: float = 1e-4,
+    tolerance: float | int | None = None,
+    merge: float | int = 1e-4,
     iterations: int = 500,
 ) -> SlowPoints:
     """Local minima of the speed |f| (flow) or |f - identity| (map), fixed points among them.
@@ -249,8 +249,8 @@ class Groups:
 def merged(points: np.ndarray, residuals: np.ndarray, distance: float) -> Groups:
     """Chains of points closer than `distance` become one: the member with the smallest residual.
 
-    Points that share a cell of the grid of that size are merged first, so that a million ends at one point cost a sort
-    and not a million squared pairs.
+    What is returned lies farther apart than that. Points that share a cell of a grid whose cells have that diagonal are merged first, so that a million ends at one
+    point cost a sort and not a million squared pairs.
 
     Args:
         points: (B, N).
@@ -259,7 +259,7 @@ def merged(points: np.ndarray, residuals: np.ndarray, distance: float) -> Groups
     if not len(points):
         return Groups(points, np.zeros(0, int))
     best_first = np.argsort(residuals, kind="stable")
-    cells = np.round(points[best_first] / distance)
+    cells = np.floor(points[best_first] * (np.sqrt(points.shape[1]) / distance))
     _, first, cell_of = np.unique(cells, axis=0, return_index=True, return_inverse=True)
     members = np.bincount(cell_of.ravel())
     leaders = best_first[first]

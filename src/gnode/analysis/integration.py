@@ -24,7 +24,7 @@ def advancing(f: Function, kind: str, states: np.ndarray, step: float | None = N
     dynamics = dynamics_of(f, states)
     size = 1.0 if kind == "map" else step_of(dynamics, states, step)
     following = stepper(f, kind, size)
-    if dynamics.framework != "jax" or not hasattr(dynamics, "function"):
+    if dynamics.framework != "jax":
         values = stepper(dynamics.values, kind, size)
 
         def advance_in_steps(states: np.ndarray, steps: int) -> np.ndarray:

@@ -45,15 +45,15 @@ def lyapunov_exponents(
     start: Any,
     *,
     kind: str = "flow",
-    duration: float,
+    duration: float | int,
     count: int | None = None,
-    step: float | None = None,
+    step: float | int | None = None,
     seed: int = 0,
 ) -> LyapunovExponents:
     """The `count` largest Lyapunov exponents along trajectories, by repeated QR decomposition of tangent vectors.
 
-    Benettin, Galgani, Giorgilli and Strelcyn, Meccanica 15 (1980). Flows are integrated, tangents with them, by classical
-    Runge-Kutta steps of fixed size. A tenth of the duration is run first and not counted.
+    Benettin, Galgani, Giorgilli and Strelcyn, Meccanica 15 (1980). Flows are integrated, tangents with them, by
+    classical Runge-Kutta steps of fixed size. A tenth of the duration is run first and not counted.
 
     Args:
         f: any callable (batch, N) -> (batch, N).
@@ -76,7 +76,7 @@ def lyapunov_exponents(
         must_have(f"a count of exponents from 1 to N = {size}", repr(count))
     dynamics = dynamics_of(f, states)
     length = 1.0 if kind == "map" else step_of(dynamics, states, step)
-    steps = int(round(duration / length)) if np.isfinite(duration) else 0
+    steps = round(duration / length) if np.isfinite(duration) else 0
     if steps < _BLOCKS:
         must_have(f"a duration of at least {_BLOCKS} steps of {length:.3g}", f"{duration}")
     per_block = steps // _BLOCKS
@@ -90,8 +90,8 @@ def lyapunov_exponents(
         states, frames, growth = follow(states, frames)
         if not (np.isfinite(states).all() and np.isfinite(growth).all()):
             raise Diverged(
-                f"A trajectory is not finite after {(block + 1) * per_block} steps of {length:.3g}. Take a smaller step, or"
-                " a start that stays bounded."
+                f"A trajectory is not finite after {(block + 1) * per_block} steps of {length:.3g}. "
+                "Take a smaller step, or a start that stays bounded."
             )
         growths.append(growth)
     rates = np.stack(growths[transient_blocks:]) / (per_block * length)  # (blocks, starts, count)
@@ -134,7 +134,7 @@ def _intervals(rates: np.ndarray) -> np.ndarray:
 
 def _follower(dynamics: Dynamics, f: Function, kind: str, length: float, steps: int):
     """follow(states, frames) -> states, frames and log growths (batch, count) after so many steps."""
-    if dynamics.framework == "jax" and hasattr(dynamics, "function"):
+    if dynamics.framework == "jax":
         return _compiled_follower(stepper(f, kind, length), steps)
     tangent = _tangent_stepper(dynamics, kind, length)
 

@@ -14,7 +14,11 @@ _BISECTIONS = 48
 
 @dataclass(frozen=True)
 class Nullclines:
-    """Attributes: curves, for each of the two components a list of polylines (m, 2), closed ones ending where they begin."""
+    """Where each component stands still.
+
+    Attributes:
+        curves: for each of the two components a list of polylines (m, 2); closed ones end where they begin.
+    """
 
     curves: tuple[list[np.ndarray], list[np.ndarray]]
 
@@ -24,9 +28,9 @@ def nullclines(
 ) -> Nullclines:
     """Curves on which a component of f (flow) or of f - identity (map) equals `level`, in two dimensions.
 
-    Marching squares on a grid; each vertex is then bisected along its edge of the grid to rounding, so that vertices lie
-    on the curve however coarse the grid is. Curves that fit between grid lines are missed. The same call gives the curves
-    of F (pass `lambda h: candidate(h) - h`) or contours of a gate (pass the gate and a level such as 0.5).
+    Marching squares on a grid; each vertex is then bisected along its edge of the grid to rounding, so that vertices
+    lie on the curve however coarse the grid is. Curves that fit between grid lines are missed. The same call gives the
+    curves of F (pass `lambda h: candidate(h) - h`) or contours of a gate (pass the gate and a level such as 0.5).
 
     Args:
         f: any callable (batch, 2) -> (batch, 2).

@@ -177,26 +177,33 @@ class _Tracer:
         return Branch(np.concatenate(path), "length")
 
     def _preimages(self, states: np.ndarray) -> tuple[np.ndarray, bool]:
-        """States that the map sends to these, each sought from its image by Newton steps, halved while they do not help."""
-        found = states
-        missing = self.dynamics.values(found) - states
-        with np.errstate(all="ignore"):
-            for _ in range(_NEWTON_STEPS):
-                size = np.linalg.norm(missing, axis=1)
-                if (size <= 1e-12 * (1 + np.linalg.norm(states, axis=1))).all():
+        """States that the map sends to these, one after the other along the curve, each sought from the one before."""
+        guess, found = states[-1:], np.empty_like(states)
+        for number, image in enumerate(states):
+            guess, solved = self._preimage(image[None], guess)
+            if not solved:
+                return found, False
+            found[number] = guess[0]
+        return found, True
+
+    @np.errstate(all="ignore")
+    def _preimage(self, image: np.ndarray, guess: np.ndarray) -> tuple[np.ndarray, bool]:
+        """Newton's method with steps halved until they help, on one state (1, N)."""
+        enough = 1e-12 * (1 + np.linalg.norm(image))
+        missing = self.dynamics.values(guess) - image
+        for _ in range(_NEWTON_STEPS):
+            if np.linalg.norm(missing) <= enough:
+                break
+            move = -(np.linalg.pinv(self.dynamics.jacobians(guess)[0]) @ missing[0])[None]
+            for _ in range(_HALVINGS):
+                off = self.dynamics.values(guess + move) - image
+                if np.linalg.norm(off) < np.linalg.norm(missing):
                     break
-                inverse = np.linalg.pinv(self.dynamics.jacobians(found))
-                move = -np.einsum("bij,bj->bi", inverse, missing)
-                for _ in range(_HALVINGS):
-                    there = found + move
-                    off = self.dynamics.values(there) - states
-                    helps = np.linalg.norm(off, axis=1) <= size
-                    if helps.all():
-                        break
-                    move = np.where(helps[:, None], move, move / 2)
-                found = np.where(helps[:, None], there, found)
-                missing = np.where(helps[:, None], off, missing)
-        return found, bool((np.linalg.norm(missing, axis=1) <= 1e-9 * (1 + np.linalg.norm(states, axis=1))).all())
+                move = move / 2
+            else:
+                break
+            guess, missing = guess + move, off
+        return guess, bool(np.linalg.norm(missing) <= 1e3 * enough)
 
     def _inside(self, states: np.ndarray) -> np.ndarray:
         return np.all((states >= self.box[0]) & (states <= self.box[1]), axis=1)

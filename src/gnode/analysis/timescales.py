@@ -1,4 +1,4 @@
-"""How fast each unit and each mode of a model moves, where its gates make it slow, and whether the attractor lies there."""
+"""How fast units and modes of a model move, where its gates make them slow, and whether the attractor lies there."""
 
 from dataclasses import dataclass
 from typing import Any
