@@ -249,8 +249,8 @@ class Groups:
 def merged(points: np.ndarray, residuals: np.ndarray, distance: float) -> Groups:
     """Chains of points closer than `distance` become one: the member with the smallest residual.
 
-    What is returned lies farther apart than that. Points that share a cell of a grid whose cells have that diagonal are merged first, so that a million ends at one
-    point cost a sort and not a million squared pairs.
+    What is returned lies farther apart than that. Points that share a cell of a grid whose cells have that diagonal are
+    merged first, so that a million ends at one point cost a sort and not a million squared pairs.
 
     Args:
         points: (B, N).

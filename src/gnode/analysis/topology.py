@@ -45,7 +45,7 @@ def topology(points: Any, voids: bool | None = None) -> Topology:
     or of less than 0.5 % of the points.
 
     Loops and voids: persistent homology (ripser; Bauer, J. Appl. Comput. Topology 5, 2021) of landmarks of each
-    piece: every second point at most, and at most 300 (voids: 200), each the farthest from those before, which takes the
+    piece: every second point at most, and at most 300 (voids: 200), each the farthest from those before, which takes
     accidents of density out. A class that lives from scale b to scale d counts if d >= 2.8 b (voids: 1.5 b) and d is at
     least half the root mean square radius of its piece. In 5400 simulated clouds of noise (uniform, Gaussian,
     heavy-tailed; 40 to 400 points in 2 or 3 dimensions) the largest d / b of a loop of that size was 2.6.
