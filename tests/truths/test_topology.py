@@ -71,7 +71,7 @@ SHAPES = {
         1,
     ),
     "torus": (torus(1000), (1, 2, 1), "torus", 2),
-    "sphere": (sphere(600), (1, 0, 1), "sphere", 2),
+    "sphere": (sphere(300), (1, 0, 1), "sphere", 2),
     "cube": (RANDOM.random((500, 3)), (1, 0, 0), "solid", 3),
     "4 points": (separate(200, 4, 0.05), (4, 0), "discrete, 4 points", 0),
     "14 points": (separate(360, 14, 0.02), (14, 0), "discrete, 14 points", 0),

@@ -17,6 +17,7 @@ from gnode.errors import Diverged, must_have
 _POINT_SIZE = 0.1  # a piece is a point where its radius is this share of the way to the next piece, or less
 _COLLAPSED = 1e-2  # a lone piece is a point where its radius is this share of what it was before, or less
 _ROUND = 0.93  # isoperimetric quotient 4 pi area / perimeter^2 of an outline: 1 for a disk, 0.785 for a square
+_UNCLEAR = 0.25  # a dimension that is farther from a whole number than this decides nothing
 _REACH = 0.05  # coverage looks this share of the ideal manifold's diameter far
 _SPECTRA = 100  # states at which the spectrum is taken
 
@@ -27,7 +28,8 @@ class Attractor:
 
     Attributes:
         kind: "discrete, 14 points", "interval", "ring", "sheet", "disk", "annulus", "torus", "sphere", "solid", ..., or
-            several, such as "2 rings".
+            several, such as "2 rings"; "undecided, of dimension 1.5" where parts of it are lines and parts sheets, as
+            while a sheet decays.
         evidence: the sentence that says why.
         dimension: of the attractor at the scale of a tenth of its points; 0 for separate points.
         dimensions: estimates by name: "local PCA", "TwoNN" and "Levina-Bickel" (gnode.analysis.dimension); NaN where
@@ -164,9 +166,9 @@ def _described(
         "TwoNN": two_nn(independent),
         "Levina-Bickel": levina_bickel(independent),
     }
-    piece_dimensions = [0 if points else _dimension(after[shape.labels == piece]) for piece in range(shape.betti[0])]
+    piece_dimensions = [0.0 if points else _spread(after[shape.labels == piece]) for piece in range(shape.betti[0])]
     name = _name(after, shape, piece_dimensions)
-    dimension = max(piece_dimensions)
+    dimension = round(max(piece_dimensions))
     values = dynamics.values(after)
     drifts = np.linalg.norm(values if kind == "flow" else values - after, axis=1)
     along, across = _rates(dynamics, kind, after, dimension)
@@ -205,12 +207,13 @@ def _as_points(shape: Topology) -> Topology:
     return Topology((pieces, *nothing[1:]), [nothing] * pieces, shape.labels, shape.diagrams)
 
 
-def _dimension(piece: np.ndarray) -> int:
+def _spread(piece: np.ndarray) -> float:
+    """Dimension of a piece that is no point; 1 where it has too few points to tell."""
     estimate = local_pca(piece)
-    return 1 if np.isnan(estimate) else max(1, round(estimate))
+    return 1.0 if np.isnan(estimate) else max(1.0, estimate)
 
 
-def _name(states: np.ndarray, shape: Topology, dimensions: list[int]) -> str:
+def _name(states: np.ndarray, shape: Topology, dimensions: list[float]) -> str:
     number = shape.betti[0]
     if max(dimensions) == 0:
         return f"discrete, {number} point{'s' if number > 1 else ''}"
@@ -237,8 +240,11 @@ _PLURALS = {
 }
 
 
-def _piece_name(piece: np.ndarray, dimension: int, betti: tuple[int, ...]) -> str:
+def _piece_name(piece: np.ndarray, spread: float, betti: tuple[int, ...]) -> str:
     loops, voids = betti[1], sum(betti[2:])
+    dimension = round(spread)
+    if abs(spread - dimension) > _UNCLEAR:
+        return f"undecided, of dimension {spread:.1f}"
     if dimension == 1:
         return {0: "interval", 1: "ring"}.get(loops, f"curve with {loops} loops")
     if dimension == 2 and voids == 0:

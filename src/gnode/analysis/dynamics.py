@@ -70,6 +70,7 @@ def dynamics_of(function: Function, states: np.ndarray) -> Dynamics:
     size = states.shape[1]
     rows = 5 if size == 4 else 4  # never N, so that a transposed answer shows
     probe = np.array(states[np.linspace(0, len(states) - 1, rows).astype(int)], dtype=float)
+    probe = probe + 1e-3 * (1 + np.abs(probe)) * np.linspace(-1, 2, rows)[:, None]  # no two rows alike
     framework, call = _ask(function, probe)
     answer = call(probe)
     _check_answer(answer, probe)
@@ -196,14 +197,14 @@ def _check_repeatable(call: Call, answer: np.ndarray, probe: np.ndarray) -> None
     """The same states must give the same answer, and in reversed order the same rows in reversed order."""
     again, reversed_rows = call(probe), call(probe[::-1].copy())
     if not np.array_equal(answer, again, equal_nan=True):
-        difference = np.nanmax(np.abs(answer - again))
+        difference = _largest(answer - again)
         must_have(
             "a deterministic callable",
             f"two answers to the same states that differ by {difference:.3g}",
             "Hold its noise or dropout still.",
         )
     with np.errstate(all="ignore"):
-        tolerance = 1e3 * np.finfo(answer.dtype).eps * (1 + np.nanmax(np.abs(answer), initial=0.0))
+        tolerance = 1e3 * np.finfo(answer.dtype).eps * (1 + _largest(answer))
         independent = np.allclose(answer, reversed_rows[::-1], rtol=0, atol=tolerance, equal_nan=True)
     if not independent:
         must_have(
@@ -220,8 +221,13 @@ def _precision(call: Call, answer: np.ndarray, probe: np.ndarray) -> float:
     with np.errstate(all="ignore"):
         moves = 0.7e-7 * (1 + np.abs(probe))
         bend = np.abs(call(probe + moves) - 2 * answer + call(probe - moves)) / (1 + np.abs(answer))
-        rough = bool(np.nanmax(bend, initial=0.0) > 1e-11)
+        rough = _largest(bend) > 1e-11
     return float(np.finfo(np.float32).eps if rough else np.finfo(answer.dtype).eps)
+
+
+def _largest(numbers: np.ndarray) -> float:
+    """Largest size among those that are finite."""
+    return float(np.max(np.abs(numbers[np.isfinite(numbers)]), initial=0.0))
 
 
 def _traceable(function: Function, probe: np.ndarray) -> bool:
@@ -331,7 +337,7 @@ class _NumPy(Dynamics):
         coarse, fine = (self._central(states, step) for step in (self._step, self._step / 2))
         extrapolated = fine + (fine - coarse) / 3
         with np.errstate(all="ignore"):
-            return extrapolated, float(np.max(np.abs(fine - coarse), initial=0.0)) / 3
+            return extrapolated, _largest(fine - coarse) / 3
 
     def _central(self, states: np.ndarray, step: float) -> np.ndarray:
         sizes = step * (1 + np.abs(states))
@@ -352,5 +358,5 @@ class _NumPy(Dynamics):
         except Exception:
             return False
         differences, error = self._by_differences(probe)
-        scale = 1 + np.nanmax(np.abs(differences), initial=0.0)
+        scale = 1 + _largest(differences)
         return bool(np.allclose(exact, differences, rtol=0, atol=1e-6 * scale + error, equal_nan=False))

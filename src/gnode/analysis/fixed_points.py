@@ -344,6 +344,7 @@ def _posed(f, kind, starts, bounds, count, seed, tolerance, merge) -> _Problem:
     return _Problem(dynamics, kind, states, low, high, rate, tolerance, merge)
 
 
+@np.errstate(all="ignore")
 def _typical_rate(dynamics: Dynamics, states: np.ndarray) -> float:
     """Median over states of the root mean square eigen-rate, |J|_F / sqrt(N)."""
     sizes = np.linalg.norm(dynamics.jacobians(states), axis=(1, 2)) / np.sqrt(dynamics.size)

@@ -1,6 +1,5 @@
 """Memory against silence: how well and how many remembered values survive without input."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +45,7 @@ class Memory:
 
 
 def memory(
-    model: Any, task: Any, values: Any = None, silences: Sequence[int] = SILENCES, *, cell: float = CELL, seed: int = 0
+    model: Any, task: Any, values: Any = None, silences: Any = SILENCES, *, cell: float | int = CELL, seed: int = 0
 ) -> Memory:
     """Write each value once, then let the model run freely with zero input, in float64.
 
@@ -54,7 +53,7 @@ def memory(
         model: with `states(inputs)`, `map_at(inputs)` and `readout(states)`, as gnode's models have.
         task: with `recall(values, silence)` and `manifold`, as gnode's memory tasks have.
         values: (V, D_out) to be written; 360 spread over the task's manifold where None is given.
-        silences: silent bins, increasing.
+        silences: (K,) whole numbers of silent bins, increasing.
         cell: side of the cells in which distinct readouts are counted.
         seed: shifts the default values.
 
@@ -114,7 +113,7 @@ def half_life(silences: np.ndarray, distinct: np.ndarray) -> float:
     return float(np.expm1(ends[0] + share * (ends[1] - ends[0])))
 
 
-def _checked_silences(silences: Sequence[int]) -> np.ndarray:
+def _checked_silences(silences: Any) -> np.ndarray:
     spans = np.asarray(silences)
     if spans.ndim != 1 or not len(spans) or not np.issubdtype(spans.dtype, np.integer):
         must_have("silences that are whole numbers of bins", repr(silences))

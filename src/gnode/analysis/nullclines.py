@@ -24,7 +24,7 @@ class Nullclines:
 
 
 def nullclines(
-    f: Function, bounds: Any, *, kind: str = "flow", level: float = 0.0, resolution: int = 201
+    f: Function, bounds: Any, *, kind: str = "flow", level: float | int = 0.0, resolution: int = 201
 ) -> Nullclines:
     """Curves on which a component of f (flow) or of f - identity (map) equals `level`, in two dimensions.
 

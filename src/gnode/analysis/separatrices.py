@@ -48,7 +48,7 @@ class Separatrices:
 
 
 def separatrices(
-    f: Function, saddle: Any, *, kind: str = "flow", bounds: Any = None, length: float = 10.0, points: int = 1000
+    f: Function, saddle: Any, *, kind: str = "flow", bounds: Any = None, length: float | int = 10.0, points: int = 1000
 ) -> Separatrices:
     """The curves that flow into a saddle and out of it.
 

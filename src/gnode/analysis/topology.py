@@ -41,8 +41,8 @@ def topology(points: Any, voids: bool | None = None) -> Topology:
     """Betti numbers of the shape that points are drawn from.
 
     Pieces: single linkage, cut at the widest gap between its merging distances if that is a factor of three or more.
-    The twentieth of the points with the sparsest surroundings is left out of it, and so are pieces of a single point
-    or of less than 0.5 % of the points.
+    Points that are alone, at most a twentieth of all, are left out of it, and so are pieces of a single point or of
+    less than 0.5 % of the points.
 
     Loops and voids: persistent homology (ripser; Bauer, J. Appl. Comput. Topology 5, 2021) of landmarks of each
     piece: every second point at most, and at most 300 (voids: 200), each the farthest from those before, which takes
@@ -136,8 +136,12 @@ def _count(diagram: np.ndarray, order: int, size: float) -> int:
 
 
 def _dense(points: np.ndarray) -> np.ndarray:
-    """Indices of the points whose surroundings are not among the sparsest, in order."""
+    """Indices of the points, in order, without those that are alone: three times as far from others as usual.
+
+    At most a twentieth is left out, the loneliest first.
+    """
     neighbour = max(2, len(points) // 100)
     distance = cKDTree(points).query(points, k=neighbour + 1)[0][:, -1]
-    kept = len(points) - int(_SPARSE * len(points))
-    return np.sort(np.argsort(distance, kind="stable")[:kept])
+    loneliest = np.argsort(-distance, kind="stable")[: int(_SPARSE * len(points))]
+    alone = loneliest[distance[loneliest] > _GAP * np.median(distance)]
+    return np.setdiff1d(np.arange(len(points)), alone)

@@ -1,0 +1,135 @@
+"""Memory and attractors of models that are known: integrators that keep, forget or round what they are shown."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gnode import analysis, tasks
+from gnode.analysis.memory import half_life
+from gnode.errors import Diverged, InvalidInput
+
+
+class Recorder:
+    """A model whose state is the last input that was not zero, and which then follows `rule` in silence."""
+
+    def __init__(self, rule):
+        self.rule = rule
+
+    def states(self, inputs):
+        state = np.zeros((len(inputs), inputs.shape[-1]))
+        history = []
+        for bin_inputs in np.swapaxes(inputs, 0, 1):
+            state = np.where(bin_inputs != 0, bin_inputs, state)
+            history.append(state)
+        return np.stack(history, axis=1)
+
+    def map_at(self, inputs):
+        assert not np.any(inputs)
+        return self.rule
+
+    def readout(self, states):
+        return states
+
+
+def keep(h):
+    return jnp.asarray(h)
+
+
+def to_five_angles(h):
+    """Angles creep to the nearest multiple of a fifth of a turn, radii to 2."""
+    angle = jnp.arctan2(h[..., 1], h[..., 0])
+    radius = jnp.linalg.norm(h, axis=-1)
+    angle = angle - 0.02 * jnp.sin(5 * angle)
+    radius = 2 + 0.5 * (radius - 2)
+    return radius[..., None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], -1)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "kind", "dimension"),
+    [
+        ("ring", {}, "ring", 1),
+        ("disk", {}, "annulus", 2),
+        ("square", {}, "sheet", 2),
+        ("rectangle", {}, "sheet", 2),
+        ("fixed-amplitude", {"bits": 2}, "discrete, 4 points", 0),
+        ("fixed-amplitude", {"bits": 3}, "discrete, 8 points", 0),
+    ],
+)
+def test_a_perfect_memory_is_the_ideal_manifold(name, options, kind, dimension):
+    task = tasks.make(name, **options)
+    found = analysis.attractor(Recorder(keep), task)
+    assert found.kind == kind == task.manifold.kind
+    assert found.dimension == dimension
+    assert found.betti[:2] == task.manifold.betti
+    assert found.hausdorff < 1e-6
+    assert found.coverage == 1.0
+    assert found.rms_error < 1e-6
+    assert found.half_life == np.inf
+    assert found.drift == 0.0
+
+
+def test_a_ring_that_rounds_ends_as_five_points():
+    task = tasks.make("ring")
+    soon = analysis.attractor(Recorder(to_five_angles), task, silence=2)
+    late = analysis.attractor(Recorder(to_five_angles), task, silence=1000)
+    assert (soon.kind, soon.betti) == ("ring", (1, 1))
+    assert (late.kind, late.betti) == ("discrete, 5 points", (5, 0))
+    assert late.dimension == 0
+    assert soon.distinct > 200
+    # The two values that start between two points may stay there.
+    assert 5 <= late.distinct <= 10
+    assert soon.coverage == 1.0
+    assert late.coverage < 0.3
+    assert late.hausdorff == pytest.approx(4 * np.sin(np.pi / 10), rel=0.02)  # from a point to halfway to the next
+    # Along the ring angles creep at 0.1 a step at most, across it radii halve.
+    assert soon.across == pytest.approx(np.log(2), rel=1e-3)
+    assert 0 < soon.along < 0.11
+    assert soon.spectral_gap == pytest.approx(soon.across / soon.along)
+
+
+def test_half_life_of_a_contraction():
+    """Values on a line that shrinks by 1 % a bin: half of the cells of 0.02 are left after ln 2 / ln(1 / 0.99) bins."""
+    values = np.stack([np.linspace(-1, 1, 360), np.zeros(360)], axis=1)
+    memory = analysis.memory(Recorder(lambda h: 0.99 * h), tasks.make("square"), values, silences=range(150))
+    assert memory.half_life == pytest.approx(np.log(2) / -np.log(0.99), abs=1.5)
+    assert memory.distinct[0] == 101  # cells from -1 to 1
+    assert memory.rms_error[100] == pytest.approx((1 - 0.99**100) * np.sqrt(np.mean(values[:, 0] ** 2)), rel=1e-5)
+    assert np.allclose(memory.bits, np.log2(memory.distinct))
+    assert (memory.information <= memory.bits + 1e-12).all()
+
+
+def test_information_counts_crowding():
+    """Values 0, 0, 0, 1: two cells, but only 0.811 bits about which of them was written."""
+    values = np.array([[0.5, 0.5]] * 3 + [[-0.5, 0.5]])
+    memory = analysis.memory(Recorder(keep), tasks.make("square"), values, [0])
+    assert memory.distinct.tolist() == [2]
+    assert memory.information[0] == pytest.approx(-(0.75 * np.log2(0.75) + 0.25 * np.log2(0.25)))
+
+
+def test_half_life_by_hand():
+    assert half_life(np.array([0, 10]), np.array([8, 8])) == np.inf
+    assert half_life(np.array([0, 3]), np.array([8, 4])) == pytest.approx(3.0)
+    assert half_life(np.array([0, 3, 15]), np.array([8, 6, 2])) == pytest.approx(7.0)  # halfway on log(1 + silence)
+
+
+def test_silences_do_not_depend_on_the_others():
+    task = tasks.make("ring")
+    model = Recorder(to_five_angles)
+    values = task.manifold.sample(50, 0)
+    many, one = (analysis.memory(model, task, values, silences) for silences in ([0, 3, 7, 20], [20]))
+    assert np.allclose(many.states[-1], one.states[0], atol=1e-12)
+
+
+def test_errors():
+    with pytest.raises(InvalidInput, match="remembers values"):
+        analysis.memory(Recorder(keep), tasks.make("copy"))
+    with pytest.raises(InvalidInput, match="increase"):
+        analysis.memory(Recorder(keep), tasks.make("ring"), silences=[5, 5])
+    with pytest.raises(InvalidInput, match="whole numbers"):
+        analysis.memory(Recorder(keep), tasks.make("ring"), silences=[0.5])
+    with pytest.raises(Diverged, match="not finite after 10000 silent bins"):
+        analysis.memory(Recorder(lambda h: 2.0 * h), tasks.make("ring"), silences=[0, 10, 10000])
+    with pytest.raises(InvalidInput, match=r"attractor\(model, task\) or attractor\(f, states"):
+        analysis.attractor(Recorder(keep))
+    with pytest.raises(Diverged, match="states are not finite"):
+        analysis.attractor(lambda h: 2.0 * h, states=[[1.0, 1.0]], silence=5000)
