@@ -161,7 +161,7 @@ def test_descent_never_climbs_and_says_how_it_ended():
     def jacobian(h):
         return np.stack([np.stack([2 * h[:, 0], 0 * h[:, 0]], -1), np.zeros_like(h)], axis=1)
 
-    ends = descend(residual, jacobian, starts, threshold=1e-9, reach=1e-6, iterations=100)
+    ends = descend(residual, jacobian, starts, threshold=1e-9, reach=1e-6, iterations=100, progress=1e-9)
     before, after = (np.linalg.norm(residual(states), axis=1) for states in (starts, ends.points))
     assert (after <= before).all()
     assert np.allclose(after, 0.1, atol=1e-6)

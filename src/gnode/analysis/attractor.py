@@ -11,6 +11,7 @@ from gnode.analysis.dynamics import Dynamics, Function, checked_states, dynamics
 from gnode.analysis.fixed_points import checked_kind
 from gnode.analysis.integration import advancing
 from gnode.analysis.memory import SILENCES, Memory, memory
+from gnode.analysis.threads import one_thread
 from gnode.analysis.topology import Topology, radius, topology
 from gnode.errors import Diverged, must_have
 
@@ -75,6 +76,7 @@ class Attractor:
     memory: Memory | None = field(default=None, repr=False)
 
 
+@one_thread
 def attractor(
     source: Any,
     task: Any = None,
@@ -113,7 +115,7 @@ def attractor(
     )
 
 
-def _of_callable(f: Function, before: np.ndarray, kind: str, silence: int, step: float | None) -> Attractor:
+def _of_callable(f: Function, before: np.ndarray, kind: str, silence: int, step: float | int | None) -> Attractor:
     dynamics = dynamics_of(f, before)
     after = before
     if silence:

@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 from gnode.analysis.dynamics import Function, checked_states
 from gnode.analysis.fixed_points import checked_kind, fixed_points, starts_from
 from gnode.analysis.integration import advancing
+from gnode.analysis.threads import one_thread
 from gnode.errors import must_have
 
 UNDECIDED = -1
@@ -39,6 +40,7 @@ class Basins:
     radius: float
 
 
+@one_thread
 def basins(
     f: Function,
     attractors: Any = None,
@@ -103,7 +105,7 @@ def basins(
     )
 
 
-def _arrived(states: np.ndarray, targets: np.ndarray, radius: float) -> np.ndarray:
+def _arrived(states: np.ndarray, targets: np.ndarray, radius: float | int) -> np.ndarray:
     """The attractor within `radius` of each state (B,), or UNDECIDED, or DIVERGED where it is not finite."""
     finite = np.isfinite(states).all(axis=1)
     labels = np.where(finite, UNDECIDED, DIVERGED)

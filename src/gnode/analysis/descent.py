@@ -7,6 +7,7 @@ from enum import IntEnum
 import numpy as np
 
 _ENTRIES = 2**24  # of Jacobians held at a time
+_PATIENCE = 20  # trial steps between looks at whether a lane gets anywhere
 _SUFFICIENT = 1e-4  # share of the predicted decrease that a step must bring
 
 
@@ -36,6 +37,7 @@ def descend(
     threshold: float,
     reach: float,
     iterations: int,
+    progress: float,
 ) -> Descent:
     """Minimise |r(h)|^2 from each start by Levenberg-Marquardt.
 
@@ -49,10 +51,11 @@ def descend(
         starts: (B, N).
         threshold: the |r| and `reach` the length of the last step below both of which a lane has converged.
         iterations: the largest number of trial steps of a lane.
+        progress: a lane whose |r|^2 falls by less than this share of itself in 20 trial steps has stalled.
     """
     lanes = max(1, _ENTRIES // starts.shape[1] ** 2)
     parts = [
-        _descend_together(residual, jacobian, starts[first : first + lanes], threshold, reach, iterations)
+        _descend_together(residual, jacobian, starts[first : first + lanes], threshold, reach, iterations, progress)
         for first in range(0, len(starts), lanes)
     ]
     return Descent(
@@ -61,7 +64,7 @@ def descend(
 
 
 @np.errstate(all="ignore")
-def _descend_together(residual, jacobian, starts, threshold, reach, iterations) -> Descent:
+def _descend_together(residual, jacobian, starts, threshold, reach, iterations, progress) -> Descent:
     points, residuals = starts.copy(), residual(starts)
     endings = np.full(len(starts), Ending.FAILED)
     lanes = np.flatnonzero(np.isfinite(residuals).all(axis=1))
@@ -72,7 +75,8 @@ def _descend_together(residual, jacobian, starts, threshold, reach, iterations) 
     products = slopes.swapaxes(1, 2) @ slopes
     squares = np.sum(residuals[lanes] ** 2, axis=1)
     damping = 1e-3 * _mean_diagonal(products) / np.maximum(squares, 1e-300)
-    for _ in range(iterations):
+    earlier = squares
+    for iteration in range(iterations):
         if not len(lanes):
             break
         here, now = points[lanes], residuals[lanes]
@@ -92,26 +96,32 @@ def _descend_together(residual, jacobian, starts, threshold, reach, iterations) 
 
         arrived = (np.sqrt(squares) <= threshold) & (length <= reach)
         stuck = ~better & (length <= 1e-14 * (1 + np.linalg.norm(here, axis=1)))
+        if iteration % _PATIENCE == _PATIENCE - 1:
+            stuck |= squares > (1 - progress) * earlier
+            earlier = squares
         endings[lanes[stuck]] = Ending.STALLED
         endings[lanes[arrived]] = Ending.CONVERGED
         on = ~(arrived | stuck)
         moved = better[on]
-        lanes, squares, damping = lanes[on], squares[on], damping[on]
-        slopes, products = slopes[on], products[on]
+        if not on.all():
+            lanes, squares, damping, earlier = lanes[on], squares[on], damping[on], earlier[on]
+            slopes, products = slopes[on], products[on]
         if moved.any():
             fresh = jacobian(points[lanes[moved]])
             slopes[moved] = fresh
             products[moved] = fresh.swapaxes(1, 2) @ fresh
         finite = np.isfinite(products).all(axis=(1, 2))
-        lanes, squares, damping = lanes[finite], squares[finite], damping[finite]
-        slopes, products = slopes[finite], products[finite]
+        if not finite.all():
+            lanes, squares, damping, earlier = lanes[finite], squares[finite], damping[finite], earlier[finite]
+            slopes, products = slopes[finite], products[finite]
     return Descent(points, residuals, endings)
 
 
 def _damped_step(slopes, products, now, wanted) -> tuple[np.ndarray, np.ndarray]:
     """-(J'J + mu)^-1 J'r and mu, never so small that the matrix is numerically singular."""
     amount = np.maximum(wanted, 1e-14 * _mean_diagonal(products) + 1e-200)
-    systems = products + amount[:, None, None] * np.eye(products.shape[1])
+    systems = products.copy()
+    np.einsum("bii->bi", systems)[...] += amount[:, None]
     gradient = np.einsum("bij,bi->bj", slopes, now)
     return -np.linalg.solve(systems, gradient[..., None])[..., 0], amount
 

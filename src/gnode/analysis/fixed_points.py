@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from gnode.analysis.descent import Descent, Ending, descend
 from gnode.analysis.dynamics import Dynamics, Function, checked_bounds, checked_states, dynamics_of
 from gnode.analysis.stability import flow_stability, growing_directions, map_stability
+from gnode.analysis.threads import one_thread
 from gnode.errors import Diverged, must_have
 
 
@@ -105,6 +106,7 @@ class SlowPoints:
         return len(self.points)
 
 
+@one_thread
 def fixed_points(
     f: Function,
     *,
@@ -148,7 +150,7 @@ def fixed_points(
     problem = _posed(f, kind, starts, bounds, count, seed, tolerance, merge)
     if euler_step is not None and not (np.isfinite(euler_step) and euler_step > 0):
         must_have("an Euler step above 0", repr(euler_step))
-    descent = _descended(problem, iterations)
+    descent = _descended(problem, iterations, progress=0.01)
     converged = descent.endings == Ending.CONVERGED
     inside = converged & problem.contains(descent.points)
     groups = merged(descent.points[inside], np.linalg.norm(descent.residuals[inside], axis=1), merge)
@@ -192,6 +194,7 @@ def fixed_points(
     )
 
 
+@one_thread
 def slow_points(
     f: Function,
     *,
@@ -210,7 +213,7 @@ def slow_points(
     for `fixed_points`.
     """
     problem = _posed(f, kind, starts, bounds, count, seed, tolerance, merge)
-    descent = _descended(problem, iterations)
+    descent = _descended(problem, iterations, progress=1e-9)
     speeds = np.linalg.norm(descent.residuals, axis=1)
     alive = (descent.endings != Ending.FAILED) & problem.contains(descent.points)
     resting = alive & np.isin(descent.endings, [Ending.CONVERGED, Ending.STALLED])
@@ -352,7 +355,7 @@ def _typical_rate(dynamics: Dynamics, states: np.ndarray) -> float:
     return float(np.median(sizes)) if len(sizes) else 1.0
 
 
-def _descended(problem: _Problem, iterations: int) -> Descent:
+def _descended(problem: _Problem, iterations: int, progress: float) -> Descent:
     return descend(
         problem.residual,
         problem.jacobian,
@@ -360,6 +363,7 @@ def _descended(problem: _Problem, iterations: int) -> Descent:
         threshold=problem.tolerance,
         reach=problem.merge / 10,
         iterations=iterations,
+        progress=progress,
     )
 
 

@@ -13,7 +13,7 @@ from gnode.errors import must_have
 Advance = Callable[[np.ndarray, int], np.ndarray]
 
 
-def advancing(f: Function, kind: str, states: np.ndarray, step: float | None = None) -> tuple[Advance, float]:
+def advancing(f: Function, kind: str, states: np.ndarray, step: float | int | None = None) -> tuple[Advance, float]:
     """advance(states (batch, N), steps) -> states, in float64, and the step in the flow's unit of time (1 for a map).
 
     Args:
@@ -45,7 +45,7 @@ def advancing(f: Function, kind: str, states: np.ndarray, step: float | None = N
     return advance, size
 
 
-def stepper(f: Function, kind: str, step: float) -> Function:
+def stepper(f: Function, kind: str, step: float | int) -> Function:
     """One step: the map itself, or a classical Runge-Kutta step of the flow."""
     if kind == "map":
         return f
@@ -60,7 +60,7 @@ def stepper(f: Function, kind: str, step: float) -> Function:
     return runge_kutta
 
 
-def step_of(dynamics: Dynamics, states: np.ndarray, step: float | None) -> float:
+def step_of(dynamics: Dynamics, states: np.ndarray, step: float | int | None) -> float:
     """The given step, checked, or a tenth of the shortest time constant at (at most 64 of) the states."""
     if step is not None:
         if not (np.isfinite(step) and step > 0):

@@ -11,6 +11,7 @@ from scipy.stats import t as student
 from gnode.analysis.dynamics import Dynamics, Function, checked_states, dynamics_of
 from gnode.analysis.fixed_points import checked_kind
 from gnode.analysis.integration import step_of, stepper
+from gnode.analysis.threads import one_thread
 from gnode.errors import Diverged, must_have
 
 _TRANSIENT = 0.1  # share of the duration that is run before counting
@@ -40,6 +41,7 @@ class LyapunovExponents:
     starts: int
 
 
+@one_thread
 def lyapunov_exponents(
     f: Function,
     start: Any,

@@ -122,7 +122,7 @@ def _checked_silences(silences: Any) -> np.ndarray:
     return spans
 
 
-def _occupied(outputs: np.ndarray, cell: float) -> np.ndarray:
+def _occupied(outputs: np.ndarray, cell: float | int) -> np.ndarray:
     """How many of the outputs (V, D_out) lie in each cell that has any."""
     return np.unique(np.round(outputs / cell), axis=0, return_counts=True)[1]
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from gnode.analysis.dynamics import Dynamics, Function, checked_bounds, checked_states, dynamics_of
 from gnode.analysis.fixed_points import checked_kind
+from gnode.analysis.threads import one_thread
 from gnode.errors import must_have
 
 _OFFSET = 1e-4  # where on the eigenvector a branch begins, in units of the state
@@ -47,6 +48,7 @@ class Separatrices:
     unstable: list[Branch]
 
 
+@one_thread
 def separatrices(
     f: Function, saddle: Any, *, kind: str = "flow", bounds: Any = None, length: float | int = 10.0, points: int = 1000
 ) -> Separatrices:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import mannwhitneyu
 
 from gnode.analysis.dynamics import checked_states
+from gnode.analysis.threads import one_thread
 from gnode.errors import must_have
 
 _BATCH = 256
@@ -43,6 +44,7 @@ class Timescales:
     slow_overlap: float
 
 
+@one_thread
 def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = None, seed: int = 0) -> Timescales:
     """Effective time scales of a model at states, in float64.
 

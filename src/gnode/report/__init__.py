@@ -1,0 +1,5 @@
+"""Reports: what a run learned, as an interactive page, as figures for papers, and as files of numbers."""
+
+from gnode.report.analyse import analyse
+
+__all__ = ["analyse"]

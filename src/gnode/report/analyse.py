@@ -1,0 +1,200 @@
+"""`gnode analyse`: the whole toolkit of gnode.analysis on one run, written next to it."""
+
+import dataclasses
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gnode import analysis
+from gnode.models import Model, load_model
+from gnode.report.content import Content, Recalling, content_of
+from gnode.report.stored import split, write_stored
+from gnode.training import RunDirectory
+
+SILENCES = (100, 1000, 10_000)  # bins after which attractors are looked at: that of the task, and far beyond
+_STARTS = 1024
+_SADDLES = 12  # of how many the manifolds are followed
+_EXPONENT_STEPS = 2000
+_EXPONENT_STARTS = 8
+_TOPOLOGY_STATES = 180  # of each snapshot
+
+Part = tuple[Any, dict[str, np.ndarray]]
+
+
+def analyse(directory: str | Path) -> Path:
+    """Analyse a finished run and write analysis.json and analysis.npz into its directory.
+
+    Both hold, for the network without input: fixed points with the stability of flow and map, slow points, nullclines
+    (N = 2: of the flow, of F and of the gate at 0.5), the manifolds of saddles, the attractor after each of SILENCES
+    (kind, dimension, Betti numbers, drift, half-life, coverage, Hausdorff distance), time scales, Lyapunov exponents
+    of the map and the flow, and the same kinds over the snapshots, if there are any.
+
+    Returns:
+        the path of analysis.json.
+
+    Raises:
+        InvalidInput: the directory holds no finished run.
+        Diverged: the network leaves the finite numbers.
+    """
+    content = dataclasses.replace(content_of(directory), stored=None)
+    model, silent = content.model, content.silent
+    fixed = analysis.fixed_points(
+        model.field_at(silent),
+        starts=np.resize(content.starts, (_STARTS, model.config.state_size)) + _jitter(content),
+        euler_step=content.bin_seconds,
+    )
+    slow = analysis.slow_points(model.field_at(silent), starts=content.starts)
+    parts: dict[str, Part] = {
+        "fixed_points": split("fixed_points", fixed),
+        "slow_points": split("slow_points", slow),
+        "timescales": _timescales(content),
+        "lyapunov": _lyapunov(content),
+    }
+    if model.config.state_size == 2:
+        parts |= _nullclines(content)
+        parts["saddles"] = _saddles(content, fixed)
+    if content.memory is not None:
+        parts["attractors"] = _attractors(content)
+        if birth := _birth(content):
+            parts["birth"] = birth
+    numbers = {"gnode": version("gnode"), **{name: part[0] for name, part in parts.items()}}
+    arrays = {name: array for _, more in parts.values() for name, array in more.items()}
+    return write_stored(content.path, numbers, arrays)
+
+
+def _jitter(content: Content) -> np.ndarray:
+    """So that repeated starts differ: a hundredth of the spread of the visited states."""
+    shape = (_STARTS, content.model.config.state_size)
+    return 0.01 * np.random.default_rng(0).standard_normal(shape) * content.visited.std(axis=0)
+
+
+def _nullclines(content: Content) -> dict[str, Part]:
+    field, silent = content.model.field, content.silent
+
+    def curves(name: str, f: Callable, level: float = 0.0) -> Part:
+        found = analysis.nullclines(f, content.bounds, level=level, resolution=101)
+        named = {
+            f"{name}/nullclines/{unit}/{number}": curve
+            for unit, of_unit in enumerate(found.curves)
+            for number, curve in enumerate(of_unit)
+        }
+        return [len(of_unit) for of_unit in found.curves], named
+
+    return {
+        "flow/nullclines": curves("flow", content.model.field_at(silent)),
+        "candidate/nullclines": curves(
+            "candidate", lambda states: field.candidate(states, _beside(silent, states)) - states
+        ),
+        "gate/nullclines": curves("gate", lambda states: field.gate(states, _beside(silent, states)), 0.5),
+    }
+
+
+def _beside(inputs: np.ndarray, states: Any) -> Any:
+    return jnp.broadcast_to(inputs, (*states.shape[:-1], inputs.size))
+
+
+def _saddles(content: Content, fixed: analysis.FixedPoints) -> Part:
+    """The manifolds of the flow's saddles, each branch an array."""
+    names = fixed.flow_stability or []
+    saddles = [point for point, name in zip(fixed.points, names, strict=True) if name == "saddle"]
+    low, high = content.bounds
+    branches: dict[str, np.ndarray] = {}
+    facts = []
+    for number, saddle in enumerate(saddles[:_SADDLES]):
+        found = analysis.separatrices(
+            content.model.field_at(content.silent),
+            saddle,
+            bounds=(2 * low - high, 2 * high - low),
+            length=float(np.linalg.norm(high - low)),
+            points=300,
+        )
+        for manifold in ("stable", "unstable"):
+            for side, branch in enumerate(getattr(found, manifold)):
+                branches[f"saddles/{number}/{manifold}/{side}"] = branch.points
+        facts.append({"saddle": saddle.tolist(), "endings": [b.ending for b in (*found.stable, *found.unstable)]})
+    return {"saddles": len(saddles), "followed": facts}, branches
+
+
+def _attractors(content: Content) -> Part:
+    """The attractor after each of SILENCES."""
+    assert content.task is not None
+    recalling = Recalling(content.model, content.task)
+    facts, arrays = [], {}
+    for silence in SILENCES:
+        found = analysis.attractor(recalling, content.task, silence=silence)
+        numbers, more = split(f"attractors/{silence}", found)
+        facts.append(numbers)
+        arrays |= more
+        for order, diagram in enumerate(found.topology.diagrams[0] if found.topology.diagrams else []):
+            arrays[f"attractors/{silence}/persistence/{order}"] = np.asarray(diagram)
+    return facts, arrays
+
+
+def _timescales(content: Content) -> Part:
+    """On what survives a second of silence (or on visited states), and for N = 2 over the plane."""
+    states = content.visited[:: max(1, len(content.visited) // 360)]
+    if content.memory is not None:
+        states = content.memory.states[int(np.flatnonzero(content.memory.silences == 100)[0])]
+    found = analysis.timescales(content.model, states)
+    numbers, arrays = split("timescales", found)
+    arrays["timescales/states"] = states
+    if content.model.config.state_size == 2:
+        flow = content.flow
+        nodes = np.stack(np.meshgrid(flow.x, flow.y, indexing="xy"), axis=-1).reshape(-1, 2)
+        over_plane = analysis.timescales(content.model, nodes)
+        shape = (len(flow.y), len(flow.x), 2)
+        arrays["timescales/plane/units"] = over_plane.units.reshape(shape)
+        arrays["timescales/plane/modes"] = over_plane.modes.reshape(shape)
+    return numbers, arrays
+
+
+def _lyapunov(content: Content) -> Part:
+    """Of the map and the flow without input, from states that the model has settled on."""
+    states = content.visited if content.memory is None else content.memory.states[-1]
+    starts = states[np.linspace(0, len(states) - 1, _EXPONENT_STARTS).astype(int)]
+    numbers, arrays = {}, {}
+    for kind in ("map", "flow"):
+        f = getattr(content.model, {"map": "map_at", "flow": "field_at"}[kind])(content.silent)
+        duration = _EXPONENT_STEPS * (1 if kind == "map" else content.bin_seconds)
+        step = None if kind == "map" else content.bin_seconds / 10
+        found = analysis.lyapunov_exponents(f, starts, kind=kind, duration=duration, step=step)
+        numbers[kind], more = split(f"lyapunov/{kind}", found)
+        arrays |= more
+    return numbers, arrays
+
+
+def _birth(content: Content) -> Part | None:
+    """The kind of attractor in every snapshot. One compiled step serves all of them."""
+    if content.film is None:
+        return None
+
+    @eqx.filter_jit
+    def step(model: Model, states: jax.Array) -> jax.Array:
+        return model.map_at(content.silent)(states).astype(states.dtype)
+
+    facts = []
+    paths = [path for _, path in RunDirectory.open(content.path).snapshots()]
+    for epoch, loss, states, path in zip(
+        content.film.epochs, content.film.losses, content.film.states, paths, strict=True
+    ):
+        model = load_model(path)
+        found = analysis.attractor(
+            lambda h, model=model: np.asarray(step(model, jnp.asarray(h))), states=states[:_TOPOLOGY_STATES]
+        )
+        facts.append(
+            {
+                "epoch": int(epoch),
+                "val_loss": float(loss),
+                "kind": found.kind,
+                "dimension": found.dimension,
+                "betti": list(found.betti),
+                "drift": found.drift,
+            }
+        )
+    return facts, {}

@@ -1,0 +1,215 @@
+/* A trained field in the page: the same arithmetic as gnode.fields, in double precision.
+   Field(data).velocity(h, x) is tau * dh/dt; Dynamics adds time: the Euler map, and the flow by Runge-Kutta steps. */
+"use strict";
+const gnode = window.gnode = {};
+
+gnode.activations = {
+  "identity": v => v,
+  "sigmoid": v => 1 / (1 + Math.exp(-v)),
+  "steep-sigmoid": v => 1 / (1 + Math.exp(-10 * v)),
+  "swish": v => v / (1 + Math.exp(-v)),
+  "relu": v => v > 0 ? v : 0,
+  "gelu": v => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v * v * v))),
+  "tanh": Math.tanh,
+};
+
+gnode.decode = text => {
+  const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
+  const view = new DataView(bytes.buffer);
+  return Float64Array.from({length: bytes.length / 4}, (_, i) => view.getFloat32(4 * i, true));
+};
+
+gnode.Dense = class {
+  constructor(data) {
+    this.rows = data.rows;
+    this.columns = data.columns;
+    this.weight = gnode.decode(data.weight);
+    this.bias = data.bias === null ? null : gnode.decode(data.bias);
+  }
+  apply(values) {
+    const {rows, columns, weight, bias} = this;
+    const out = new Float64Array(rows);
+    for (let i = 0, at = 0; i < rows; i++) {
+      let sum = bias === null ? 0 : bias[i];
+      for (let j = 0; j < columns; j++) sum += weight[at++] * values[j];
+      out[i] = sum;
+    }
+    return out;
+  }
+};
+
+gnode.normalise = (values, norm) => {
+  const n = values.length;
+  let mean = 0, variance = 0;
+  for (const v of values) mean += v / n;
+  for (const v of values) variance += (v - mean) * (v - mean) / n;
+  const factor = 1 / Math.sqrt(variance + 1e-5);
+  return values.map((v, i) => (v - mean) * factor * norm.scale[i] + norm.shift[i]);
+};
+
+gnode.FeedForward = class {
+  constructor(data) {
+    this.fromState = new gnode.Dense(data.fromState);
+    this.fromInput = new gnode.Dense(data.fromInput);
+    this.later = data.later.map(layer => new gnode.Dense(layer));
+    this.norms = data.norms.map(n => ({scale: gnode.decode(n.scale), shift: gnode.decode(n.shift)}));
+    this.activation = gnode.activations[data.activation];
+    this.lastActivation = gnode.activations[data.lastActivation];
+    this.heldFor = null;
+  }
+  apply(state, input) {
+    let signal = this.fromState.apply(state);
+    if (this.norms.length) signal = gnode.normalise(signal, this.norms[0]);
+    if (this.heldFor !== input) { this.held = this.fromInput.apply(input); this.heldFor = input; }
+    for (let i = 0; i < signal.length; i++) signal[i] += this.held[i];
+    this.later.forEach((layer, position) => {
+      for (let i = 0; i < signal.length; i++) signal[i] = this.activation(signal[i]);
+      signal = layer.apply(signal);
+      if (this.norms.length) signal = gnode.normalise(signal, this.norms[position + 1]);
+    });
+    for (let i = 0; i < signal.length; i++) signal[i] = this.lastActivation(signal[i]);
+    return signal;
+  }
+};
+
+/* tau dh/dt = gate * (-h + F); an input array is taken as unchanged as long as it is the same object. */
+gnode.Field = class {
+  constructor(data) {
+    const net = part => data[part] === null ? null : new gnode.FeedForward(data[part]);
+    this.drive = net("drive");
+    this.gate = net("gate");
+    this.reset = net("reset");
+    this.gain = data.gain === null ? 1 : data.gain;
+    this.leak = data.leak;
+  }
+  velocity(state, input) {
+    let driven = state;
+    if (this.reset) { const r = this.reset.apply(state, input); driven = state.map((h, i) => h * r[i]); }
+    const out = this.drive.apply(driven, input);
+    const gate = this.gate ? this.gate.apply(state, input) : null;
+    for (let i = 0; i < out.length; i++) {
+      out[i] = (gate ? gate[i] : 1) * (this.gain * out[i] - (this.leak ? state[i] : 0));
+    }
+    return out;
+  }
+};
+
+gnode.Dynamics = class {
+  constructor(data) {
+    this.field = new gnode.Field(data.field);
+    this.size = data.stateSize;
+    this.alpha = data.dt / data.tau;
+  }
+  /* The state one bin later. mode: "map", one Euler step; or "flow", `parts` Runge-Kutta steps of order four. */
+  step(state, input, mode, parts = 8) {
+    const add = (from, by, k) => from.map((h, i) => h + by * k[i]);
+    if (mode === "map") return add(state, this.alpha, this.field.velocity(state, input));
+    const s = this.alpha / parts;
+    for (let part = 0; part < parts; part++) {
+      const k1 = this.field.velocity(state, input);
+      const k2 = this.field.velocity(add(state, s / 2, k1), input);
+      const k3 = this.field.velocity(add(state, s / 2, k2), input);
+      const k4 = this.field.velocity(add(state, s, k3), input);
+      state = state.map((h, i) => h + s / 6 * (k1[i] + 2 * k2[i] + 2 * k3[i] + k4[i]));
+    }
+    return state;
+  }
+  /* States after each of the inputs. */
+  trajectory(state, inputs, mode) {
+    return inputs.map(input => state = this.step(Array.from(state), input, mode));
+  }
+  /* df_i / dh_j of the field by central differences. */
+  jacobian(state, input) {
+    const n = this.size, columns = [];
+    for (let j = 0; j < n; j++) {
+      const step = 1e-5 * (1 + Math.abs(state[j]));
+      const up = Array.from(state), down = Array.from(state);
+      up[j] += step; down[j] -= step;
+      const a = this.field.velocity(up, input), b = this.field.velocity(down, input);
+      columns.push(a.map((v, i) => (v - b[i]) / (2 * step)));
+    }
+    return Array.from({length: n}, (_, i) => columns.map(column => column[i]));
+  }
+  /* Zeros of the field from the starts: Newton's method with steps halved until they help; equal ends are merged. */
+  fixedPoints(starts, input, merge) {
+    const found = [];
+    const norm = v => Math.hypot(...v);
+    for (const start of starts) {
+      let h = Array.from(start), f = this.field.velocity(h, input), good = false;
+      for (let iteration = 0; iteration < 30; iteration++) {
+        const move = gnode.solve(this.jacobian(h, input), Array.from(f, v => -v));
+        if (!move) break;
+        let share = 1, next, there;
+        do {
+          next = h.map((v, i) => v + share * move[i]);
+          there = this.field.velocity(next, input);
+          share /= 2;
+        } while (norm(there) > norm(f) && share > 1e-3);
+        if (norm(there) > norm(f) && norm(f) > 1e-9) break;
+        const moved = norm(next.map((v, i) => v - h[i]));
+        h = next; f = there;
+        if (norm(f) < 1e-8 && moved < 1e-5) { good = true; break; }
+      }
+      if (good && !found.some(p => norm(p.point.map((v, i) => v - h[i])) < merge)) {
+        found.push({point: h, ...this.stability(h, input)});
+      }
+    }
+    return found;
+  }
+  stability(state, input) {
+    const rates = gnode.eigenvalues(this.jacobian(state, input));
+    const name = grow => {
+      const up = grow.filter(g => g > 0).length;
+      return up === 0 ? "stable" : up === grow.length ? "unstable" : "saddle";
+    };
+    return {
+      flow: name(rates.map(([re]) => re)),
+      map: name(rates.map(([re, im]) => Math.hypot(1 + this.alpha * re, this.alpha * im) - 1)),
+    };
+  }
+};
+
+/* x with A x = b by elimination with pivots; null where A is singular. */
+gnode.solve = (a, b) => {
+  const n = b.length, m = a.map((row, i) => [...row, b[i]]);
+  for (let c = 0; c < n; c++) {
+    let pivot = c;
+    for (let r = c + 1; r < n; r++) if (Math.abs(m[r][c]) > Math.abs(m[pivot][c])) pivot = r;
+    if (!(Math.abs(m[pivot][c]) > 1e-14)) return null;
+    [m[c], m[pivot]] = [m[pivot], m[c]];
+    for (let r = 0; r < n; r++) {
+      if (r === c) continue;
+      const share = m[r][c] / m[c][c];
+      for (let k = c; k <= n; k++) m[r][k] -= share * m[c][k];
+    }
+  }
+  return m.map((row, i) => row[n] / row[i]);
+};
+
+/* Eigenvalues [re, im] of a small matrix: characteristic polynomial (Faddeev and LeVerrier), roots (Durand and Kerner). */
+gnode.eigenvalues = a => {
+  const n = a.length, coefficients = [1];
+  let m = a.map(row => row.map(() => 0));
+  for (let k = 1; k <= n; k++) {
+    const previous = m.map((row, i) => row.map((v, j) => v + (i === j ? coefficients[k - 1] : 0)));
+    m = a.map(row => row.map((_, j) => row.reduce((sum, v, l) => sum + v * previous[l][j], 0)));
+    coefficients.push(-m.reduce((sum, row, i) => sum + row[i], 0) / k);
+  }
+  const times = ([a, b], [c, d]) => [a * c - b * d, a * d + b * c];
+  const over = ([a, b], [c, d]) => { const s = c * c + d * d; return [(a * c + b * d) / s, (b * c - a * d) / s]; };
+  const scale = 1 + Math.max(...coefficients.map(Math.abs));
+  let roots = Array.from({length: n}, (_, i) => [scale * Math.cos(0.4 + 2.1 * i), scale * Math.sin(0.4 + 2.1 * i)]);
+  for (let round = 0; round < 200; round++) {
+    let change = 0;
+    roots = roots.map((root, i) => {
+      const value = coefficients.slice(1).reduce((sum, c) => { const p = times(sum, root); return [p[0] + c, p[1]]; }, [1, 0]);
+      const apart = roots.reduce((p, other, j) => j === i ? p : times(p, [root[0] - other[0], root[1] - other[1]]), [1, 0]);
+      if (apart[0] === 0 && apart[1] === 0) return [root[0] + 1e-9, root[1]];
+      const step = over(value, apart);
+      change = Math.max(change, Math.hypot(...step));
+      return [root[0] - step[0], root[1] - step[1]];
+    });
+    if (change < 1e-13 * scale) break;
+  }
+  return roots;
+};

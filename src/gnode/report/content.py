@@ -1,0 +1,331 @@
+"""What a report shows of one run, as plain arrays: computed here once, drawn by gnode.report.interactive and .paper."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gnode import analysis, tasks
+from gnode.analysis.memory import read
+from gnode.errors import InvalidInput
+from gnode.models import Model, load_model
+from gnode.report.evaluate import VALUES, task_of
+from gnode.report.stored import Stored, read_stored
+from gnode.training import RunDirectory
+
+FILM_SILENCE = 100  # silent bins after which the film of the attractor's birth looks
+GRID = 41  # points a side of the flow field
+_SEED = 2023  # of the trials shown; training's draws have seeds of two numbers, so they cannot recur
+_EXAMPLES = 3
+_TRACES = 24  # remembered values whose trajectories are drawn
+_STARTS = 192  # of the search for fixed points
+_REST = 200  # silent bins of those trajectories
+_MARGIN = 0.22  # of the drawn region around the states, as a share of its extent
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Straight axes of a picture of the state space.
+
+    Attributes:
+        origin: (N,).
+        axes: (d, N), orthonormal rows.
+        labels: d names.
+        explained: (d,), share of the variance of the trajectories along each axis; None where the axes are the units.
+    """
+
+    origin: np.ndarray
+    axes: np.ndarray
+    labels: list[str]
+    explained: np.ndarray | None
+
+    def __call__(self, states: np.ndarray) -> np.ndarray:
+        """States (..., N) to coordinates (..., d)."""
+        return (np.asarray(states, float) - self.origin) @ self.axes.T
+
+    def back(self, coordinates: np.ndarray) -> np.ndarray:
+        """Coordinates (..., d) to the states (..., N) that lie in the picture itself."""
+        return self.origin + coordinates @ self.axes
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Trials that the model was never trained on: times (T,) in seconds; inputs, targets and outputs (n, T, size)."""
+
+    times: np.ndarray
+    inputs: np.ndarray
+    targets: np.ndarray
+    outputs: np.ndarray
+    states: np.ndarray
+
+
+@dataclass(frozen=True)
+class FlowGrid:
+    """The flow without input on a grid of the plane: x (G,), y (G,), velocity (G, G, 2) in units of state per second,
+    speed (G, G) of the whole state per second; the first index is y."""
+
+    x: np.ndarray
+    y: np.ndarray
+    velocity: np.ndarray
+    speed: np.ndarray
+
+
+@dataclass(frozen=True)
+class Film:
+    """The birth of the attractor: epochs (E,), validation losses (E,), readouts (E, V, D_out) and states (E, V, N) of
+    the values that the last model is asked for, after FILM_SILENCE silent bins of each snapshot."""
+
+    epochs: np.ndarray
+    losses: np.ndarray
+    readouts: np.ndarray
+    states: np.ndarray
+
+
+@dataclass(frozen=True)
+class Content:
+    """A run and what can be seen of it. Arrays are NumPy; all that is expensive is computed when first asked for.
+
+    Attributes:
+        path: the run directory.
+        name: what the run is called on the page.
+        config, summary, metrics: of the run directory.
+        model: the best parameters.
+        task: None where the run was trained on the user's own data.
+        stored: the results of `gnode analyse`, if they are there and belong to this model.
+    """
+
+    path: Path
+    name: str
+    config: dict[str, Any]
+    summary: dict[str, Any]
+    metrics: list[dict[str, float]]
+    model: Model
+    task: tasks.Task | None
+    stored: Stored | None
+
+    @property
+    def bin_seconds(self) -> float:
+        return self.model.config.dt
+
+    @property
+    def silent(self) -> np.ndarray:
+        """No input, (D,)."""
+        return np.zeros(self.model.config.input_size, np.float32)
+
+    @cached_property
+    def examples(self) -> Examples | None:
+        if self.task is None:
+            return None
+        trials = self.task.sample(_EXAMPLES, seed=_SEED)
+        states = states_of(self.model, trials.inputs, trials.targets)
+        times = self.bin_seconds * np.arange(1, trials.inputs.shape[1] + 1)
+        return Examples(times, trials.inputs, trials.targets, read(self.model, states), states)
+
+    @cached_property
+    def memory(self) -> analysis.Memory | None:
+        """Memory of VALUES values against silence; None for tasks that remember no values."""
+        if self.task is None or self.task.manifold is None:
+            return None
+        values = self.task.manifold.sample(VALUES, seed=_SEED)
+        return analysis.memory(Recalling(self.model, self.task), self.task, values)
+
+    @cached_property
+    def ideal(self) -> np.ndarray | None:
+        """Points of the task's ideal manifold, (n, D_out)."""
+        if self.task is None or self.task.manifold is None:
+            return None
+        return self.task.manifold.sample(900, seed=0)
+
+    @cached_property
+    def traces(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Remembered values (V, D_out), and states (V, T, N) from their last pulse's first bin on, then silence."""
+        if self.task is None or self.task.manifold is None:
+            return None
+        values = self.task.manifold.sample(_TRACES, seed=_SEED)
+        trials = self.task.recall(values, silence=_REST)
+        states = states_of(self.model, trials.inputs, trials.targets)
+        first = int(np.flatnonzero(np.abs(trials.inputs).max(axis=(0, 2)) > 0)[0])
+        return values, states[:, max(first - 1, 0) :]
+
+    @cached_property
+    def visited(self) -> np.ndarray:
+        """States that the model visits, (n, N): what pictures must contain and searches start from."""
+        size = self.model.config.state_size
+        parts = []
+        if self.examples is not None:
+            parts.append(self.examples.states.reshape(-1, size))
+        if self.traces is not None:
+            parts.append(self.traces[1].reshape(-1, size))
+        if self.memory is not None:
+            parts.append(self.memory.states[self.memory.silences <= 1000].reshape(-1, size))
+        if not parts:  # own data are not in the run directory: free runs from random states
+            steps = jnp.zeros((64, 100, self.model.config.input_size))
+            start = jnp.asarray(np.random.default_rng(_SEED).standard_normal((64, size)), jnp.float32)
+            moved = self.model.integrator(self.model.field, start, jnp.swapaxes(steps, 0, 1))
+            parts.append(np.asarray(moved).reshape(-1, size))
+        return np.concatenate(parts).astype(float)
+
+    @cached_property
+    def plane(self) -> Projection:
+        """Two axes: the state's own for N = 2, else the two of the largest variance."""
+        return _projection(self.visited, min(2, self.model.config.state_size))
+
+    @cached_property
+    def space(self) -> Projection:
+        """Three axes, for N of at least 3: the state's own for N = 3, else the three of the largest variance."""
+        return _projection(self.visited, min(3, self.model.config.state_size))
+
+    @cached_property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper corner of the drawn region, in coordinates of the plane, equally wide in every direction."""
+        seen = self.plane(self.visited)
+        low, high = np.quantile(seen, 0.002, axis=0), np.quantile(seen, 0.998, axis=0)
+        middle, half = (low + high) / 2, (0.5 + _MARGIN) * max(float((high - low).max()), 1e-3)
+        return middle - half, middle + half
+
+    @cached_property
+    def flow(self) -> FlowGrid:
+        low, high = self.bounds
+        size = low.size
+        axes = [np.linspace(low[at], high[at], GRID if size > 1 else 10 * GRID) for at in range(size)]
+        nodes = np.stack(np.meshgrid(*axes, indexing="xy"), axis=-1)  # (y, x, 2); (x, 1) for N = 1
+        velocity = self.velocity(self.plane.back(nodes))
+        y = axes[1] if size > 1 else np.zeros(1)
+        return FlowGrid(axes[0], y, velocity @ self.plane.axes.T, np.linalg.norm(velocity, axis=-1))
+
+    def velocity(self, states: np.ndarray) -> np.ndarray:
+        """dh/dt without input, in units of the state per second, (..., N)."""
+        with jax.enable_x64(True):
+            return np.asarray(jax.jit(self.model.field_at(self.silent))(jnp.asarray(states)))
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Where searches for fixed points begin, (_STARTS, N): visited states, and around them."""
+        random = np.random.default_rng(_SEED)
+        chosen = self.visited[random.choice(len(self.visited), _STARTS)]
+        spread = 0.5 * self.visited.std(axis=0) + 1e-3
+        around = random.standard_normal(chosen.shape) * spread * (np.arange(_STARTS) % 2)[:, None]
+        return chosen + around
+
+    @cached_property
+    def fixed_points(self) -> analysis.FixedPoints:
+        """Of the flow without input, with the stability of flow and map: the stored ones if they are there."""
+        if self.stored is not None:
+            return self.stored.fixed_points
+        return analysis.fixed_points(
+            self.model.field_at(self.silent), starts=self.starts, euler_step=self.bin_seconds, iterations=60
+        )
+
+    @cached_property
+    def slow_points(self) -> analysis.SlowPoints:
+        """Local minima of the speed: the stored ones if they are there."""
+        if self.stored is not None:
+            return self.stored.slow_points
+        return analysis.slow_points(self.model.field_at(self.silent), starts=self.starts, iterations=60)
+
+    @cached_property
+    def film(self) -> Film | None:
+        if self.task is None or self.task.manifold is None:
+            return None
+        return film_of(RunDirectory.open(self.path), self.task, self.metrics)
+
+
+class Recalling:
+    """A model as gnode.analysis.memory wants one: its states depend on inputs alone.
+
+    A model whose initial state is a net of the first target is told the value that the task holds before any pulse.
+    """
+
+    def __init__(self, model: Model, task: tasks.Task) -> None:
+        self.model = model
+        self.map_at, self.field_at, self.readout = model.map_at, model.field_at, model.readout
+        self.field, self.integrator, self.config = model.field, model.integrator, model.config
+        assert task.manifold is not None
+        self._first = task.recall(task.manifold.sample(1, seed=0), silence=0).targets[:, 0]
+
+    def states(self, inputs: np.ndarray) -> np.ndarray:
+        return states_of(self.model, inputs, np.repeat(self._first, len(inputs), axis=0)[:, None])
+
+
+def states_of(model: Model, inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """States after each bin (trials, T, N), for any kind of initial state."""
+    told = model.config.initial_state == "first-target"
+    return np.asarray(model.states(inputs, targets[:, 0] if told else None))
+
+
+def content_of(path: str | Path) -> Content:
+    """The content of a run directory.
+
+    Raises:
+        InvalidInput: it holds no finished run, or files of it are damaged.
+    """
+    directory = RunDirectory.open(path)
+    config = directory.config()
+    known = config.get("task", {}).get("name") in tasks.TASKS
+    model = load_model(directory.path)
+    return Content(
+        path=directory.path,
+        name=directory.path.resolve().name,
+        config=config,
+        summary=_summary(directory),
+        metrics=directory.metrics(),
+        model=model,
+        task=task_of(directory) if known else None,
+        stored=read_stored(directory.path),
+    )
+
+
+def film_of(directory: RunDirectory, task: tasks.Task, metrics: list[dict[str, float]]) -> Film | None:
+    """The states that survive FILM_SILENCE silent bins in every snapshot; None where there are no snapshots."""
+    snapshots = directory.snapshots()
+    if not snapshots or task.manifold is None:
+        return None
+    values = task.manifold.sample(180, seed=_SEED)
+    trials = task.recall(values, silence=FILM_SILENCE)
+    losses = {int(record["epoch"]): record["val_loss"] for record in metrics}
+    survivors, readouts = [], []
+    for _, path in snapshots:
+        model = load_model(path)
+        state = states_of(model, trials.inputs, trials.targets)[:, -1]
+        survivors.append(state)
+        readouts.append(read(model, state))
+    return Film(
+        epochs=np.array([epoch for epoch, _ in snapshots]),
+        losses=np.array([losses.get(epoch, np.nan) for epoch, _ in snapshots]),
+        readouts=np.stack(readouts),
+        states=np.stack(survivors),
+    )
+
+
+def _projection(states: np.ndarray, dimensions: int) -> Projection:
+    size = states.shape[1]
+    if size == dimensions:
+        labels = [f"unit {number}" for number in range(1, size + 1)]
+        return Projection(np.zeros(size), np.eye(size), labels, None)
+    middle = states.mean(axis=0)
+    _, spread, axes = np.linalg.svd(states - middle, full_matrices=False)
+    explained = (spread**2 / np.sum(spread**2))[:dimensions]
+    axes = axes[:dimensions] * np.sign(axes[:dimensions, np.abs(axes[:dimensions]).argmax(axis=1)].diagonal())[:, None]
+    labels = [f"PC {number} ({share:.0%})" for number, share in enumerate(explained, start=1)]
+    return Projection(middle, axes, labels, explained)
+
+
+def _summary(directory: RunDirectory) -> dict[str, Any]:
+    """The outcome; of a run that was stopped, what its last line says."""
+    try:
+        return directory.summary()
+    except InvalidInput:
+        if not (metrics := directory.metrics()):
+            raise
+        last = metrics[-1]
+        return {
+            "loss": "loss",
+            "epochs": last["epoch"],
+            "best_epoch": last.get("best_epoch", last["epoch"]),
+            "val_loss": min(record["val_loss"] for record in metrics),
+            "unfinished": True,
+        }

@@ -1,0 +1,577 @@
+"""The page: sections of text and figures, put into one self-contained HTML file."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from html import escape
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from plotly.offline import get_plotlyjs
+
+from gnode.errors import must_have
+from gnode.files import write_atomically
+from gnode.report import interactive, style
+from gnode.report.content import FILM_SILENCE, Content, content_of
+from gnode.report.portrait import portrait_weights
+
+
+@dataclass(frozen=True)
+class Card:
+    """One figure or table with how to read it.
+
+    Attributes:
+        title: a few words.
+        caption: what it shows and how to read it; may hold HTML of ours.
+        body: a plotly figure (a dictionary), or HTML.
+        run: the run it is of, where there are several; "" for all of them.
+        wide: takes the whole width of the page.
+    """
+
+    title: str
+    caption: str
+    body: dict[str, Any] | str
+    run: str = ""
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, a sentence or two, and cards. Sections without cards are left out."""
+
+    name: str
+    title: str
+    lead: str
+    cards: list[Card]
+
+
+def report(directories: Sequence[str | Path], out: str | Path | None = None) -> Path:
+    """Make one self-contained, interactive page from the files of run directories.
+
+    What `gnode analyse` has left in a directory is shown too. Nothing of the page is loaded from elsewhere.
+
+    Args:
+        directories: of one run, or of several that are to be seen side by side.
+        out: the file to write; by default report.html in the first directory.
+
+    Returns:
+        the path of the page.
+
+    Raises:
+        InvalidInput: a directory holds no run, or a damaged one.
+        GnodeError: the page cannot be written.
+    """
+    if not directories:
+        must_have("at least one run directory", "none")
+    contents = _with_distinct_names([content_of(directory) for directory in directories])
+    path = Path(out) if out is not None else Path(directories[0]) / "report.html"
+    if path.is_dir():
+        path = path / "report.html"
+    if not path.parent.is_dir():
+        must_have("an existing folder for the page", str(path.parent))
+    write_atomically(path, _html(contents).encode())
+    return path
+
+
+def _with_distinct_names(contents: list[Content]) -> list[Content]:
+    """Runs in folders of one name get their parents' names too."""
+    from dataclasses import replace
+
+    names = [content.name for content in contents]
+    if len(set(names)) == len(names):
+        return contents
+    return [replace(content, name="/".join(content.path.resolve().parts[-2:])) for content in contents]
+
+
+# -- what is on the page --
+
+
+def _sections(contents: Sequence[Content]) -> list[Section]:
+    def each(make: Callable[[Content], Card | None]) -> list[Card]:
+        cards = [(content, make(content)) for content in contents]
+        label = len(contents) > 1
+        return [
+            Card(card.title, card.caption, card.body, content.name if label else "", card.wide and not label)
+            for content, card in cards
+            if card is not None
+        ]
+
+    return [
+        Section(
+            "training",
+            "How it learned",
+            "",
+            [
+                *_losses(contents),
+                *each(_trials),
+            ],
+        ),
+        Section(
+            "memory",
+            "What it remembers",
+            "Every value below was written once, with the task's own pulse; then the network was left without input. A "
+            "perfect memory would keep each value where it was written, for ever.",
+            [*each(_survivors_readout), *_memory(contents)],
+        ),
+        Section(
+            "dynamics",
+            "How it does it",
+            "The network without input is a flow in the space of its states. Where the flow is slow, a state stays, and "
+            "what it stands for is remembered.",
+            [*each(_flow), *each(_landscape), *each(_space), *each(_survivors_state), *each(_trajectories), *each(_explained)],
+        ),
+        Section("points", "Fixed points", "", each(_fixed_points)),
+        Section(
+            "attractor",
+            "What kind of attractor",
+            "From the states after so many silent bins. The answer belongs to that time scale: what is a ring after a "
+            "hundred bins may be a handful of points after ten thousand.",
+            [*each(_attractors), *each(_persistence), *each(_film), *each(_birth)],
+        ),
+        Section(
+            "timescales",
+            "Time scales",
+            "",
+            [*each(_timescale_map), *each(_gate_histogram), *each(_nullclines), *each(_lyapunov)],
+        ),
+        Section(
+            "play",
+            "Play with it",
+            "This is the trained network itself, running in the page.",
+            each(_portrait),
+        ),
+        Section("details", "Details", "", each(_details)),
+    ]
+
+
+def _losses(contents: Sequence[Content]) -> list[Card]:
+    if not any(content.metrics for content in contents):
+        return []
+    caption = (
+        "Error on the training trials (dotted) and on validation trials that were never trained on (solid), on a "
+        "logarithmic axis. The parameters with the lowest validation error are kept, and shown on this page."
+    )
+    return [Card("Loss against epoch", caption, interactive.losses(contents))]
+
+
+def _trials(content: Content) -> Card | None:
+    if content.examples is None:
+        return None
+    caption = (
+        "Trials drawn afresh. Grey: the input. Dotted: what should come out. Blue: what the network says. A good network "
+        "lies on the dots."
+    )
+    return Card("Sample trials", caption, interactive.trials(content))
+
+
+def _survivors_readout(content: Content) -> Card | None:
+    if content.memory is None:
+        return None
+    caption = (
+        f"Each dot is one of {len(content.memory.values)} remembered values, in the colour of the value that was written; "
+        f"grey is the task's ideal manifold ({escape(content.task.manifold.kind)}). Drag the slider to wait longer: "  # type: ignore[union-attr]
+        "dots that run together have become indistinguishable."
+    )
+    return Card("What survives the silence, as read out", caption, interactive.survivors_readout(content))
+
+
+def _survivors_state(content: Content) -> Card | None:
+    if content.memory is None:
+        return None
+    caption = (
+        "The same values as states of the network. Click fixed-point kinds in the legend to lay them over: the states "
+        "creep along the slow set towards the stable ones."
+    )
+    return Card("What survives, in state space", caption, interactive.survivors_state(content))
+
+
+def _memory(contents: Sequence[Content]) -> list[Card]:
+    if all(content.memory is None for content in contents):
+        return []
+    error = (
+        "Root mean square distance between what was written and what is read out, in the units of the task, against the "
+        f"time without input (one bin is {style.number(1000 * contents[0].bin_seconds)} ms). Lower is better."
+    )
+    distinct = (
+        "How many of the written values the readout still tells apart (cells of side 0.02). This, rather than the loss, "
+        "shows how continuous the memory is. Higher is better."
+    )
+    return [
+        Card("Memory error against silence", error, interactive.memory_error(contents)),
+        Card("Distinct values against silence", distinct, interactive.memory_values(contents)),
+    ]
+
+
+def _flow(content: Content) -> Card:
+    size = content.model.config.state_size
+    where = (
+        "The state space itself"
+        if size <= 2
+        else "A slice through the state space along the two directions in which states vary most"
+    )
+    caption = (
+        f"{where}, without input. Colour: how fast the state moves (dark is slow). Arrows: where to. Markers: fixed points "
+        "of the flow, and slow points, where it only lingers. Hover over one for its stability as a flow and as the map "
+        "that was trained."
+    )
+    if size == 1:
+        caption = "The velocity of the state against the state: it moves right where the curve is above zero."
+    return Card("The flow field", caption, interactive.flow(content))
+
+
+def _landscape(content: Content) -> Card | None:
+    if content.model.config.state_size != 2:
+        return None
+    caption = (
+        "The same speeds as a landscape: height is the logarithm of the speed. What is remembered lies in the valleys, one "
+        "dot a value after 100 silent bins. Drag to turn it."
+    )
+    return Card("The valley of memory", caption, interactive.landscape(content))
+
+
+def _space(content: Content) -> Card | None:
+    if content.model.config.state_size < 3:
+        return None
+    axes = "its three units" if content.model.config.state_size == 3 else "the three main directions (PCA)"
+    caption = f"States in the coordinates of {axes}, with fixed points. Drag to turn, scroll to come closer."
+    return Card("The state space in three dimensions", caption, interactive.space(content))
+
+
+def _trajectories(content: Content) -> Card | None:
+    if content.traces is None:
+        return None
+    caption = (
+        "From the silent bin before the pulse to 200 bins after it, one line a remembered value. The pulse throws the "
+        "state towards its place; the end of the line is marked. Hover over a line for its value."
+    )
+    return Card("Trajectories after pulses", caption, interactive.trajectories(content))
+
+
+def _explained(content: Content) -> Card | None:
+    if content.model.config.state_size < 4:
+        return None
+    together = content.space.explained
+    assert together is not None
+    caption = f"The three directions drawn above carry {together.sum():.0%} of the variance of the visited states."
+    return Card("How much the projections show", caption, interactive.explained(content))
+
+
+def _fixed_points(content: Content) -> Card:
+    found, slow = content.fixed_points, content.slow_points
+    flow_names = found.flow_stability or []
+    map_names = found.map_stability or []
+    pairs = sorted({*zip(flow_names, map_names, strict=True)})
+    rows = []
+    for pair in pairs:
+        here = [at for at, names in enumerate(zip(flow_names, map_names, strict=True)) if names == pair]
+        rates = found.flow_eigenvalues[here].real.max(axis=1)  # type: ignore[index]
+        rows.append([*map(escape, pair), str(len(here)), f"{style.number(float(rates.min()))} to {style.number(float(rates.max()))}"])
+    lingering = int((~slow.fixed).sum())
+    sentence = (
+        f"{len(found)} fixed point{'s' if len(found) != 1 else ''} from {found.starts} starts; one more start would find a "
+        f"new one with a chance of about {found.unseen:.0%} (Good and Turing's estimate). {lingering} slow "
+        f"point{'s' if lingering != 1 else ''} where the flow lingers without standing still. The map and the flow stand "
+        "still at the same points but need not agree on stability. Next to zero, the growth rate says how slowly a state "
+        "leaves or arrives: many nearly neutral points along a curve are how a network approximates a continuous attractor."
+    )
+    table = _table(["as a flow", "as the map", "how many", "fastest growth (1/s)"], rows) if rows else "<p>None found.</p>"
+    return Card("Fixed points by stability", sentence, table, wide=True)
+
+
+def _attractors(content: Content) -> Card | None:
+    if content.stored is None or "attractors" not in content.stored.numbers:
+        return None
+    rows = []
+    for facts in content.stored.numbers["attractors"]:
+        values = {key: float(value) if value in ("inf", "nan") else value for key, value in facts.items() if not isinstance(value, (list, dict))}
+        rows.append(
+            [
+                f"{values['silence']:,}",
+                f"<b>{escape(str(values['kind']))}</b>",
+                str(values["dimension"]),
+                ", ".join(map(str, facts["betti"])),
+                style.number(values["drift"]),
+                style.number(values["spectral_gap"]),
+                str(values["distinct"]),
+                f"{values['coverage']:.0%}",
+                style.number(values["hausdorff"]),
+                style.number(values["rms_error"]),
+            ]
+        )
+    head = ["silent bins", "kind", "dimension", "Betti", "drift per bin", "pull across / along", "distinct", "coverage", "Hausdorff", "RMS error"]
+    half = content.stored.numbers["attractors"][0]["half_life"]
+    half_life = "more than 10,000" if half == "inf" else f"{half:,.0f}"
+    caption = (
+        f"Half of the values are lost after {half_life} silent bins. Drift: how far a state moves in one bin, in units of "
+        "the state (median). Betti: number of pieces, loops (and voids). Coverage: share of the ideal manifold that has a "
+        "readout near it. Hausdorff: the largest distance between the two."
+    )
+    return Card("The attractor, at three time scales", caption, _table(head, rows), wide=True)
+
+
+def _persistence(content: Content) -> Card | None:
+    if content.stored is None or not any("persistence" in name for name in content.stored.arrays):
+        return None
+    evidence = content.stored.numbers["attractors"][0]["evidence"]
+    caption = (
+        "Holes in the set of states after 100 silent bins: each dot is born at one scale and filled at another. Far above "
+        f"the line is real, near it is noise. Verdict: {escape(evidence)}."
+    )
+    return Card("Topology", caption, interactive.persistence(content))
+
+
+def _film(content: Content) -> Card | None:
+    if content.film is None:
+        return None
+    caption = (
+        f"What is read out {FILM_SILENCE} silent bins after the pulse, snapshot by snapshot of the training. Press play."
+    )
+    return Card("The birth of the attractor", caption, interactive.film(content))
+
+
+def _birth(content: Content) -> Card | None:
+    if content.stored is None or "birth" not in content.stored.numbers:
+        return None
+    rows = [
+        [
+            str(facts["epoch"]),
+            style.number(float(facts["val_loss"])),
+            escape(facts["kind"]),
+            str(facts["dimension"]),
+            ", ".join(map(str, facts["betti"])),
+            style.number(float(facts["drift"])),
+        ]
+        for facts in content.stored.numbers["birth"]
+    ]
+    table = _table(["epoch", "validation loss", "kind", "dimension", "Betti", "drift per bin"], rows)
+    return Card("Its kind, snapshot by snapshot", f"After {FILM_SILENCE} silent bins.", f'<div class="tall">{table}</div>')
+
+
+def _timescale_map(content: Content) -> Card | None:
+    if content.stored is None or "timescales/plane/units" not in content.stored.arrays:
+        return None
+    overlap = content.stored.numbers["timescales"]["slow_overlap"]
+    caption = (
+        "The effective time constant τ/gate of each unit over the plane; dark is slow. Dots: states after 100 silent bins. "
+        f"A state there has smaller gates than one elsewhere with a chance of {overlap:.0%} (50 %: the gate makes no "
+        "difference)."
+    )
+    return Card("Where the gate makes it slow", caption, interactive.timescale_map(content))
+
+
+def _gate_histogram(content: Content) -> Card | None:
+    if content.stored is None or content.stored["timescales/gates"].min() == 1:
+        return None
+    caption = "Gates of the states after 100 silent bins, unit by unit. A gate of 0.01 makes its unit a hundred times slower."
+    return Card("How open the gates are", caption, interactive.gate_histogram(content))
+
+
+def _nullclines(content: Content) -> Card | None:
+    if content.stored is None or content.stored.nullclines("flow") is None:
+        return None
+    caption = (
+        "Curves on which one unit stands still; where curves of both units cross, the state is fixed. The legend also has "
+        "the nullclines of F alone, the line where a gate is half open, and the curves that flow into saddles (borders of "
+        "basins) and out of them."
+    )
+    return Card("Nullclines and the borders of basins", caption, interactive.nullclines(content))
+
+
+def _lyapunov(content: Content) -> Card | None:
+    if content.stored is None:
+        return None
+    of_map, of_flow = (content.stored.numbers["lyapunov"][kind] for kind in ("map", "flow"))
+    exponents = content.stored["lyapunov/map/exponents"]
+    intervals = content.stored["lyapunov/map/intervals"]
+    flow = content.stored["lyapunov/flow/exponents"]
+    caption = (
+        f"How fast nearby states of the map part (above zero) or meet (below). Largest: {style.number(exponents[0])} per "
+        f"bin (95 % interval {style.number(intervals[0, 0])} to {style.number(intervals[0, 1])}), of the flow "
+        f"{style.number(flow[0])} per second. Kaplan-Yorke dimension {_fact(of_map['kaplan_yorke'])} (flow "
+        f"{_fact(of_flow['kaplan_yorke'])})."
+    )
+    return Card("Lyapunov exponents", caption, interactive.lyapunov(content))
+
+
+def _portrait(content: Content) -> Card | None:
+    if content.model.config.state_size not in (2, 3):
+        return None
+    pulse = getattr(content.task, "width", 2) + 1
+    data = portrait_weights(content.model, content.bounds if content.model.config.state_size == 2 else _box(content), pulse)
+    caption = (
+        "Click to place a state and watch it move. Drag the held input: the flow and its fixed points follow. Or choose "
+        "<i>pulse</i>: the value you let go of is given to all states for the length of one pulse. Map is what was "
+        "trained, one step a bin; flow is the differential equation behind it."
+        + (" Drag the picture to turn it." if content.model.config.state_size == 3 else "")
+    )
+    body = f'<div class="portrait" tabindex="0"><script type="application/json">{_json(data)}</script></div>'
+    return Card("A phase portrait to play with", caption, body, wide=True)
+
+
+def _box(content: Content) -> tuple[np.ndarray, np.ndarray]:
+    low, high = content.visited.min(axis=0), content.visited.max(axis=0)
+    middle, half = (low + high) / 2, 0.6 * float((high - low).max())
+    return middle - half, middle + half
+
+
+def _details(content: Content) -> Card:
+    parts = []
+    for name, table in (*((key, content.config.get(key, {})) for key in ("task", "model", "training")), ("outcome", content.summary)):
+        rows = [[escape(str(key)), escape(_fact(value))] for key, value in table.items()]
+        parts.append(f"<div><h4>{escape(name)}</h4>{_table(['', ''], rows, plain=True)}</div>")
+    return Card("Everything that determines the run", "", f'<div class="facts">{"".join(parts)}</div>', wide=True)
+
+
+# -- the words at the top --
+
+
+def _headline(content: Content) -> tuple[str, str]:
+    """What was trained, as a title and as a sentence of HTML."""
+    config = content.model.config
+    kind = {"gnode": "gated neural ODE", "node": "neural ODE", "mgru": "minimal GRU", "gru": "GRU", "rnn": "RNN"}
+    name = kind.get(config.model, config.model)
+    task = content.config.get("task", {}).get("name", "own data")
+    summary = getattr(content.task, "summary", "own data")
+    size = content.summary.get("parameters")
+    with_parameters = f" with {size:,} trained parameters" if size else ""
+    seconds = content.summary.get("seconds")
+    took = f" in {seconds:,.0f} s" if seconds else ""
+    unfinished = " The run was stopped before its end." if content.summary.get("unfinished") else ""
+    sentence = (
+        f"A {config.state_size}-dimensional {name}{with_parameters} was trained on the task "
+        f"<b>{escape(task)}</b> ({escape(summary)}) for {content.summary.get('epochs', '?')} epochs{took}.{unfinished}"
+    )
+    return f"{config.state_size}-dimensional {name}, {task}", sentence
+
+
+def _tiles(content: Content) -> list[tuple[str, str, str]]:
+    """The numbers that matter: value, name, explanation."""
+    tiles = []
+    loss, name = content.summary.get("test_loss", content.summary.get("val_loss")), content.summary.get("loss", "loss")
+    which = "test" if "test_loss" in content.summary else "validation"
+    if loss is not None and name == "mse":
+        tiles.append((style.number(float(np.sqrt(loss))), "typical error", f"per channel on {which} trials, task units (MSE {style.number(loss)})"))
+    elif loss is not None:
+        tiles.append((style.number(loss), f"{which} loss", escape(str(name))))
+    if (memory := content.memory) is not None:
+        for silence in (100, 1000):
+            at = int(np.flatnonzero(memory.silences == silence)[0])
+            seconds = style.number(silence * content.bin_seconds)
+            tiles.append((style.number(memory.rms_error[at]), f"error after {silence} silent bins", f"{seconds} s; RMS, task units"))
+        at = int(np.flatnonzero(memory.silences == 1000)[0])
+        tiles.append((str(memory.distinct[at]), "values kept apart", f"of {len(memory.values)}, after 1000 silent bins ({memory.bits[at]:.1f} bits)"))
+    found = content.fixed_points
+    stable = sum(style.stability_class(one) == style.STABLE for one in found.map_stability or [])
+    tiles.append((str(len(found)), "fixed points", f"of which {stable} are stable for the map that was trained"))
+    return tiles
+
+
+def _comparison(contents: Sequence[Content]) -> str:
+    head = ["run", "network", "parameters", *[name for _, name, _ in _tiles(contents[0])]]
+    names = [name for _, name, _ in _tiles(contents[0])]
+    rows = []
+    for content, colour in zip(contents, style.RUNS * len(contents), strict=False):
+        values = {name: value for value, name, _ in _tiles(content)}
+        dot = f'<span class="dot" style="background:{colour}"></span>'
+        network = f"{content.model.config.model}, N = {content.model.config.state_size}"
+        rows.append(
+            [
+                f"{dot}{escape(content.name)}",
+                escape(network),
+                f"{content.summary.get('parameters', 0):,}",
+                *(values.get(name, "–") for name in names),
+            ]
+        )
+    return _table(head, rows)
+
+
+# -- HTML --
+
+
+def _html(contents: Sequence[Content]) -> str:
+    sections = [section for section in _sections(contents) if section.cards]
+    if len(contents) == 1:
+        title, sentence = _headline(contents[0])
+        tiles = "".join(
+            f'<div class="tile"><b>{value}</b><span>{escape(name)}</span><small>{note}</small></div>'
+            for value, name, note in _tiles(contents[0])
+        )
+        top = f'<h1>{escape(contents[0].name)}</h1><p class="lead">{sentence}</p><div class="tiles">{tiles}</div>'
+    else:
+        title = "Runs side by side: " + ", ".join(content.name for content in contents)
+        sentences = "".join(f"<li><b>{escape(content.name)}</b>: {_headline(content)[1]}</li>" for content in contents)
+        top = f"<h1>{len(contents)} runs side by side</h1>{_comparison(contents)}<ul class='lead'>{sentences}</ul>"
+    navigation = "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in sections)
+    body = "".join(_section(section, number) for number, section in enumerate(sections))
+    stored = any(content.stored is not None for content in contents)
+    hint = "" if stored else " Deeper pages (kind of attractor, time scales, exponents) appear after <code>gnode analyse</code>."
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)} · gnode</title>
+<link rel="icon" href="data:,">
+<style>{_asset("page.css")}</style>
+</head>
+<body>
+<header><div class="bar"><span class="brand">gnode</span><nav>{navigation}</nav></div></header>
+<main>
+<div class="top">{top}</div>
+{body}
+</main>
+<footer>Made on {date.today():%d %B %Y} by gnode {escape(version("gnode"))} from the files of the run directory alone.{hint}</footer>
+<script>{get_plotlyjs()}</script>
+<script>{_asset("network.js")}</script>
+<script>{_asset("portrait.js")}</script>
+<script>{_asset("page.js")}</script>
+</body>
+</html>
+"""
+
+
+def _section(section: Section, number: int) -> str:
+    cards = "".join(_card(card) for card in section.cards)
+    lead = f"<p>{section.lead}</p>" if section.lead else ""
+    return f'<section id="{section.name}"><h2>{escape(section.title)}</h2>{lead}<div class="cards">{cards}</div></section>'
+
+
+def _card(card: Card) -> str:
+    if isinstance(card.body, str):
+        body = card.body
+    else:
+        height = card.body["layout"].get("height", 380)
+        body = f'<div class="figure" style="min-height:{height}px"><script type="application/json">{_json(card.body)}</script></div>'
+    run = f'<span class="run">{escape(card.run)}</span>' if card.run else ""
+    kind = "card wide" if card.wide else "card"
+    caption = f"<figcaption>{card.caption}</figcaption>" if card.caption else ""
+    return f'<figure class="{kind}"><h3>{escape(card.title)}{run}</h3>{body}{caption}</figure>'
+
+
+def _table(head: list[str], rows: list[list[str]], plain: bool = False) -> str:
+    top = "" if plain else "<thead><tr>" + "".join(f"<th>{escape(name)}</th>" for name in head) + "</tr></thead>"
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="scroll"><table>{top}<tbody>{body}</tbody></table></div>'
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, float):
+        return style.number(value)
+    return str(value)
+
+
+def _json(data: dict[str, Any]) -> str:
+    """JSON that cannot end the script element that it stands in."""
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _asset(name: str) -> str:
+    return files("gnode.report").joinpath("assets", name).read_text(encoding="utf-8")

@@ -1,0 +1,68 @@
+"""The weights of a network as data for network.js, which computes the same field in the page."""
+
+import base64
+from typing import Any
+
+import numpy as np
+
+from gnode.fields import FIELDS, GRUField
+from gnode.fields.field import Field
+from gnode.models import Model
+from gnode.nn.activations import ACTIVATIONS
+from gnode.nn.dense import Dense
+from gnode.nn.feedforward import FeedForward
+
+
+def portrait_weights(model: Model, bounds: tuple[np.ndarray, np.ndarray], pulse_bins: int) -> dict[str, Any]:
+    """A model's field as plain data, with numbers as base64 of little-endian float32.
+
+    Args:
+        bounds: lower and upper corner (N,), the region that is drawn.
+        pulse_bins: how long a pulse lasts.
+    """
+    config = model.config
+    return {
+        "field": network(model.field),
+        "name": FIELDS[config.model].summary,
+        "stateSize": config.state_size,
+        "inputSize": config.input_size,
+        "tau": config.tau,
+        "dt": config.dt,
+        "low": [float(value) for value in bounds[0]],
+        "high": [float(value) for value in bounds[1]],
+        "pulseBins": pulse_bins,
+    }
+
+
+def network(field: Field) -> dict[str, Any]:
+    """A field's nets: `drive` always, and `gate` and `reset` where it has them."""
+    gate = getattr(field, "gating", None) or getattr(field, "update", None)
+    return {
+        "drive": _feedforward(field.drive),
+        "gate": None if gate is None else _feedforward(gate),
+        "reset": _feedforward(field.reset) if isinstance(field, GRUField) else None,
+        "gain": None if field.gain is None else float(field.gain),  # type: ignore[attr-defined]
+        "leak": field.leak,  # type: ignore[attr-defined]
+    }
+
+
+def _feedforward(net: FeedForward) -> dict[str, Any]:
+    names = {function: name for name, function in ACTIVATIONS.items()}
+    return {
+        "fromState": _dense(net.from_state),
+        "fromInput": _dense(net.from_input),
+        "later": [_dense(layer) for layer in net.later],
+        "norms": [{"scale": _numbers(norm.scale), "shift": _numbers(norm.shift)} for norm in net.norms],
+        "activation": names[net.activation],
+        "lastActivation": names[net.last_activation],
+    }
+
+
+def _dense(layer: Dense) -> dict[str, Any]:
+    rows, columns = layer.weight.shape
+    bias = None if layer.bias is None else _numbers(layer.bias)
+    return {"rows": rows, "columns": columns, "weight": _numbers(layer.weight), "bias": bias}
+
+
+def _numbers(array: Any) -> str:
+    return base64.b64encode(np.asarray(array, "<f4").tobytes()).decode("ascii")

@@ -1,0 +1,125 @@
+"""The files that `gnode analyse` leaves in a run directory: analysis.json (names and numbers), analysis.npz (arrays)."""
+
+import dataclasses
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from gnode.analysis import FixedPoints, Nullclines, SlowPoints
+from gnode.errors import InvalidInput
+from gnode.files import write_atomically
+
+NUMBERS, ARRAYS, MODEL = "analysis.json", "analysis.npz", "model.safetensors"
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What was read back.
+
+    Attributes:
+        numbers: analysis.json. What is not finite stands there as "inf" or "nan".
+        arrays: analysis.npz, by names such as "fixed_points/points".
+    """
+
+    numbers: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+    @property
+    def fixed_points(self) -> FixedPoints:
+        return self._rebuilt(FixedPoints, "fixed_points")
+
+    @property
+    def slow_points(self) -> SlowPoints:
+        return self._rebuilt(SlowPoints, "slow_points")
+
+    def nullclines(self, of: str) -> Nullclines | None:
+        """Of the flow, the candidate or the gate; None where N is not 2."""
+        if f"{of}/nullclines" not in self.numbers:
+            return None
+        counts = self.numbers[f"{of}/nullclines"]
+        first, second = (
+            [self.arrays[f"{of}/nullclines/{unit}/{number}"] for number in range(count)]
+            for unit, count in enumerate(counts)
+        )
+        return Nullclines((first, second))
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.arrays[name]
+
+    def _rebuilt(self, kind: type[Result], name: str) -> Result:
+        numbers = {key: float(value) if value in ("inf", "nan") else value for key, value in self.numbers[name].items()}
+        prefix = f"{name}/"
+        arrays = {key.removeprefix(prefix): array for key, array in self.arrays.items() if key.startswith(prefix)}
+        return kind(**numbers, **arrays)
+
+
+def write_stored(folder: Path, numbers: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
+    """Write both files; the numbers last, so that they never speak of arrays that are not there.
+
+    Returns:
+        the path of analysis.json.
+    """
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_atomically(folder / ARRAYS, buffer.getvalue())
+    marked = {**numbers, "model_sha256": _digest(folder / MODEL), "arrays_sha256": _digest(folder / ARRAYS)}
+    write_atomically(folder / NUMBERS, (json.dumps(_plain(marked), indent=2, allow_nan=False) + "\n").encode())
+    return folder / NUMBERS
+
+
+def read_stored(folder: Path) -> Stored | None:
+    """The stored analysis; None where there is none, or where the model or the arrays have changed since.
+
+    Raises:
+        InvalidInput: a file is damaged.
+    """
+    if not ((folder / NUMBERS).is_file() and (folder / ARRAYS).is_file()):
+        return None
+    try:
+        numbers = json.loads((folder / NUMBERS).read_text())
+        if numbers["model_sha256"] != _digest(folder / MODEL) or numbers["arrays_sha256"] != _digest(folder / ARRAYS):
+            return None
+        with np.load(folder / ARRAYS, allow_pickle=False) as file:
+            return Stored(numbers, {name: file[name] for name in file.files})
+    except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise InvalidInput(
+            f"Must have a readable analysis in {folder}, instead got a damaged one ({error}). Run gnode analyse again."
+        ) from error
+
+
+def split(name: str, result: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A result of gnode.analysis as numbers and names, and as arrays called name/attribute."""
+    fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    arrays = {f"{name}/{key}": value for key, value in fields.items() if isinstance(value, np.ndarray)}
+    numbers = {key: value for key, value in fields.items() if _is_plain(value)}
+    return numbers, arrays
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    return value is None or isinstance(value, (str, bool, int, float, np.integer, np.floating))
+
+
+def _plain(value: Any) -> Any:
+    """As JSON takes it."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else str(float(value))
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,65 @@
+"""Colours and words that the interactive page and the figures for papers share."""
+
+import colorsys
+
+import numpy as np
+
+RUNS = ("#2f6fb5", "#d1603d", "#3a9d6e", "#8a5cb8", "#c59a1c", "#4aa6b5")
+SPEED = ("#0b1030", "#1b3a73", "#3d7fb8", "#9ccfd8", "#f6f4e3")  # slow to fast
+IDEAL = "#8d96a5"
+
+STABLE, SADDLE, UNSTABLE, MARGINAL, SLOW = "stable", "saddle", "unstable", "marginal", "slow, not fixed"
+STABILITY = {  # colour, plotly marker, matplotlib marker
+    STABLE: ("#1fa187", "circle", "o"),
+    SADDLE: ("#f0a030", "diamond", "D"),
+    UNSTABLE: ("#d5405c", "x", "X"),
+    MARGINAL: ("#9a9a9a", "square", "s"),
+    SLOW: ("#e8e8ff", "circle-open", "o"),
+}
+
+
+def stability_class(name: str) -> str:
+    """A stability name of gnode.analysis ("stable focus", "saddle-focus", "center", ...) to its class in the legend."""
+    if "marginal" in name or name == "center":
+        return MARGINAL
+    if name.startswith("saddle"):
+        return SADDLE
+    return UNSTABLE if name.startswith("unstable") else STABLE
+
+
+def value_colours(values: np.ndarray) -> list[str]:
+    """A colour for each remembered value (V, D_out), alike for values that are alike.
+
+    One channel: blue to red. Two: the hue is the angle, the lightness the distance from the middle. More: the first
+    three channels are red, green and blue.
+    """
+    values = np.asarray(values, float)
+    low, high = values.min(axis=0), values.max(axis=0)
+    unit = (values - low) / np.where(high > low, high - low, 1.0)
+    if values.shape[1] == 1:
+        return [_hex(colorsys.hls_to_rgb(0.62 * (1 - share), 0.52, 0.75)) for share in unit[:, 0]]
+    if values.shape[1] == 2:
+        centred = values - (low + high) / 2
+        radius = np.linalg.norm(centred, axis=1)
+        reach = radius / max(float(radius.max()), 1e-12)
+        angle = np.arctan2(centred[:, 1], centred[:, 0]) / (2 * np.pi) % 1
+        return [_hex(colorsys.hls_to_rgb(a, 0.78 - 0.22 * r, 0.35 + 0.45 * r)) for a, r in zip(angle, reach, strict=True)]
+    return [_hex(tuple(0.15 + 0.75 * row[:3])) for row in unit]
+
+
+def number(value: float) -> str:
+    """Three significant digits, as a person would write them."""
+    if value is None or np.isnan(value):
+        return "–"
+    if np.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 1e5:
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}·10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
+def _hex(rgb: tuple[float, ...]) -> str:
+    return "#" + "".join(f"{round(255 * min(max(float(part), 0.0), 1.0)):02x}" for part in rgb)
