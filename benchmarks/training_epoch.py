@@ -8,7 +8,6 @@ import statistics
 
 import equinox as eqx
 import jax
-import numpy as np
 import torch
 
 import gnode

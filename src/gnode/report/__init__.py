@@ -1,5 +1,6 @@
 """Reports: what a run learned, as an interactive page, as figures for papers, and as files of numbers."""
 
 from gnode.report.analyse import analyse
+from gnode.report.page import report
 
-__all__ = ["analyse"]
+__all__ = ["analyse", "report"]

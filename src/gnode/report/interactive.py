@@ -135,7 +135,9 @@ def landscape(content: Content) -> Figure:
         after = _after(content, 100)
         speed = np.log10(np.maximum(np.linalg.norm(content.velocity(after), axis=1), 1e-4))
         dots = {"size": 3.5, "color": style.value_colours(content.memory.values)}
-        traces.append(_scatter(np.column_stack([after, np.maximum(speed, floor) + 0.05]), "after 100 silent bins", dots))
+        traces.append(
+            _scatter(np.column_stack([after, np.maximum(speed, floor) + 0.05]), "after 100 silent bins", dots)
+        )
     scene = _scene([*content.plane.labels, "log₁₀ speed (1/s)"])
     scene["aspectratio"] = {"x": 1, "y": 1, "z": 0.55}
     return _figure(traces, height=480, scene=scene, margin={"l": 0, "r": 0, "t": 0, "b": 0}, meta={"square": True})
@@ -171,7 +173,12 @@ def survivors_readout(content: Content) -> Figure:
         (silence, _scatter(projection(memory.readouts[at]), "readout", _dots(colours, ideal.shape[1])))
         for silence, at in _shown(content)
     ]
-    extent = 1.18 * np.abs(np.concatenate([projection(ideal), *[projection(memory.readouts[at]) for _, at in _shown(content)]])).max()
+    extent = (
+        1.18
+        * np.abs(
+            np.concatenate([projection(ideal), *[projection(memory.readouts[at]) for _, at in _shown(content)]])
+        ).max()
+    )
     return _with_slider(base, layers, projection, float(extent))
 
 
@@ -223,9 +230,14 @@ def explained(content: Content) -> Figure:
         "showlegend": False,
     }
     together = _line(
-        list(range(1, shown + 1)), numbers(100 * np.cumsum(share)[:shown], 4), name="together", line={"color": style.RUNS[1]}
+        list(range(1, shown + 1)),
+        numbers(100 * np.cumsum(share)[:shown], 4),
+        name="together",
+        line={"color": style.RUNS[1]},
     )
-    return _figure([bar, together], height=300, xaxis=_axis("component", dtick=1), yaxis=_axis("variance (%)", range=[0, 104]))
+    return _figure(
+        [bar, together], height=300, xaxis=_axis("component", dtick=1), yaxis=_axis("variance (%)", range=[0, 104])
+    )
 
 
 def film(content: Content) -> Figure:
@@ -247,8 +259,12 @@ def film(content: Content) -> Figure:
         args = [[name], {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}]
         steps.append({"label": name, "method": "animate", "args": args})
     moving = _scatter(points[0], "after 100 silent bins", dots)
-    extent = float(min(1.15 * np.abs(np.concatenate([projection(ideal), points.reshape(-1, points.shape[-1])])).max(),
-                       2.0 * np.abs(projection(ideal)).max()))
+    extent = float(
+        min(
+            1.15 * np.abs(np.concatenate([projection(ideal), points.reshape(-1, points.shape[-1])])).max(),
+            2.0 * np.abs(projection(ideal)).max(),
+        )
+    )
     figure = _with_slider([base], [(0, moving)], projection, extent)
     figure["layout"].pop("sliders")
     play = {"frame": {"duration": 280, "redraw": True}, "transition": {"duration": 0}, "fromcurrent": True}
@@ -259,7 +275,13 @@ def film(content: Content) -> Figure:
     ]
     figure["layout"]["updatemenus"] = [_buttons(buttons)]
     figure["layout"]["sliders"] = [_slider(steps, "epoch ")]
-    figure["layout"]["title"] = {**frames[0]["layout"]["title"], "font": {"size": 14}, "x": 0.02, "xanchor": "left", "y": 0.98}
+    figure["layout"]["title"] = {
+        **frames[0]["layout"]["title"],
+        "font": {"size": 14},
+        "x": 0.02,
+        "xanchor": "left",
+        "y": 0.98,
+    }
     figure["layout"]["margin"]["t"] = 84
     figure["frames"] = frames
     return figure
@@ -288,7 +310,9 @@ def nullclines(content: Content) -> Figure:
                 line = {"color": ("#e4572e", "#f2c14e")[unit], "dash": dash, "width": 2}
                 traces.append(_scatter(broken, f"{label}, unit {unit + 1}", None, line=line, visible=visible))
     for manifold, colour in (("stable", "#7ad1c0"), ("unstable", "#ff8fa3")):
-        branches = [array for name, array in stored.arrays.items() if name.startswith("saddles/") and f"/{manifold}/" in name]
+        branches = [
+            array for name, array in stored.arrays.items() if name.startswith("saddles/") and f"/{manifold}/" in name
+        ]
         if branches:
             broken = np.concatenate([np.vstack([branch, [np.nan, np.nan]]) for branch in branches])
             label = f"{manifold} manifolds of saddles"
@@ -372,7 +396,9 @@ def persistence(content: Content) -> Figure:
         traces.append(_scatter(finite, label, dots))
     end = 1.06 * end or 1.0
     traces.append(_line([0, end], [0, end], name="noise", line={"color": style.IDEAL, "dash": "dot"}, showlegend=False))
-    return _figure(traces, xaxis=_axis("appears at distance"), yaxis=_axis("disappears at distance"), meta={"square": True})
+    return _figure(
+        traces, xaxis=_axis("appears at distance"), yaxis=_axis("disappears at distance"), meta={"square": True}
+    )
 
 
 def lyapunov(content: Content) -> Figure:
@@ -436,7 +462,15 @@ def _line(x: Any, y: Any, **more: Any) -> Trace:
     return {"type": "scatter", "mode": "lines", "x": x, "y": y, **more}
 
 
-def _scatter(points: np.ndarray, name: str, dots: dict | None, *, line: dict | None = None, legend: bool = True, visible: Any = True) -> Trace:
+def _scatter(
+    points: np.ndarray,
+    name: str,
+    dots: dict | None,
+    *,
+    line: dict | None = None,
+    legend: bool = True,
+    visible: Any = True,
+) -> Trace:
     """Points (n, 1 to 3) as dots, or as a line where `dots` is None."""
     points = np.asarray(points, float)
     if points.shape[1] == 1:
@@ -496,7 +530,12 @@ def _points(content: Content, projection: Projection, visible: Any = True) -> li
     for name in (style.STABLE, style.SADDLE, style.UNSTABLE, style.MARGINAL):
         if (classes == name).any():
             colour, symbol, _ = style.STABILITY[name]
-            dots = {"color": colour, "symbol": symbol, "size": 4 if deep else 9, "line": {"color": "#ffffff", "width": 1}}
+            dots = {
+                "color": colour,
+                "symbol": symbol,
+                "size": 4 if deep else 9,
+                "line": {"color": "#ffffff", "width": 1},
+            }
             trace = _scatter(projection(found.points[classes == name]), name, dots, visible=visible)
             trace["text"] = [_both(found, at) for at in np.flatnonzero(classes == name)]
             traces.append(trace | {"hovertemplate": "%{text}<extra></extra>"})
@@ -540,8 +579,18 @@ def _scene(labels: list[str]) -> dict[str, Any]:
 def _flow_on_a_line(content: Content) -> Figure:
     """N = 1: the velocity against the state."""
     grid = content.flow
-    traces = [_line(numbers(grid.x), numbers(grid.velocity[:, 0]), name="dh/dt", line={"color": style.RUNS[0], "width": 2})]
-    traces.append(_line([float(grid.x[0]), float(grid.x[-1])], [0, 0], name="0", line={"color": style.IDEAL, "dash": "dot"}, showlegend=False))
+    traces = [
+        _line(numbers(grid.x), numbers(grid.velocity[:, 0]), name="dh/dt", line={"color": style.RUNS[0], "width": 2})
+    ]
+    traces.append(
+        _line(
+            [float(grid.x[0]), float(grid.x[-1])],
+            [0, 0],
+            name="0",
+            line={"color": style.IDEAL, "dash": "dot"},
+            showlegend=False,
+        )
+    )
     traces += _points(content, content.plane)
     return _figure(traces, xaxis=_axis(content.plane.labels[0]), yaxis=_axis("dh/dt (1/s)"))
 

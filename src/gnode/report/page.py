@@ -1,52 +1,17 @@
-"""The page: sections of text and figures, put into one self-contained HTML file."""
+"""The report of one run or of several side by side: what is on the page, in words and figures."""
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date
 from html import escape
-from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from plotly.offline import get_plotlyjs
 
 from gnode.errors import must_have
 from gnode.files import write_atomically
 from gnode.report import interactive, style
 from gnode.report.content import FILM_SILENCE, Content, content_of
+from gnode.report.html import Card, Section, embedded_json, fact, html_page, table
 from gnode.report.portrait import portrait_weights
-
-
-@dataclass(frozen=True)
-class Card:
-    """One figure or table with how to read it.
-
-    Attributes:
-        title: a few words.
-        caption: what it shows and how to read it; may hold HTML of ours.
-        body: a plotly figure (a dictionary), or HTML.
-        run: the run it is of, where there are several; "" for all of them.
-        wide: takes the whole width of the page.
-    """
-
-    title: str
-    caption: str
-    body: dict[str, Any] | str
-    run: str = ""
-    wide: bool = False
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading, a sentence or two, and cards. Sections without cards are left out."""
-
-    name: str
-    title: str
-    lead: str
-    cards: list[Card]
 
 
 def report(directories: Sequence[str | Path], out: str | Path | None = None) -> Path:
@@ -120,9 +85,17 @@ def _sections(contents: Sequence[Content]) -> list[Section]:
         Section(
             "dynamics",
             "How it does it",
-            "The network without input is a flow in the space of its states. Where the flow is slow, a state stays, and "
+            "The network without input is a flow in the space of its states. Where the flow is slow, "
+            "a state stays, and "
             "what it stands for is remembered.",
-            [*each(_flow), *each(_landscape), *each(_space), *each(_survivors_state), *each(_trajectories), *each(_explained)],
+            [
+                *each(_flow),
+                *each(_landscape),
+                *each(_space),
+                *each(_survivors_state),
+                *each(_trajectories),
+                *each(_explained),
+            ],
         ),
         Section("points", "Fixed points", "", each(_fixed_points)),
         Section(
@@ -162,7 +135,8 @@ def _trials(content: Content) -> Card | None:
     if content.examples is None:
         return None
     caption = (
-        "Trials drawn afresh. Grey: the input. Dotted: what should come out. Blue: what the network says. A good network "
+        "Trials drawn afresh. Grey: the input. Dotted: what should come out. Blue: what the network "
+        "says. A good network "
         "lies on the dots."
     )
     return Card("Sample trials", caption, interactive.trials(content))
@@ -172,7 +146,8 @@ def _survivors_readout(content: Content) -> Card | None:
     if content.memory is None:
         return None
     caption = (
-        f"Each dot is one of {len(content.memory.values)} remembered values, in the colour of the value that was written; "
+        f"Each dot is one of {len(content.memory.values)} remembered values, in the colour of the "
+        "value that was written; "
         f"grey is the task's ideal manifold ({escape(content.task.manifold.kind)}). Drag the slider to wait longer: "  # type: ignore[union-attr]
         "dots that run together have become indistinguishable."
     )
@@ -193,11 +168,13 @@ def _memory(contents: Sequence[Content]) -> list[Card]:
     if all(content.memory is None for content in contents):
         return []
     error = (
-        "Root mean square distance between what was written and what is read out, in the units of the task, against the "
+        "Root mean square distance between what was written and what is read out, in the units of "
+        "the task, against the "
         f"time without input (one bin is {style.number(1000 * contents[0].bin_seconds)} ms). Lower is better."
     )
     distinct = (
-        "How many of the written values the readout still tells apart (cells of side 0.02). This, rather than the loss, "
+        "How many of the written values the readout still tells apart (cells of side 0.02). This, "
+        "rather than the loss, "
         "shows how continuous the memory is. Higher is better."
     )
     return [
@@ -214,8 +191,10 @@ def _flow(content: Content) -> Card:
         else "A slice through the state space along the two directions in which states vary most"
     )
     caption = (
-        f"{where}, without input. Colour: how fast the state moves (dark is slow). Arrows: where to. Markers: fixed points "
-        "of the flow, and slow points, where it only lingers. Hover over one for its stability as a flow and as the map "
+        f"{where}, without input. Colour: how fast the state moves (dark is slow). Arrows: where to. "
+        "Markers: fixed points "
+        "of the flow, and slow points, where it only lingers. Hover over one for its stability as a "
+        "flow and as the map "
         "that was trained."
     )
     if size == 1:
@@ -227,7 +206,8 @@ def _landscape(content: Content) -> Card | None:
     if content.model.config.state_size != 2:
         return None
     caption = (
-        "The same speeds as a landscape: height is the logarithm of the speed. What is remembered lies in the valleys, one "
+        "The same speeds as a landscape: height is the logarithm of the speed. What is remembered "
+        "lies in the valleys, one "
         "dot a value after 100 silent bins. Drag to turn it."
     )
     return Card("The valley of memory", caption, interactive.landscape(content))
@@ -269,17 +249,29 @@ def _fixed_points(content: Content) -> Card:
     for pair in pairs:
         here = [at for at, names in enumerate(zip(flow_names, map_names, strict=True)) if names == pair]
         rates = found.flow_eigenvalues[here].real.max(axis=1)  # type: ignore[index]
-        rows.append([*map(escape, pair), str(len(here)), f"{style.number(float(rates.min()))} to {style.number(float(rates.max()))}"])
+        rows.append(
+            [
+                *map(escape, pair),
+                str(len(here)),
+                f"{style.number(float(rates.min()))} to {style.number(float(rates.max()))}",
+            ]
+        )
     lingering = int((~slow.fixed).sum())
     sentence = (
-        f"{len(found)} fixed point{'s' if len(found) != 1 else ''} from {found.starts} starts; one more start would find a "
+        f"{len(found)} fixed point{'s' if len(found) != 1 else ''} from {found.starts} starts; one "
+        "more start would find a "
         f"new one with a chance of about {found.unseen:.0%} (Good and Turing's estimate). {lingering} slow "
-        f"point{'s' if lingering != 1 else ''} where the flow lingers without standing still. The map and the flow stand "
-        "still at the same points but need not agree on stability. Next to zero, the growth rate says how slowly a state "
-        "leaves or arrives: many nearly neutral points along a curve are how a network approximates a continuous attractor."
+        f"point{'s' if lingering != 1 else ''} where the flow lingers without standing still. The map "
+        "and the flow stand "
+        "still at the same points but need not agree on stability. Next to zero, the growth rate "
+        "says how slowly a state "
+        "leaves or arrives: many nearly neutral points along a curve are how a network approximates "
+        "a continuous attractor."
     )
-    table = _table(["as a flow", "as the map", "how many", "fastest growth (1/s)"], rows) if rows else "<p>None found.</p>"
-    return Card("Fixed points by stability", sentence, table, wide=True)
+    body = (
+        table(["as a flow", "as the map", "how many", "fastest growth (1/s)"], rows) if rows else "<p>None found.</p>"
+    )
+    return Card("Fixed points by stability", sentence, body, wide=True)
 
 
 def _attractors(content: Content) -> Card | None:
@@ -287,7 +279,11 @@ def _attractors(content: Content) -> Card | None:
         return None
     rows = []
     for facts in content.stored.numbers["attractors"]:
-        values = {key: float(value) if value in ("inf", "nan") else value for key, value in facts.items() if not isinstance(value, (list, dict))}
+        values = {
+            key: float(value) if value in ("inf", "nan") else value
+            for key, value in facts.items()
+            if not isinstance(value, (list, dict))
+        }
         rows.append(
             [
                 f"{values['silence']:,}",
@@ -302,15 +298,28 @@ def _attractors(content: Content) -> Card | None:
                 style.number(values["rms_error"]),
             ]
         )
-    head = ["silent bins", "kind", "dimension", "Betti", "drift per bin", "pull across / along", "distinct", "coverage", "Hausdorff", "RMS error"]
+    head = [
+        "silent bins",
+        "kind",
+        "dimension",
+        "Betti",
+        "drift per bin",
+        "pull across / along",
+        "distinct",
+        "coverage",
+        "Hausdorff",
+        "RMS error",
+    ]
     half = content.stored.numbers["attractors"][0]["half_life"]
     half_life = "more than 10,000" if half == "inf" else f"{half:,.0f}"
     caption = (
-        f"Half of the values are lost after {half_life} silent bins. Drift: how far a state moves in one bin, in units of "
-        "the state (median). Betti: number of pieces, loops (and voids). Coverage: share of the ideal manifold that has a "
+        f"Half of the values are lost after {half_life} silent bins. Drift: how far a state moves in "
+        "one bin, in units of "
+        "the state (median). Betti: number of pieces, loops (and voids). Coverage: share of the "
+        "ideal manifold that has a "
         "readout near it. Hausdorff: the largest distance between the two."
     )
-    return Card("The attractor, at three time scales", caption, _table(head, rows), wide=True)
+    return Card("The attractor, at three time scales", caption, table(head, rows), wide=True)
 
 
 def _persistence(content: Content) -> Card | None:
@@ -318,7 +327,8 @@ def _persistence(content: Content) -> Card | None:
         return None
     evidence = content.stored.numbers["attractors"][0]["evidence"]
     caption = (
-        "Holes in the set of states after 100 silent bins: each dot is born at one scale and filled at another. Far above "
+        "Holes in the set of states after 100 silent bins: each dot is born at one scale and filled "
+        "at another. Far above "
         f"the line is real, near it is noise. Verdict: {escape(evidence)}."
     )
     return Card("Topology", caption, interactive.persistence(content))
@@ -327,9 +337,7 @@ def _persistence(content: Content) -> Card | None:
 def _film(content: Content) -> Card | None:
     if content.film is None:
         return None
-    caption = (
-        f"What is read out {FILM_SILENCE} silent bins after the pulse, snapshot by snapshot of the training. Press play."
-    )
+    caption = f"What is read out {FILM_SILENCE} silent bins after the pulse, snapshot by snapshot of the training. Press play."
     return Card("The birth of the attractor", caption, interactive.film(content))
 
 
@@ -347,8 +355,12 @@ def _birth(content: Content) -> Card | None:
         ]
         for facts in content.stored.numbers["birth"]
     ]
-    table = _table(["epoch", "validation loss", "kind", "dimension", "Betti", "drift per bin"], rows)
-    return Card("Its kind, snapshot by snapshot", f"After {FILM_SILENCE} silent bins.", f'<div class="tall">{table}</div>')
+    rows_of_snapshots = table(["epoch", "validation loss", "kind", "dimension", "Betti", "drift per bin"], rows)
+    return Card(
+        "Its kind, snapshot by snapshot",
+        f"After {FILM_SILENCE} silent bins.",
+        f'<div class="tall">{rows_of_snapshots}</div>',
+    )
 
 
 def _timescale_map(content: Content) -> Card | None:
@@ -356,7 +368,8 @@ def _timescale_map(content: Content) -> Card | None:
         return None
     overlap = content.stored.numbers["timescales"]["slow_overlap"]
     caption = (
-        "The effective time constant τ/gate of each unit over the plane; dark is slow. Dots: states after 100 silent bins. "
+        "The effective time constant τ/gate of each unit over the plane; dark is slow. Dots: states "
+        "after 100 silent bins. "
         f"A state there has smaller gates than one elsewhere with a chance of {overlap:.0%} (50 %: the gate makes no "
         "difference)."
     )
@@ -366,7 +379,9 @@ def _timescale_map(content: Content) -> Card | None:
 def _gate_histogram(content: Content) -> Card | None:
     if content.stored is None or content.stored["timescales/gates"].min() == 1:
         return None
-    caption = "Gates of the states after 100 silent bins, unit by unit. A gate of 0.01 makes its unit a hundred times slower."
+    caption = (
+        "Gates of the states after 100 silent bins, unit by unit. A gate of 0.01 makes its unit a hundred times slower."
+    )
     return Card("How open the gates are", caption, interactive.gate_histogram(content))
 
 
@@ -374,8 +389,10 @@ def _nullclines(content: Content) -> Card | None:
     if content.stored is None or content.stored.nullclines("flow") is None:
         return None
     caption = (
-        "Curves on which one unit stands still; where curves of both units cross, the state is fixed. The legend also has "
-        "the nullclines of F alone, the line where a gate is half open, and the curves that flow into saddles (borders of "
+        "Curves on which one unit stands still; where curves of both units cross, the state is "
+        "fixed. The legend also has "
+        "the nullclines of F alone, the line where a gate is half open, and the curves that flow "
+        "into saddles (borders of "
         "basins) and out of them."
     )
     return Card("Nullclines and the borders of basins", caption, interactive.nullclines(content))
@@ -389,10 +406,11 @@ def _lyapunov(content: Content) -> Card | None:
     intervals = content.stored["lyapunov/map/intervals"]
     flow = content.stored["lyapunov/flow/exponents"]
     caption = (
-        f"How fast nearby states of the map part (above zero) or meet (below). Largest: {style.number(exponents[0])} per "
+        f"How fast nearby states of the map part (above zero) or meet (below). Largest: "
+        f"{style.number(exponents[0])} per "
         f"bin (95 % interval {style.number(intervals[0, 0])} to {style.number(intervals[0, 1])}), of the flow "
-        f"{style.number(flow[0])} per second. Kaplan-Yorke dimension {_fact(of_map['kaplan_yorke'])} (flow "
-        f"{_fact(of_flow['kaplan_yorke'])})."
+        f"{style.number(flow[0])} per second. Kaplan-Yorke dimension {fact(of_map['kaplan_yorke'])} (flow "
+        f"{fact(of_flow['kaplan_yorke'])})."
     )
     return Card("Lyapunov exponents", caption, interactive.lyapunov(content))
 
@@ -401,14 +419,17 @@ def _portrait(content: Content) -> Card | None:
     if content.model.config.state_size not in (2, 3):
         return None
     pulse = getattr(content.task, "width", 2) + 1
-    data = portrait_weights(content.model, content.bounds if content.model.config.state_size == 2 else _box(content), pulse)
+    data = portrait_weights(
+        content.model, content.bounds if content.model.config.state_size == 2 else _box(content), pulse
+    )
     caption = (
-        "Click to place a state and watch it move. Drag the held input: the flow and its fixed points follow. Or choose "
+        "Click to place a state and watch it move. Drag the held input: the flow and its fixed "
+        "points follow. Or choose "
         "<i>pulse</i>: the value you let go of is given to all states for the length of one pulse. Map is what was "
         "trained, one step a bin; flow is the differential equation behind it."
         + (" Drag the picture to turn it." if content.model.config.state_size == 3 else "")
     )
-    body = f'<div class="portrait" tabindex="0"><script type="application/json">{_json(data)}</script></div>'
+    body = f'<div class="portrait" tabindex="0"><script type="application/json">{embedded_json(data)}</script></div>'
     return Card("A phase portrait to play with", caption, body, wide=True)
 
 
@@ -420,9 +441,12 @@ def _box(content: Content) -> tuple[np.ndarray, np.ndarray]:
 
 def _details(content: Content) -> Card:
     parts = []
-    for name, table in (*((key, content.config.get(key, {})) for key in ("task", "model", "training")), ("outcome", content.summary)):
-        rows = [[escape(str(key)), escape(_fact(value))] for key, value in table.items()]
-        parts.append(f"<div><h4>{escape(name)}</h4>{_table(['', ''], rows, plain=True)}</div>")
+    for name, entries in (
+        *((key, content.config.get(key, {})) for key in ("task", "model", "training")),
+        ("outcome", content.summary),
+    ):
+        rows = [[escape(str(key)), escape(fact(value))] for key, value in entries.items()]
+        parts.append(f"<div><h4>{escape(name)}</h4>{table(['', ''], rows, plain=True)}</div>")
     return Card("Everything that determines the run", "", f'<div class="facts">{"".join(parts)}</div>', wide=True)
 
 
@@ -454,16 +478,34 @@ def _tiles(content: Content) -> list[tuple[str, str, str]]:
     loss, name = content.summary.get("test_loss", content.summary.get("val_loss")), content.summary.get("loss", "loss")
     which = "test" if "test_loss" in content.summary else "validation"
     if loss is not None and name == "mse":
-        tiles.append((style.number(float(np.sqrt(loss))), "typical error", f"per channel on {which} trials, task units (MSE {style.number(loss)})"))
+        tiles.append(
+            (
+                style.number(float(np.sqrt(loss))),
+                "typical error",
+                f"per channel on {which} trials, task units (MSE {style.number(loss)})",
+            )
+        )
     elif loss is not None:
         tiles.append((style.number(loss), f"{which} loss", escape(str(name))))
     if (memory := content.memory) is not None:
         for silence in (100, 1000):
             at = int(np.flatnonzero(memory.silences == silence)[0])
             seconds = style.number(silence * content.bin_seconds)
-            tiles.append((style.number(memory.rms_error[at]), f"error after {silence} silent bins", f"{seconds} s; RMS, task units"))
+            tiles.append(
+                (
+                    style.number(memory.rms_error[at]),
+                    f"error after {silence} silent bins",
+                    f"{seconds} s; RMS, task units",
+                )
+            )
         at = int(np.flatnonzero(memory.silences == 1000)[0])
-        tiles.append((str(memory.distinct[at]), "values kept apart", f"of {len(memory.values)}, after 1000 silent bins ({memory.bits[at]:.1f} bits)"))
+        tiles.append(
+            (
+                str(memory.distinct[at]),
+                "values kept apart",
+                f"of {len(memory.values)}, after 1000 silent bins ({memory.bits[at]:.1f} bits)",
+            )
+        )
     found = content.fixed_points
     stable = sum(style.stability_class(one) == style.STABLE for one in found.map_stability or [])
     tiles.append((str(len(found)), "fixed points", f"of which {stable} are stable for the map that was trained"))
@@ -486,14 +528,14 @@ def _comparison(contents: Sequence[Content]) -> str:
                 *(values.get(name, "–") for name in names),
             ]
         )
-    return _table(head, rows)
+    return table(head, rows)
 
 
 # -- HTML --
 
 
 def _html(contents: Sequence[Content]) -> str:
-    sections = [section for section in _sections(contents) if section.cards]
+    sections = _sections(contents)
     if len(contents) == 1:
         title, sentence = _headline(contents[0])
         tiles = "".join(
@@ -505,73 +547,11 @@ def _html(contents: Sequence[Content]) -> str:
         title = "Runs side by side: " + ", ".join(content.name for content in contents)
         sentences = "".join(f"<li><b>{escape(content.name)}</b>: {_headline(content)[1]}</li>" for content in contents)
         top = f"<h1>{len(contents)} runs side by side</h1>{_comparison(contents)}<ul class='lead'>{sentences}</ul>"
-    navigation = "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in sections)
-    body = "".join(_section(section, number) for number, section in enumerate(sections))
     stored = any(content.stored is not None for content in contents)
-    hint = "" if stored else " Deeper pages (kind of attractor, time scales, exponents) appear after <code>gnode analyse</code>."
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)} · gnode</title>
-<link rel="icon" href="data:,">
-<style>{_asset("page.css")}</style>
-</head>
-<body>
-<header><div class="bar"><span class="brand">gnode</span><nav>{navigation}</nav></div></header>
-<main>
-<div class="top">{top}</div>
-{body}
-</main>
-<footer>Made on {date.today():%d %B %Y} by gnode {escape(version("gnode"))} from the files of the run directory alone.{hint}</footer>
-<script>{get_plotlyjs()}</script>
-<script>{_asset("network.js")}</script>
-<script>{_asset("portrait.js")}</script>
-<script>{_asset("page.js")}</script>
-</body>
-</html>
-"""
-
-
-def _section(section: Section, number: int) -> str:
-    cards = "".join(_card(card) for card in section.cards)
-    lead = f"<p>{section.lead}</p>" if section.lead else ""
-    return f'<section id="{section.name}"><h2>{escape(section.title)}</h2>{lead}<div class="cards">{cards}</div></section>'
-
-
-def _card(card: Card) -> str:
-    if isinstance(card.body, str):
-        body = card.body
-    else:
-        height = card.body["layout"].get("height", 380)
-        body = f'<div class="figure" style="min-height:{height}px"><script type="application/json">{_json(card.body)}</script></div>'
-    run = f'<span class="run">{escape(card.run)}</span>' if card.run else ""
-    kind = "card wide" if card.wide else "card"
-    caption = f"<figcaption>{card.caption}</figcaption>" if card.caption else ""
-    return f'<figure class="{kind}"><h3>{escape(card.title)}{run}</h3>{body}{caption}</figure>'
-
-
-def _table(head: list[str], rows: list[list[str]], plain: bool = False) -> str:
-    top = "" if plain else "<thead><tr>" + "".join(f"<th>{escape(name)}</th>" for name in head) + "</tr></thead>"
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table>{top}<tbody>{body}</tbody></table></div>'
-
-
-def _fact(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {item}" for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value)) or "none"
-    if isinstance(value, float):
-        return style.number(value)
-    return str(value)
-
-
-def _json(data: dict[str, Any]) -> str:
-    """JSON that cannot end the script element that it stands in."""
-    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-
-
-def _asset(name: str) -> str:
-    return files("gnode.report").joinpath("assets", name).read_text(encoding="utf-8")
+    hint = (
+        ""
+        if stored
+        else ". Deeper pages (kind of attractor, time scales, exponents) appear after <code>gnode analyse</code>"
+    )
+    origin = f"the files of the run director{'y' if len(contents) == 1 else 'ies'} alone{hint}"
+    return html_page(title, top, sections, origin=origin, scripts=("network.js", "portrait.js"))

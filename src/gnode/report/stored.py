@@ -1,4 +1,4 @@
-"""The files that `gnode analyse` leaves in a run directory: analysis.json (names and numbers), analysis.npz (arrays)."""
+"""What `gnode analyse` leaves in a run directory: analysis.json (names and numbers) and analysis.npz (arrays)."""
 
 import dataclasses
 import hashlib

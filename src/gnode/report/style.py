@@ -43,7 +43,9 @@ def value_colours(values: np.ndarray) -> list[str]:
         radius = np.linalg.norm(centred, axis=1)
         reach = radius / max(float(radius.max()), 1e-12)
         angle = np.arctan2(centred[:, 1], centred[:, 0]) / (2 * np.pi) % 1
-        return [_hex(colorsys.hls_to_rgb(a, 0.78 - 0.22 * r, 0.35 + 0.45 * r)) for a, r in zip(angle, reach, strict=True)]
+        return [
+            _hex(colorsys.hls_to_rgb(a, 0.78 - 0.22 * r, 0.35 + 0.45 * r)) for a, r in zip(angle, reach, strict=True)
+        ]
     return [_hex(tuple(0.15 + 0.75 * row[:3])) for row in unit]
 
 
