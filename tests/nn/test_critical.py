@@ -77,3 +77,17 @@ def test_mean_field_gain_is_the_spectral_radius_of_a_wide_random_net():
 def test_mean_field_gain_wants_scales():
     with pytest.raises(InvalidInput, match="one weight scale a layer"):
         mean_field_gain([], np.ones_like, np.tanh)
+
+
+def test_gain_of_a_wide_model_is_the_spectral_radius_of_its_jacobian():
+    model = models.make("node", input_size=1, state_size=600, output_size=1, hidden=(600,), activation="tanh", seed=2)
+    state = jnp.asarray(np.random.default_rng(3).standard_normal(600), jnp.float32)
+    jacobian = jax.jacfwd(lambda h: model.field.candidate(h, jnp.zeros(1)))(state)
+    radius = np.abs(np.linalg.eigvals(np.asarray(jacobian, float))).max()
+    assert models.wide_network_gain(model) == pytest.approx(radius, rel=0.08)
+
+
+def test_gain_of_a_normalised_model_is_refused():
+    model = models.make("node", input_size=1, state_size=3, output_size=1, hidden=(4,), layer_norm=True)
+    with pytest.raises(InvalidInput, match="without layer normalisation"):
+        models.wide_network_gain(model)

@@ -126,7 +126,7 @@ def command(out: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 def test_killed_at_twenty_random_moments_and_resumed_is_uninterrupted(tmp_path):
     subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True)
     random = np.random.default_rng(20)

@@ -7,7 +7,7 @@ from typing import Any
 from gnode.errors import must_have
 from gnode.fields import FIELDS
 from gnode.models.config import ModelConfig
-from gnode.models.model import Model, draw, make_critical, trainable
+from gnode.models.model import Model, draw, make_critical, trainable, wide_network_gain
 from gnode.models.storage import load_model, model_bytes, named_arrays, save
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "named_arrays",
     "save",
     "trainable",
+    "wide_network_gain",
 ]
 
 

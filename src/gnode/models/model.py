@@ -15,7 +15,7 @@ from gnode.fields import FIELDS, Field
 from gnode.integrate import EulerMap
 from gnode.models.config import ModelConfig
 from gnode.models.initial import INITIAL_STATES, FixedState, InitialState, Sizes
-from gnode.nn.critical import critical_scale
+from gnode.nn.critical import critical_scale, mean_field_gain
 from gnode.nn.feedforward import Perceptron, draw_perceptron
 
 
@@ -146,3 +146,29 @@ def make_critical(model: Model, inputs: ArrayLike, first_targets: ArrayLike | No
 
     scale = critical_scale(lambda scale: np.asarray(jacobian(state, scaled(scale)), dtype=float), tolerance=1e-4)
     return eqx.tree_at(lambda tree: tree.field, model, scaled(scale))
+
+
+def wide_network_gain(model: Model, state_variance: float = 1.0) -> float:
+    """The spectral radius that mean-field theory gives F's Jacobian, from how strong the weights of each layer are.
+
+    Beside critical initialisation it says how far a narrow draw is from what a wide one would do: above 1 the slowest
+    mode of -h + F would grow. See gnode.nn.critical.mean_field_gain; layer normalisation is not in that theory.
+
+    Args:
+        state_variance: mean square of the state's entries.
+
+    Raises:
+        InvalidInput: F is normalised.
+    """
+    drive = model.field.drive
+    if drive.norms:
+        must_have("a field without layer normalisation for the mean-field gain", "one with it")
+    weights = [np.asarray(layer.weight, float) for layer in (drive.from_state, *drive.later)]
+    scales = [float(np.sqrt(np.mean(weight**2) * weight.shape[1])) for weight in weights]
+    slope = jax.vmap(jax.grad(drive.activation))
+    return mean_field_gain(
+        scales,
+        lambda values: np.asarray(slope(jnp.asarray(values))),
+        lambda values: np.asarray(drive.activation(jnp.asarray(values))),
+        state_variance=state_variance,
+    )

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from gnode.nn.activations import ACTIVATIONS, Activation
@@ -60,8 +61,8 @@ class Perceptron(eqx.Module):
     layers: tuple[Dense, ...]
     activation: Activation = eqx.field(static=True)
 
-    def __call__(self, values: Float[Array, "*batch fan_in"]) -> Float[Array, "*batch fan_out"]:
-        signal = affine(self.layers[0], values)
+    def __call__(self, values: Float[ArrayLike, "*batch fan_in"]) -> Float[Array, "*batch fan_out"]:
+        signal = affine(self.layers[0], jnp.asarray(values))
         for layer in self.layers[1:]:
             signal = affine(layer, self.activation(signal))
         return signal
