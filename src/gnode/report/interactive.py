@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gnode.report import style
-from gnode.report.content import Content, FlowGrid, Projection
+from gnode.report.content import Content, FlowGrid, Projection, readout_axes
 
 Figure = dict[str, Any]
 Trace = dict[str, Any]
@@ -132,7 +132,7 @@ def landscape(content: Content) -> Figure:
     }
     traces = [surface]
     if content.memory is not None:
-        after = _after(content, 100)
+        after = content.after(100)
         speed = np.log10(np.maximum(np.linalg.norm(content.velocity(after), axis=1), 1e-4))
         dots = {"size": 3.5, "color": style.value_colours(content.memory.values)}
         traces.append(
@@ -166,7 +166,7 @@ def survivors_readout(content: Content) -> Figure:
     """What the readout says after k silent bins, over the task's ideal manifold; a slider sets k."""
     memory, ideal = content.memory, content.ideal
     assert memory is not None and ideal is not None
-    projection = _readout_axes(ideal)
+    projection = readout_axes(ideal)
     colours = style.value_colours(memory.values)
     base = [_scatter(projection(ideal), "ideal", {"size": 2.2 if ideal.shape[1] > 2 else 4, "color": style.IDEAL})]
     layers = [
@@ -204,14 +204,16 @@ def space(content: Content) -> Figure:
     if content.memory is not None:
         traces.append(
             _scatter(
-                content.space(_after(content, 100)),
+                content.space(content.after(100)),
                 "after 100 silent bins",
                 {"size": 3, "color": style.value_colours(content.memory.values)},
             )
         )
     elif content.examples is not None:
-        for states in content.examples.states:
-            traces.append(_scatter(content.space(states), "a trial", None, line={"width": 2}, legend=False))
+        traces += [
+            _scatter(content.space(states), "a trial", None, line={"width": 2}, legend=False)
+            for states in content.examples.states
+        ]
     return _in_space(content.space, traces + _points(content, content.space))
 
 
@@ -244,12 +246,13 @@ def film(content: Content) -> Figure:
     """The attractor's birth over the snapshots: frames, a slider and a play button."""
     shown, ideal, memory = content.film, content.ideal, content.memory
     assert shown is not None and ideal is not None and memory is not None
-    projection = _readout_axes(ideal)
+    projection = readout_axes(ideal)
     points = projection(shown.readouts)
     values = content.task.manifold.sample(shown.readouts.shape[1], seed=2023)  # type: ignore[union-attr]
     dots = _dots(style.value_colours(values), ideal.shape[1])
     base = _scatter(projection(ideal), "ideal", {"size": 2.2 if ideal.shape[1] > 2 else 4, "color": style.IDEAL})
-    frames, steps = [], []
+    frames: list[dict[str, Any]] = []
+    steps: list[dict[str, Any]] = []
     for epoch, loss, at in zip(shown.epochs, shown.losses, points, strict=True):
         name = str(int(epoch))
         title = {"text": f"epoch {name}, validation loss {style.number(loss)}"}
@@ -269,7 +272,7 @@ def film(content: Content) -> Figure:
     figure["layout"].pop("sliders")
     play = {"frame": {"duration": 280, "redraw": True}, "transition": {"duration": 0}, "fromcurrent": True}
     pause = [[None], {"mode": "immediate", "frame": {"duration": 0, "redraw": False}}]
-    buttons = [
+    buttons: list[dict[str, Any]] = [
         {"label": "▶ play", "method": "animate", "args": [None, play]},
         {"label": "❚❚ pause", "method": "animate", "args": pause},
     ]
@@ -327,23 +330,22 @@ def timescale_map(content: Content) -> Figure:
     assert stored is not None
     scales = np.log10(stored["timescales/plane/units"])
     low, high = np.quantile(scales, 0.01), np.quantile(scales, 0.99)
-    traces = []
-    for unit in range(2):
-        traces.append(
-            {
-                "type": "heatmap",
-                "x": numbers(content.flow.x),
-                "y": numbers(content.flow.y),
-                "z": numbers(scales[..., unit], 4),
-                "zmin": float(low),
-                "zmax": float(high),
-                "zsmooth": "best",
-                "visible": unit == 0,
-                "colorscale": _scale(("#f6f4e3", "#9ccfd8", "#3d7fb8", "#1b3a73", "#0b1030")),
-                "colorbar": _colourbar("τ/gate (s)", low, high),
-                "hovertemplate": "log₁₀ time constant %{z:.2f}<extra></extra>",
-            }
-        )
+    traces: list[Trace] = [
+        {
+            "type": "heatmap",
+            "x": numbers(content.flow.x),
+            "y": numbers(content.flow.y),
+            "z": numbers(scales[..., unit], 4),
+            "zmin": float(low),
+            "zmax": float(high),
+            "zsmooth": "best",
+            "visible": unit == 0,
+            "colorscale": _scale(style.SPEED[::-1]),
+            "colorbar": _colourbar("τ/gate (s)", low, high),
+            "hovertemplate": "log₁₀ time constant %{z:.2f}<extra></extra>",
+        }
+        for unit in range(2)
+    ]
     states = stored["timescales/states"]
     dots = {"size": 4, "color": "#ff7a59", "line": {"width": 0.4, "color": "#ffffff"}}
     traces.append(_scatter(states, "after 100 silent bins", dots))
@@ -447,7 +449,7 @@ def _axis(title: str, **more: Any) -> dict[str, Any]:
 
 
 def _figure(traces: list[Trace], height: int = 380, **layout: Any) -> Figure:
-    base = {
+    base: dict[str, Any] = {
         "height": height,
         "margin": {"l": 8, "r": 8, "t": 12, "b": 8},
         "hovermode": "closest",
@@ -537,7 +539,7 @@ def _points(content: Content, projection: Projection, visible: Any = True) -> li
                 "line": {"color": "#ffffff", "width": 1},
             }
             trace = _scatter(projection(found.points[classes == name]), name, dots, visible=visible)
-            trace["text"] = [_both(found, at) for at in np.flatnonzero(classes == name)]
+            trace["text"] = [_both(found, int(at)) for at in np.flatnonzero(classes == name)]
             traces.append(trace | {"hovertemplate": "%{text}<extra></extra>"})
     if (~slow.fixed).any():
         colour, symbol, _ = style.STABILITY[style.SLOW]
@@ -595,25 +597,11 @@ def _flow_on_a_line(content: Content) -> Figure:
     return _figure(traces, xaxis=_axis(content.plane.labels[0]), yaxis=_axis("dh/dt (1/s)"))
 
 
-def _after(content: Content, silence: int) -> np.ndarray:
-    assert content.memory is not None
-    return content.memory.states[int(np.flatnonzero(content.memory.silences == silence)[0])]
-
-
 def _shown(content: Content) -> list[tuple[int, int]]:
     """Silences with a picture of their own, and where in the memory they are."""
     assert content.memory is not None
     silences = content.memory.silences.tolist()
     return [(silence, silences.index(silence)) for silence in SHOWN_SILENCES]
-
-
-def _readout_axes(ideal: np.ndarray) -> Projection:
-    """Axes of readout space: the channels, or for more than three the main axes of the ideal manifold."""
-    size = ideal.shape[1]
-    if size <= 3:
-        return Projection(np.zeros(size), np.eye(size), [f"channel {at}" for at in range(1, size + 1)], None)
-    axes = np.linalg.svd(ideal - ideal.mean(axis=0), full_matrices=False)[2][:3]
-    return Projection(ideal.mean(axis=0), axes, [f"main axis {at}" for at in (1, 2, 3)], None)
 
 
 def _with_slider(base: list[Trace], layers: list[tuple[int, Trace]], projection: Projection, extent: Any) -> Figure:

@@ -44,7 +44,7 @@
     source.remove();
   }
   const portraits = [...document.querySelectorAll(".portrait")];
-  const show = box => box.classList.contains("portrait") ? (box.portrait = box.portrait || new gnode.Portrait(box)) : draw(box);
+  const show = box => box.classList.contains("portrait") ? new gnode.Portrait(box) : draw(box);
   const seen = new IntersectionObserver(entries => {
     for (const entry of entries) {
       if (entry.isIntersecting && !entry.target.dataset.begun) {
@@ -58,7 +58,7 @@
 
   const again = () => {
     for (const box of boxes) if (box.dataset.drawn) draw(box);
-    for (const box of portraits) if (box.portrait) box.portrait.redraw();
+    for (const box of portraits) if (box.gnodePortrait) box.gnodePortrait.redraw();
   };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
   let width = innerWidth;
