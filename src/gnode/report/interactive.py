@@ -30,7 +30,9 @@ def losses(contents: Sequence[Content]) -> Figure:
             values = numbers([record.get(key, np.nan) for record in content.metrics])
             line = {"color": colour, "dash": dash, "width": width}
             traces.append(_line(epochs, values, name=f"{name}{label}", line=line))
-    return _figure(traces, xaxis=_axis("epoch"), yaxis=_axis(_loss_name(contents), type="log", exponentformat="power"))
+    return _figure(
+        traces, xaxis=_axis("epoch"), yaxis=_log_axis(_loss_name(contents), [trace["y"] for trace in traces])
+    )
 
 
 def memory_error(contents: Sequence[Content]) -> Figure:
@@ -59,7 +61,7 @@ def _memory(contents: Sequence[Content], what: str, label: str, scale: str) -> F
             )
         )
     marks = {"tickvals": [1, 10, 100, 1000, 10_000], "ticktext": ["1", "10", "100", "1000", "10 000"]}
-    yaxis = _axis(label, type=scale) if scale == "log" else _axis(label, rangemode="tozero")
+    yaxis = _log_axis(label, [trace["y"] for trace in traces]) if scale == "log" else _axis(label, rangemode="tozero")
     return _figure(traces, xaxis=_axis("silent bins", type="log", **marks), yaxis=yaxis)
 
 
@@ -86,7 +88,7 @@ def trials(content: Content) -> Figure:
             dashes = {"color": "#6b7280", "width": 2, "dash": "dot", "shape": "hv"}
             traces.append(_line(times, target, name="target", line=dashes, showlegend=legend, **axes))
             output = numbers(examples.outputs[trial, :, channel])
-            solid = {"color": style.RUNS[0], "width": 2}
+            solid = {"color": style.RUNS[0], "width": 1.6, "shape": "hv"}
             traces.append(_line(times, output, name="output", line=solid, showlegend=legend, **axes))
     per_trial = len(traces) // count
     for trial in range(count):
@@ -140,7 +142,7 @@ def landscape(content: Content) -> Figure:
         )
     scene = _scene([*content.plane.labels, "log₁₀ speed (1/s)"])
     scene["aspectratio"] = {"x": 1, "y": 1, "z": 0.55}
-    return _figure(traces, height=480, scene=scene, margin={"l": 0, "r": 0, "t": 0, "b": 0}, meta={"square": True})
+    return _figure(traces, height=480, scene=scene, margin={"l": 0, "r": 0, "t": 0, "b": 0}, meta={"beyondWidth": 40})
 
 
 def trajectories(content: Content) -> Figure:
@@ -286,6 +288,8 @@ def film(content: Content) -> Figure:
         "y": 0.98,
     }
     figure["layout"]["margin"]["t"] = 84
+    figure["layout"]["showlegend"] = False
+    figure["layout"]["meta"] = {"beyondWidth": 160}
     figure["frames"] = frames
     return figure
 
@@ -383,12 +387,12 @@ def gate_histogram(content: Content) -> Figure:
 
 
 def persistence(content: Content) -> Figure:
-    """Persistence diagrams of the states after 100 silent bins: far from the diagonal is a real hole."""
+    """Loops and voids of the states after 100 silent bins: far from the diagonal is a real hole."""
     stored = content.stored
     assert stored is not None
     traces = []
     end = 0.0
-    for order, label in enumerate(("pieces", "loops", "voids")):
+    for order, label in enumerate(("loops", "voids")):
         diagram = stored.arrays.get(f"attractors/100/persistence/{order}")
         if diagram is None or not diagram.size:
             continue
@@ -399,7 +403,7 @@ def persistence(content: Content) -> Figure:
     end = 1.06 * end or 1.0
     traces.append(_line([0, end], [0, end], name="noise", line={"color": style.IDEAL, "dash": "dot"}, showlegend=False))
     return _figure(
-        traces, xaxis=_axis("appears at distance"), yaxis=_axis("disappears at distance"), meta={"square": True}
+        traces, xaxis=_axis("appears at distance"), yaxis=_axis("disappears at distance"), meta={"beyondWidth": 40}
     )
 
 
@@ -445,7 +449,19 @@ def _loss_name(contents: Sequence[Content]) -> str:
 
 
 def _axis(title: str, **more: Any) -> dict[str, Any]:
-    return {"title": {"text": title, "standoff": 8}, "automargin": True, "zeroline": False, **more}
+    return {
+        "title": {"text": title, "standoff": 8, "font": {"size": 13}},
+        "automargin": True,
+        "zeroline": False,
+        **more,
+    }
+
+
+def _log_axis(title: str, curves: list[list[float | None]]) -> dict[str, Any]:
+    """Ticks at powers of ten, and at 2 and 5 times them where the curves span little."""
+    positive = [value for curve in curves for value in curve if value is not None and value > 0]
+    wide = bool(positive) and max(positive) > 100 * min(positive)
+    return _axis(title, type="log", exponentformat="power", dtick=1 if wide else "D2")
 
 
 def _figure(traces: list[Trace], height: int = 380, **layout: Any) -> Figure:
@@ -520,7 +536,7 @@ def _arrows(grid: FlowGrid, every: int = 3) -> Trace:
     gap = np.full_like(tip, np.nan)
     path = np.stack([tail, tip, left, tip, right, gap], axis=1).reshape(-1, 2)
     line = {"color": "rgba(255,255,255,.62)", "width": 1}
-    return _scatter(path, "direction", None, line=line) | {"hoverinfo": "skip", "hovertemplate": None}
+    return _scatter(path, "direction", None, line=line, legend=False) | {"hoverinfo": "skip", "hovertemplate": None}
 
 
 def _points(content: Content, projection: Projection, visible: Any = True) -> list[Trace]:
@@ -543,7 +559,7 @@ def _points(content: Content, projection: Projection, visible: Any = True) -> li
             traces.append(trace | {"hovertemplate": "%{text}<extra></extra>"})
     if (~slow.fixed).any():
         colour, symbol, _ = style.STABILITY[style.SLOW]
-        dots = {"color": colour, "symbol": symbol, "size": 4 if deep else 8}
+        dots = {"color": colour, "symbol": symbol, "size": 4 if deep else 8, "line": {"color": colour, "width": 1.5}}
         trace = _scatter(projection(slow.points[~slow.fixed]), style.SLOW, dots, visible=visible)
         trace["text"] = [f"slow point: speed {style.number(speed)} /s" for speed in slow.speeds[~slow.fixed]]
         traces.append(trace | {"hovertemplate": "%{text}<extra></extra>"})
@@ -565,12 +581,12 @@ def _in_plane(projection: Projection, content: Content, traces: list[Trace]) -> 
     else:
         yaxis = _axis(projection.labels[1], range=[float(low[1]), float(high[1])], showgrid=False, constrain="domain")
         yaxis |= {"scaleanchor": "x"}
-    return _figure(traces, height=520, xaxis=xaxis, yaxis=yaxis, meta={"square": True})
+    return _figure(traces, height=560, xaxis=xaxis, yaxis=yaxis, meta={"beyondWidth": 40})
 
 
 def _in_space(projection: Projection, traces: list[Trace]) -> Figure:
     scene = {**_scene(projection.labels), "aspectmode": "data"}
-    return _figure(traces, height=520, scene=scene, margin={"l": 0, "r": 0, "t": 0, "b": 0}, meta={"square": True})
+    return _figure(traces, height=520, scene=scene, margin={"l": 0, "r": 0, "t": 0, "b": 0}, meta={"beyondWidth": 40})
 
 
 def _scene(labels: list[str]) -> dict[str, Any]:
@@ -626,7 +642,7 @@ def _with_slider(base: list[Trace], layers: list[tuple[int, Trace]], projection:
         last = len(projection.labels) - 1
         layout["yaxis"] = _axis(projection.labels[1] if last else "", range=[float(low[last]), float(high[last])])
         layout["yaxis"] |= {"scaleanchor": "x", "constrain": "domain"}
-    figure = _figure(traces, height=560, meta={"square": True}, **layout)
+    figure = _figure(traces, height=600, meta={"beyondWidth": 120}, **layout)
     figure["layout"]["legend"] = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}}
     figure["layout"]["margin"]["t"] = 34
     return figure

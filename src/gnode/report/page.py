@@ -368,10 +368,9 @@ def _timescale_map(content: Content) -> Card | None:
         return None
     overlap = content.stored.numbers["timescales"]["slow_overlap"]
     caption = (
-        "The effective time constant τ/gate of each unit over the plane; dark is slow. Dots: states "
-        "after 100 silent bins. "
-        f"A state there has smaller gates than one elsewhere with a chance of {overlap:.0%} (50 %: the gate makes no "
-        "difference)."
+        "The effective time constant τ/gate of each unit over the plane; dark is slow. Dots: states after 100 silent "
+        f"bins. A state there has smaller gates than one elsewhere with a chance of {100 * overlap:.0f} % (50 %: the "
+        "gate makes no difference)."
     )
     return Card("Where the gate makes it slow", caption, interactive.timescale_map(content))
 
@@ -421,7 +420,8 @@ def _portrait(content: Content) -> Card | None:
     pulse = getattr(content.task, "width", 2) + 1
     region = content.bounds if content.model.config.state_size == 2 else _box(content)
     reach = 1.0 if content.examples is None else max(float(np.abs(content.examples.inputs).max()), 1e-3)
-    data = portrait_weights(content.model, region, pulse, reach)
+    known = content.fixed_points.points
+    data = portrait_weights(content.model, region, pulse_bins=pulse, input_reach=reach, known=known)
     caption = (
         "Click to place a state and watch it move. Drag the held input: the flow and its fixed "
         "points follow. Or choose "

@@ -18,7 +18,7 @@ from gnode.report.content import Content, Projection, content_of, readout_axes
 SILENCES = (0, 100, 1000, 10_000)  # silent bins whose survivors are drawn beside each other
 _COLUMN, _PAGE = 3.4, 7.0  # inches: one column of a journal, and two
 _SPEED = LinearSegmentedColormap.from_list("speed", style.SPEED)
-_LOOK = {
+_LOOK: Any = {
     "font.family": "sans-serif",
     "font.size": 8,
     "axes.titlesize": 8,
@@ -125,14 +125,14 @@ def _flow(content: Content) -> Figure | None:
     mesh = _speed(axes, content)
     if content.memory is not None:
         states = content.plane(content.after(100))
-        axes.scatter(*states.T, s=7, c=style.value_colours(content.memory.values), lw=0.2, edgecolors="white", zorder=3)
+        _dots(axes, states, s=6, c=style.value_colours(content.memory.values), zorder=3)
     handles = _points(axes, content, content.plane)
     if content.memory is not None:
         handles.insert(0, Line2D([], [], ls="", marker="o", ms=3.5, color=style.RUNS[1], label="after 100 silent bins"))
     bar = figure.colorbar(mesh, ax=axes, shrink=0.85, pad=0.02)
     bar.set_label("speed (1/s)")
     bar.outline.set_visible(False)  # type: ignore[operator]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4), handletextpad=0.3)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, handletextpad=0.3)
     return figure
 
 
@@ -294,8 +294,8 @@ def _points(axes: Any, content: Content, projection: Projection) -> list[Line2D]
         if not len(points):
             continue
         face = "none" if name == style.SLOW else colour
-        edge = "#7a6fb0" if name == style.SLOW else "white"
-        look: dict[str, Any] = {"ls": "", "marker": marker, "ms": 5, "mfc": face, "mec": edge, "mew": 0.6}
+        edge = colour if name == style.SLOW else "white"
+        look: dict[str, Any] = {"ls": "", "marker": marker, "ms": 4.2, "mfc": face, "mec": edge, "mew": 0.6}
         axes.plot(*projection(points).T, zorder=4, **look)
         handles.append(Line2D([], [], label=name, **look))
     return handles

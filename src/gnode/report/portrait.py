@@ -15,7 +15,7 @@ from gnode.report import style
 
 
 def portrait_weights(
-    model: Model, bounds: tuple[np.ndarray, np.ndarray], pulse_bins: int, input_reach: float
+    model: Model, bounds: tuple[np.ndarray, np.ndarray], *, pulse_bins: int, input_reach: float, known: np.ndarray
 ) -> dict[str, Any]:
     """A model's field as plain data, with numbers as base64 of little-endian float32.
 
@@ -23,6 +23,7 @@ def portrait_weights(
         bounds: lower and upper corner (N,), the region that is drawn.
         pulse_bins: how long a pulse lasts.
         input_reach: the largest input that the reader can choose, of either sign.
+        known: fixed points without input (K, N), from which the page's own search starts.
     """
     config = model.config
     return {
@@ -36,6 +37,7 @@ def portrait_weights(
         "high": [float(value) for value in bounds[1]],
         "pulseBins": pulse_bins,
         "inputReach": input_reach,
+        "known": known.tolist(),
         "speed": list(style.SPEED),
         "stability": {name: colour for name, (colour, _, _) in style.STABILITY.items()},
     }

@@ -5,7 +5,7 @@
   const config = {responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false};
 
   const themed = (layout, width) => {
-    const ink = css("--ink-soft"), grid = css("--grid"), wanted = layout.meta && layout.meta.square;
+    const ink = css("--ink-soft"), grid = css("--grid"), beyond = (layout.meta || {}).beyondWidth;
     const axis = a => ({gridcolor: grid, linecolor: grid, zerolinecolor: grid, ...a});
     const out = {
       ...layout,
@@ -14,7 +14,7 @@
       font: {family: css("--font"), size: 12.5, color: ink},
       hoverlabel: {font: {family: css("--font"), size: 13}},
     };
-    if (wanted) out.height = Math.min(layout.height, width + (layout.height - 420) / 1.4 + 70);
+    if (beyond !== undefined) out.height = Math.min(layout.height, width + beyond);
     for (const key of Object.keys(layout)) if (/^[xy]axis\d*$/.test(key)) out[key] = axis(layout[key]);
     if (layout.scene) {
       out.scene = {...layout.scene};

@@ -62,17 +62,18 @@
     return {count, nodes, velocities, speeds: velocities.map(norm)};
   };
 
-  /* Where searches for fixed points begin: slow spots of the lattice, a coarse lattice, and points known before. */
-  const starts = (lattice, low, high, known, coarse) => {
+  /* Where searches for fixed points begin: slow spots of the lattice (or, to be thorough, floors of its valleys), a
+     coarse lattice, and points known before. */
+  const starts = (lattice, low, high, known, coarse, thorough) => {
     const {count, nodes, speeds} = lattice, size = low.length, found = [...known];
     for (let at = 0; at < nodes.length; at++) {
-      let least = true;
-      for (let d = 0; d < size && least; d++) {
+      let least = 0;
+      for (let d = 0; d < size; d++) {
         const place = Math.floor(at / count ** d) % count;
-        if (place > 0 && speeds[at - count ** d] < speeds[at]) least = false;
-        if (place < count - 1 && speeds[at + count ** d] < speeds[at]) least = false;
+        const below = place === 0 || speeds[at - count ** d] >= speeds[at];
+        if (below && (place === count - 1 || speeds[at + count ** d] >= speeds[at])) least++;
       }
-      if (least) found.push(nodes[at]);
+      if (least >= (thorough ? size - 1 : size)) found.push(nodes[at]);
     }
     for (let at = 0; at < coarse ** size; at++) {
       found.push(low.map((l, d) => l + (high[d] - l) * (Math.floor(at / coarse ** d) % coarse + 0.5) / coarse));
@@ -251,7 +252,7 @@
       this.pulsed = new Array(this.data.inputSize).fill(0);
       this.particles = [];
       this.placed = 0;
-      this.points = [];
+      this.points = this.data.known.map(point => ({point}));
       this.cursor = null;
       this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
       this.build();
@@ -321,7 +322,7 @@
       const {low, high} = this.view;
       this.lattice = sample(this.dynamics, low, high, this.input, this.view.count[detail]);
       const known = this.points.map(p => p.point);
-      const from = starts(this.lattice, low, high, known, this.view.coarse[detail]);
+      const from = starts(this.lattice, low, high, known, this.view.coarse[detail], detail === "sharp");
       this.points = this.dynamics.fixedPoints(from, this.input, 1e-3 * norm(high.map((h, d) => h - low[d])));
     }
 
@@ -565,10 +566,11 @@
       context.font = `11px ${css("--font")}`;
       context.textAlign = "right";
       context.textBaseline = "bottom";
-      context.fillText(short(reach), side - 4, side / 2 - 2);
+      const end = String(Number(reach.toPrecision(2)));
+      context.fillText(end, side - 4, side / 2 - 2);
       context.textAlign = "left";
       context.textBaseline = "top";
-      context.fillText(short(reach), side / 2 + 4, 3);
+      context.fillText(end, side / 2 + 4, 3);
       context.strokeStyle = context.fillStyle = css("--accent");
       context.lineWidth = 2;
       context.beginPath();
