@@ -81,7 +81,7 @@ def test_trajectories_of_map_and_flow_agree_with_python(browser, name):
     page.evaluate("h => { portrait.clear(); portrait.use('flow'); portrait.place(h, 20); }", start.tolist())
     found = np.array(page.evaluate("portrait.trajectory()"))
     flow, times = held(model.field_at, inputs), model.config.dt * np.arange(21)
-    solved = solve_ivp(lambda _, h: flow(h), (0, times[-1]), start, t_eval=times, rtol=1e-6, atol=1e-8)
+    solved = solve_ivp(lambda _, h: flow(h), (0, times[-1]), start, t_eval=times, rtol=1e-8, atol=1e-9)
     np.testing.assert_allclose(found, solved.y.T, rtol=1e-4, atol=1e-4)
     page.close()
 
