@@ -2,5 +2,6 @@
 
 from gnode.report.analyse import analyse
 from gnode.report.page import report
+from gnode.report.paper import figures
 
-__all__ = ["analyse", "report"]
+__all__ = ["analyse", "figures", "report"]

@@ -140,7 +140,7 @@ def _timescales(content: Content) -> Part:
     """On what survives a second of silence (or on visited states), and for N = 2 over the plane."""
     states = content.visited[:: max(1, len(content.visited) // 360)]
     if content.memory is not None:
-        states = content.memory.states[int(np.flatnonzero(content.memory.silences == 100)[0])]
+        states = content.after(100)
     found = analysis.timescales(content.model, states)
     numbers, arrays = split("timescales", found)
     arrays["timescales/states"] = states

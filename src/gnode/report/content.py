@@ -133,6 +133,11 @@ class Content:
         values = self.task.manifold.sample(VALUES, seed=_SEED)
         return analysis.memory(Recalling(self.model, self.task), self.task, values)
 
+    def after(self, silence: int) -> np.ndarray:
+        """States (VALUES, N) of the remembered values after so many silent bins, one of those of the memory."""
+        assert self.memory is not None
+        return self.memory.states[int(np.flatnonzero(self.memory.silences == silence)[0])]
+
     @cached_property
     def ideal(self) -> np.ndarray | None:
         """Points of the task's ideal manifold, (n, D_out)."""
@@ -255,6 +260,15 @@ def states_of(model: Model, inputs: np.ndarray, targets: np.ndarray) -> np.ndarr
     """States after each bin (trials, T, N), for any kind of initial state."""
     told = model.config.initial_state == "first-target"
     return np.asarray(model.states(inputs, targets[:, 0] if told else None))
+
+
+def readout_axes(ideal: np.ndarray) -> Projection:
+    """Axes of readout space: the channels, or for more than three the main axes of the ideal manifold."""
+    size = ideal.shape[1]
+    if size <= 3:
+        return Projection(np.zeros(size), np.eye(size), [f"channel {at}" for at in range(1, size + 1)], None)
+    axes = np.linalg.svd(ideal - ideal.mean(axis=0), full_matrices=False)[2][:3]
+    return Projection(ideal.mean(axis=0), axes, [f"main axis {at}" for at in (1, 2, 3)], None)
 
 
 def content_of(path: str | Path) -> Content:

@@ -81,9 +81,9 @@ def html_page(title: str, top: str, sections: Sequence[Section], *, origin: str,
 def _section(section: Section) -> str:
     cards = "".join(_card(card) for card in section.cards)
     lead = f"<p>{section.lead}</p>" if section.lead else ""
-    return (
-        f'<section id="{section.name}"><h2>{escape(section.title)}</h2>{lead}<div class="cards">{cards}</div></section>'
-    )
+    kind = "cards runs" if any(card.run for card in section.cards) else "cards"
+    head = f"<h2>{escape(section.title)}</h2>{lead}"
+    return f'<section id="{section.name}">{head}<div class="{kind}">{cards}</div></section>'
 
 
 def _card(card: Card) -> str:

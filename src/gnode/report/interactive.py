@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gnode.report import style
-from gnode.report.content import Content, FlowGrid, Projection
+from gnode.report.content import Content, FlowGrid, Projection, readout_axes
 
 Figure = dict[str, Any]
 Trace = dict[str, Any]
@@ -30,7 +30,9 @@ def losses(contents: Sequence[Content]) -> Figure:
             values = numbers([record.get(key, np.nan) for record in content.metrics])
             line = {"color": colour, "dash": dash, "width": width}
             traces.append(_line(epochs, values, name=f"{name}{label}", line=line))
-    return _figure(traces, xaxis=_axis("epoch"), yaxis=_axis(_loss_name(contents), type="log", exponentformat="power"))
+    return _figure(
+        traces, xaxis=_axis("epoch"), yaxis=_log_axis(_loss_name(contents), [trace["y"] for trace in traces])
+    )
 
 
 def memory_error(contents: Sequence[Content]) -> Figure:
@@ -59,7 +61,7 @@ def _memory(contents: Sequence[Content], what: str, label: str, scale: str) -> F
             )
         )
     marks = {"tickvals": [1, 10, 100, 1000, 10_000], "ticktext": ["1", "10", "100", "1000", "10 000"]}
-    yaxis = _axis(label, type=scale) if scale == "log" else _axis(label, rangemode="tozero")
+    yaxis = _log_axis(label, [trace["y"] for trace in traces]) if scale == "log" else _axis(label, rangemode="tozero")
     return _figure(traces, xaxis=_axis("silent bins", type="log", **marks), yaxis=yaxis)
 
 
@@ -86,7 +88,7 @@ def trials(content: Content) -> Figure:
             dashes = {"color": "#6b7280", "width": 2, "dash": "dot", "shape": "hv"}
             traces.append(_line(times, target, name="target", line=dashes, showlegend=legend, **axes))
             output = numbers(examples.outputs[trial, :, channel])
-            solid = {"color": style.RUNS[0], "width": 2}
+            solid = {"color": style.RUNS[0], "width": 1.6, "shape": "hv"}
             traces.append(_line(times, output, name="output", line=solid, showlegend=legend, **axes))
     per_trial = len(traces) // count
     for trial in range(count):
@@ -132,7 +134,7 @@ def landscape(content: Content) -> Figure:
     }
     traces = [surface]
     if content.memory is not None:
-        after = _after(content, 100)
+        after = content.after(100)
         speed = np.log10(np.maximum(np.linalg.norm(content.velocity(after), axis=1), 1e-4))
         dots = {"size": 3.5, "color": style.value_colours(content.memory.values)}
         traces.append(
@@ -140,7 +142,7 @@ def landscape(content: Content) -> Figure:
         )
     scene = _scene([*content.plane.labels, "log₁₀ speed (1/s)"])
     scene["aspectratio"] = {"x": 1, "y": 1, "z": 0.55}
-    return _figure(traces, height=480, scene=scene, margin={"l": 0, "r": 0, "t": 0, "b": 0}, meta={"square": True})
+    return _figure(traces, height=480, scene=scene, margin={"l": 0, "r": 0, "t": 0, "b": 0}, meta={"beyondWidth": 40})
 
 
 def trajectories(content: Content) -> Figure:
@@ -166,7 +168,7 @@ def survivors_readout(content: Content) -> Figure:
     """What the readout says after k silent bins, over the task's ideal manifold; a slider sets k."""
     memory, ideal = content.memory, content.ideal
     assert memory is not None and ideal is not None
-    projection = _readout_axes(ideal)
+    projection = readout_axes(ideal)
     colours = style.value_colours(memory.values)
     base = [_scatter(projection(ideal), "ideal", {"size": 2.2 if ideal.shape[1] > 2 else 4, "color": style.IDEAL})]
     layers = [
@@ -204,14 +206,16 @@ def space(content: Content) -> Figure:
     if content.memory is not None:
         traces.append(
             _scatter(
-                content.space(_after(content, 100)),
+                content.space(content.after(100)),
                 "after 100 silent bins",
                 {"size": 3, "color": style.value_colours(content.memory.values)},
             )
         )
     elif content.examples is not None:
-        for states in content.examples.states:
-            traces.append(_scatter(content.space(states), "a trial", None, line={"width": 2}, legend=False))
+        traces += [
+            _scatter(content.space(states), "a trial", None, line={"width": 2}, legend=False)
+            for states in content.examples.states
+        ]
     return _in_space(content.space, traces + _points(content, content.space))
 
 
@@ -244,12 +248,13 @@ def film(content: Content) -> Figure:
     """The attractor's birth over the snapshots: frames, a slider and a play button."""
     shown, ideal, memory = content.film, content.ideal, content.memory
     assert shown is not None and ideal is not None and memory is not None
-    projection = _readout_axes(ideal)
+    projection = readout_axes(ideal)
     points = projection(shown.readouts)
     values = content.task.manifold.sample(shown.readouts.shape[1], seed=2023)  # type: ignore[union-attr]
     dots = _dots(style.value_colours(values), ideal.shape[1])
     base = _scatter(projection(ideal), "ideal", {"size": 2.2 if ideal.shape[1] > 2 else 4, "color": style.IDEAL})
-    frames, steps = [], []
+    frames: list[dict[str, Any]] = []
+    steps: list[dict[str, Any]] = []
     for epoch, loss, at in zip(shown.epochs, shown.losses, points, strict=True):
         name = str(int(epoch))
         title = {"text": f"epoch {name}, validation loss {style.number(loss)}"}
@@ -269,7 +274,7 @@ def film(content: Content) -> Figure:
     figure["layout"].pop("sliders")
     play = {"frame": {"duration": 280, "redraw": True}, "transition": {"duration": 0}, "fromcurrent": True}
     pause = [[None], {"mode": "immediate", "frame": {"duration": 0, "redraw": False}}]
-    buttons = [
+    buttons: list[dict[str, Any]] = [
         {"label": "▶ play", "method": "animate", "args": [None, play]},
         {"label": "❚❚ pause", "method": "animate", "args": pause},
     ]
@@ -283,6 +288,8 @@ def film(content: Content) -> Figure:
         "y": 0.98,
     }
     figure["layout"]["margin"]["t"] = 84
+    figure["layout"]["showlegend"] = False
+    figure["layout"]["meta"] = {"beyondWidth": 160}
     figure["frames"] = frames
     return figure
 
@@ -327,23 +334,22 @@ def timescale_map(content: Content) -> Figure:
     assert stored is not None
     scales = np.log10(stored["timescales/plane/units"])
     low, high = np.quantile(scales, 0.01), np.quantile(scales, 0.99)
-    traces = []
-    for unit in range(2):
-        traces.append(
-            {
-                "type": "heatmap",
-                "x": numbers(content.flow.x),
-                "y": numbers(content.flow.y),
-                "z": numbers(scales[..., unit], 4),
-                "zmin": float(low),
-                "zmax": float(high),
-                "zsmooth": "best",
-                "visible": unit == 0,
-                "colorscale": _scale(("#f6f4e3", "#9ccfd8", "#3d7fb8", "#1b3a73", "#0b1030")),
-                "colorbar": _colourbar("τ/gate (s)", low, high),
-                "hovertemplate": "log₁₀ time constant %{z:.2f}<extra></extra>",
-            }
-        )
+    traces: list[Trace] = [
+        {
+            "type": "heatmap",
+            "x": numbers(content.flow.x),
+            "y": numbers(content.flow.y),
+            "z": numbers(scales[..., unit], 4),
+            "zmin": float(low),
+            "zmax": float(high),
+            "zsmooth": "best",
+            "visible": unit == 0,
+            "colorscale": _scale(style.SPEED[::-1]),
+            "colorbar": _colourbar("τ/gate (s)", low, high),
+            "hovertemplate": "log₁₀ time constant %{z:.2f}<extra></extra>",
+        }
+        for unit in range(2)
+    ]
     states = stored["timescales/states"]
     dots = {"size": 4, "color": "#ff7a59", "line": {"width": 0.4, "color": "#ffffff"}}
     traces.append(_scatter(states, "after 100 silent bins", dots))
@@ -381,12 +387,12 @@ def gate_histogram(content: Content) -> Figure:
 
 
 def persistence(content: Content) -> Figure:
-    """Persistence diagrams of the states after 100 silent bins: far from the diagonal is a real hole."""
+    """Loops and voids of the states after 100 silent bins: far from the diagonal is a real hole."""
     stored = content.stored
     assert stored is not None
     traces = []
     end = 0.0
-    for order, label in enumerate(("pieces", "loops", "voids")):
+    for order, label in enumerate(("loops", "voids")):
         diagram = stored.arrays.get(f"attractors/100/persistence/{order}")
         if diagram is None or not diagram.size:
             continue
@@ -397,7 +403,7 @@ def persistence(content: Content) -> Figure:
     end = 1.06 * end or 1.0
     traces.append(_line([0, end], [0, end], name="noise", line={"color": style.IDEAL, "dash": "dot"}, showlegend=False))
     return _figure(
-        traces, xaxis=_axis("appears at distance"), yaxis=_axis("disappears at distance"), meta={"square": True}
+        traces, xaxis=_axis("appears at distance"), yaxis=_axis("disappears at distance"), meta={"beyondWidth": 40}
     )
 
 
@@ -443,11 +449,23 @@ def _loss_name(contents: Sequence[Content]) -> str:
 
 
 def _axis(title: str, **more: Any) -> dict[str, Any]:
-    return {"title": {"text": title, "standoff": 8}, "automargin": True, "zeroline": False, **more}
+    return {
+        "title": {"text": title, "standoff": 8, "font": {"size": 13}},
+        "automargin": True,
+        "zeroline": False,
+        **more,
+    }
+
+
+def _log_axis(title: str, curves: list[list[float | None]]) -> dict[str, Any]:
+    """Ticks at powers of ten, and at 2 and 5 times them where the curves span little."""
+    positive = [value for curve in curves for value in curve if value is not None and value > 0]
+    wide = bool(positive) and max(positive) > 100 * min(positive)
+    return _axis(title, type="log", exponentformat="power", dtick=1 if wide else "D2")
 
 
 def _figure(traces: list[Trace], height: int = 380, **layout: Any) -> Figure:
-    base = {
+    base: dict[str, Any] = {
         "height": height,
         "margin": {"l": 8, "r": 8, "t": 12, "b": 8},
         "hovermode": "closest",
@@ -518,7 +536,7 @@ def _arrows(grid: FlowGrid, every: int = 3) -> Trace:
     gap = np.full_like(tip, np.nan)
     path = np.stack([tail, tip, left, tip, right, gap], axis=1).reshape(-1, 2)
     line = {"color": "rgba(255,255,255,.62)", "width": 1}
-    return _scatter(path, "direction", None, line=line) | {"hoverinfo": "skip", "hovertemplate": None}
+    return _scatter(path, "direction", None, line=line, legend=False) | {"hoverinfo": "skip", "hovertemplate": None}
 
 
 def _points(content: Content, projection: Projection, visible: Any = True) -> list[Trace]:
@@ -537,11 +555,11 @@ def _points(content: Content, projection: Projection, visible: Any = True) -> li
                 "line": {"color": "#ffffff", "width": 1},
             }
             trace = _scatter(projection(found.points[classes == name]), name, dots, visible=visible)
-            trace["text"] = [_both(found, at) for at in np.flatnonzero(classes == name)]
+            trace["text"] = [_both(found, int(at)) for at in np.flatnonzero(classes == name)]
             traces.append(trace | {"hovertemplate": "%{text}<extra></extra>"})
     if (~slow.fixed).any():
         colour, symbol, _ = style.STABILITY[style.SLOW]
-        dots = {"color": colour, "symbol": symbol, "size": 4 if deep else 8}
+        dots = {"color": colour, "symbol": symbol, "size": 4 if deep else 8, "line": {"color": colour, "width": 1.5}}
         trace = _scatter(projection(slow.points[~slow.fixed]), style.SLOW, dots, visible=visible)
         trace["text"] = [f"slow point: speed {style.number(speed)} /s" for speed in slow.speeds[~slow.fixed]]
         traces.append(trace | {"hovertemplate": "%{text}<extra></extra>"})
@@ -563,12 +581,12 @@ def _in_plane(projection: Projection, content: Content, traces: list[Trace]) -> 
     else:
         yaxis = _axis(projection.labels[1], range=[float(low[1]), float(high[1])], showgrid=False, constrain="domain")
         yaxis |= {"scaleanchor": "x"}
-    return _figure(traces, height=520, xaxis=xaxis, yaxis=yaxis, meta={"square": True})
+    return _figure(traces, height=560, xaxis=xaxis, yaxis=yaxis, meta={"beyondWidth": 40})
 
 
 def _in_space(projection: Projection, traces: list[Trace]) -> Figure:
     scene = {**_scene(projection.labels), "aspectmode": "data"}
-    return _figure(traces, height=520, scene=scene, margin={"l": 0, "r": 0, "t": 0, "b": 0}, meta={"square": True})
+    return _figure(traces, height=520, scene=scene, margin={"l": 0, "r": 0, "t": 0, "b": 0}, meta={"beyondWidth": 40})
 
 
 def _scene(labels: list[str]) -> dict[str, Any]:
@@ -595,25 +613,11 @@ def _flow_on_a_line(content: Content) -> Figure:
     return _figure(traces, xaxis=_axis(content.plane.labels[0]), yaxis=_axis("dh/dt (1/s)"))
 
 
-def _after(content: Content, silence: int) -> np.ndarray:
-    assert content.memory is not None
-    return content.memory.states[int(np.flatnonzero(content.memory.silences == silence)[0])]
-
-
 def _shown(content: Content) -> list[tuple[int, int]]:
     """Silences with a picture of their own, and where in the memory they are."""
     assert content.memory is not None
     silences = content.memory.silences.tolist()
     return [(silence, silences.index(silence)) for silence in SHOWN_SILENCES]
-
-
-def _readout_axes(ideal: np.ndarray) -> Projection:
-    """Axes of readout space: the channels, or for more than three the main axes of the ideal manifold."""
-    size = ideal.shape[1]
-    if size <= 3:
-        return Projection(np.zeros(size), np.eye(size), [f"channel {at}" for at in range(1, size + 1)], None)
-    axes = np.linalg.svd(ideal - ideal.mean(axis=0), full_matrices=False)[2][:3]
-    return Projection(ideal.mean(axis=0), axes, [f"main axis {at}" for at in (1, 2, 3)], None)
 
 
 def _with_slider(base: list[Trace], layers: list[tuple[int, Trace]], projection: Projection, extent: Any) -> Figure:
@@ -638,7 +642,7 @@ def _with_slider(base: list[Trace], layers: list[tuple[int, Trace]], projection:
         last = len(projection.labels) - 1
         layout["yaxis"] = _axis(projection.labels[1] if last else "", range=[float(low[last]), float(high[last])])
         layout["yaxis"] |= {"scaleanchor": "x", "constrain": "domain"}
-    figure = _figure(traces, height=560, meta={"square": True}, **layout)
+    figure = _figure(traces, height=600, meta={"beyondWidth": 120}, **layout)
     figure["layout"]["legend"] = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}}
     figure["layout"]["margin"]["t"] = 34
     return figure

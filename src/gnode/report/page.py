@@ -337,7 +337,7 @@ def _persistence(content: Content) -> Card | None:
 def _film(content: Content) -> Card | None:
     if content.film is None:
         return None
-    caption = f"What is read out {FILM_SILENCE} silent bins after the pulse, snapshot by snapshot of the training. Press play."
+    caption = f"What is read out {FILM_SILENCE} silent bins after the pulse, over the course of training. Press play."
     return Card("The birth of the attractor", caption, interactive.film(content))
 
 
@@ -368,10 +368,9 @@ def _timescale_map(content: Content) -> Card | None:
         return None
     overlap = content.stored.numbers["timescales"]["slow_overlap"]
     caption = (
-        "The effective time constant τ/gate of each unit over the plane; dark is slow. Dots: states "
-        "after 100 silent bins. "
-        f"A state there has smaller gates than one elsewhere with a chance of {overlap:.0%} (50 %: the gate makes no "
-        "difference)."
+        "The effective time constant τ/gate of each unit over the plane; dark is slow. Dots: states after 100 silent "
+        f"bins. A state there has smaller gates than one elsewhere with a chance of {100 * overlap:.0f} % (50 %: the "
+        "gate makes no difference)."
     )
     return Card("Where the gate makes it slow", caption, interactive.timescale_map(content))
 
@@ -419,9 +418,10 @@ def _portrait(content: Content) -> Card | None:
     if content.model.config.state_size not in (2, 3):
         return None
     pulse = getattr(content.task, "width", 2) + 1
-    data = portrait_weights(
-        content.model, content.bounds if content.model.config.state_size == 2 else _box(content), pulse
-    )
+    region = content.bounds if content.model.config.state_size == 2 else _box(content)
+    reach = 1.0 if content.examples is None else max(float(np.abs(content.examples.inputs).max()), 1e-3)
+    known = content.fixed_points.points
+    data = portrait_weights(content.model, region, pulse_bins=pulse, input_reach=reach, known=known)
     caption = (
         "Click to place a state and watch it move. Drag the held input: the flow and its fixed "
         "points follow. Or choose "
@@ -429,7 +429,7 @@ def _portrait(content: Content) -> Card | None:
         "trained, one step a bin; flow is the differential equation behind it."
         + (" Drag the picture to turn it." if content.model.config.state_size == 3 else "")
     )
-    body = f'<div class="portrait" tabindex="0"><script type="application/json">{embedded_json(data)}</script></div>'
+    body = f'<div class="portrait"><script type="application/json">{embedded_json(data)}</script></div>'
     return Card("A phase portrait to play with", caption, body, wide=True)
 
 

@@ -11,14 +11,19 @@ from gnode.models import Model
 from gnode.nn.activations import ACTIVATIONS
 from gnode.nn.dense import Dense
 from gnode.nn.feedforward import FeedForward
+from gnode.report import style
 
 
-def portrait_weights(model: Model, bounds: tuple[np.ndarray, np.ndarray], pulse_bins: int) -> dict[str, Any]:
+def portrait_weights(
+    model: Model, bounds: tuple[np.ndarray, np.ndarray], *, pulse_bins: int, input_reach: float, known: np.ndarray
+) -> dict[str, Any]:
     """A model's field as plain data, with numbers as base64 of little-endian float32.
 
     Args:
         bounds: lower and upper corner (N,), the region that is drawn.
         pulse_bins: how long a pulse lasts.
+        input_reach: the largest input that the reader can choose, of either sign.
+        known: fixed points without input (K, N), from which the page's own search starts.
     """
     config = model.config
     return {
@@ -31,6 +36,10 @@ def portrait_weights(model: Model, bounds: tuple[np.ndarray, np.ndarray], pulse_
         "low": [float(value) for value in bounds[0]],
         "high": [float(value) for value in bounds[1]],
         "pulseBins": pulse_bins,
+        "inputReach": input_reach,
+        "known": known.tolist(),
+        "speed": list(style.SPEED),
+        "stability": {name: colour for name, (colour, _, _) in style.STABILITY.items()},
     }
 
 

@@ -14,7 +14,7 @@ STABILITY = {  # colour, plotly marker, matplotlib marker
     SADDLE: ("#f0a030", "diamond", "D"),
     UNSTABLE: ("#d5405c", "x", "X"),
     MARGINAL: ("#9a9a9a", "square", "s"),
-    SLOW: ("#e8e8ff", "circle-open", "o"),
+    SLOW: ("#a98bff", "circle-open", "o"),
 }
 
 

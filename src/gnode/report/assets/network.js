@@ -1,5 +1,5 @@
 /* A trained field in the page: the same arithmetic as gnode.fields, in double precision.
-   Field(data).velocity(h, x) is tau * dh/dt; Dynamics adds time: the Euler map, and the flow by Runge-Kutta steps. */
+   Field(data).velocity(h, x) is tau * dh/dt; Dynamics adds time: the Euler map, and the flow. */
 "use strict";
 const gnode = window.gnode = {};
 
@@ -94,23 +94,50 @@ gnode.Field = class {
   }
 };
 
+/* from + length * the weighted sum of the slopes. */
+gnode.add = (from, length, weights, slopes) =>
+  from.map((h, i) => h + length * weights.reduce((sum, weight, k) => sum + weight * slopes[k][i], 0));
+gnode.tableau = [
+  [1 / 5],
+  [3 / 40, 9 / 40],
+  [44 / 45, -56 / 15, 32 / 9],
+  [19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729],
+  [9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656],
+  [35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84],
+];
+/* The difference of the solutions of order five and four. */
+gnode.embedded = [71 / 57600, 0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40];
+
 gnode.Dynamics = class {
   constructor(data) {
     this.field = new gnode.Field(data.field);
     this.size = data.stateSize;
     this.alpha = data.dt / data.tau;
   }
-  /* The state one bin later. mode: "map", one Euler step; or "flow", `parts` Runge-Kutta steps of order four. */
-  step(state, input, mode, parts = 8) {
-    const add = (from, by, k) => from.map((h, i) => h + by * k[i]);
-    if (mode === "map") return add(state, this.alpha, this.field.velocity(state, input));
-    const s = this.alpha / parts;
-    for (let part = 0; part < parts; part++) {
-      const k1 = this.field.velocity(state, input);
-      const k2 = this.field.velocity(add(state, s / 2, k1), input);
-      const k3 = this.field.velocity(add(state, s / 2, k2), input);
-      const k4 = this.field.velocity(add(state, s, k3), input);
-      state = state.map((h, i) => h + s / 6 * (k1[i] + 2 * k2[i] + 2 * k3[i] + k4[i]));
+  /* The state one bin later. mode: "map", one Euler step; or "flow", as the differential equation has it. */
+  step(state, input, mode) {
+    return mode === "map" ? gnode.add(state, this.alpha, [1], [this.field.velocity(state, input)]) : this.flow(state, input);
+  }
+  /* Runge-Kutta steps of order five whose lengths keep the error of each below `tolerance` (Dormand and Prince, 1980):
+     fields with kinks or layer normalisation need short steps in places. At most 2000 steps a bin. */
+  flow(state, input, tolerance = 1e-7) {
+    let left = this.alpha, first = this.field.velocity(state, input);
+    this.stride = Math.min(this.stride || left / 4, this.alpha);
+    for (let count = 0; left > 1e-12 * this.alpha && count < 2000; count++) {
+      const length = Math.min(this.stride, left), slopes = [first];
+      let next;
+      for (const row of gnode.tableau) {
+        next = gnode.add(state, length, row, slopes);
+        slopes.push(this.field.velocity(next, input));
+      }
+      const wrong = Math.max(...gnode.add(new Array(this.size).fill(0), length, gnode.embedded, slopes).map(Math.abs));
+      const scale = tolerance * (1 + Math.max(...state.map(Math.abs)));
+      const shortest = length <= this.alpha / 2000;
+      if (wrong <= scale || shortest || !Number.isFinite(wrong)) { state = next; first = slopes[6]; left -= length; }
+      const factor = 0.9 * (scale / Math.max(wrong, 1e-30)) ** 0.2;
+      if (length === this.stride || factor < 1) {
+        this.stride = Math.min(Math.max(length * Math.min(Math.max(factor || 0.2, 0.2), 4), this.alpha / 2000), this.alpha);
+      }
     }
     return state;
   }

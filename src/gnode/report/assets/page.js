@@ -5,7 +5,7 @@
   const config = {responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false};
 
   const themed = (layout, width) => {
-    const ink = css("--ink-soft"), grid = css("--grid"), wanted = layout.meta && layout.meta.square;
+    const ink = css("--ink-soft"), grid = css("--grid"), beyond = (layout.meta || {}).beyondWidth;
     const axis = a => ({gridcolor: grid, linecolor: grid, zerolinecolor: grid, ...a});
     const out = {
       ...layout,
@@ -14,7 +14,7 @@
       font: {family: css("--font"), size: 12.5, color: ink},
       hoverlabel: {font: {family: css("--font"), size: 13}},
     };
-    if (wanted) out.height = Math.min(layout.height, width + (layout.height - 420) / 1.4 + 70);
+    if (beyond !== undefined) out.height = Math.min(layout.height, width + beyond);
     for (const key of Object.keys(layout)) if (/^[xy]axis\d*$/.test(key)) out[key] = axis(layout[key]);
     if (layout.scene) {
       out.scene = {...layout.scene};
@@ -44,7 +44,7 @@
     source.remove();
   }
   const portraits = [...document.querySelectorAll(".portrait")];
-  const show = box => box.classList.contains("portrait") ? (box.portrait = box.portrait || new gnode.Portrait(box)) : draw(box);
+  const show = box => box.classList.contains("portrait") ? new gnode.Portrait(box) : draw(box);
   const seen = new IntersectionObserver(entries => {
     for (const entry of entries) {
       if (entry.isIntersecting && !entry.target.dataset.begun) {
@@ -58,7 +58,7 @@
 
   const again = () => {
     for (const box of boxes) if (box.dataset.drawn) draw(box);
-    for (const box of portraits) if (box.portrait) box.portrait.redraw();
+    for (const box of portraits) if (box.gnodePortrait) box.gnodePortrait.redraw();
   };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
   let width = innerWidth;

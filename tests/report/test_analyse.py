@@ -1,0 +1,33 @@
+"""`analyse` on networks of one, two, three and six units."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gnode.report import analyse, report
+from gnode.report.stored import read_stored
+
+from .conftest import tiny
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("size", "task", "options"),
+    [(1, "variable-amplitude", {"bits": 1}), (3, "ring", {}), (6, "variable-amplitude", {"bits": 3}), (2, "copy", {})],
+)
+def test_analyse_writes_what_the_size_allows(tmp_path, size, task, options):
+    folder = tiny(tmp_path / "run", task, size=size, epochs=2, **options)
+    numbers = json.loads(analyse(folder).read_text(), parse_constant=pytest.fail)
+    remembers = task != "copy"
+    assert ("attractors" in numbers) == remembers
+    assert ("saddles" in numbers) == (size == 2)
+    stored = read_stored(folder)
+    assert stored.fixed_points.points.shape[1] == size
+    assert np.isfinite(stored["lyapunov/map/exponents"]).all()
+    if remembers:
+        assert [facts["silence"] for facts in numbers["attractors"]] == [100, 1000, 10_000]
+        assert [facts["epoch"] for facts in numbers["birth"]] == [2]
+    page = report([folder]).read_text()
+    assert ("The attractor, at three time scales" in page) == remembers
+    assert ("A phase portrait to play with" in page) == (size in (2, 3))
