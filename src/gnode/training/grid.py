@@ -1,11 +1,12 @@
 """Experiment files: one TOML file says which runs there are, and what is selected and compared.
 
     [task], [model], [training]   as for a single run
-    [grid]                        axis = [values]; every combination is a run. An axis is any key of a run ("lr", or with its
-                                  table "training.lr"; "task" is the task's name). A value may be a table of keys that change
-                                  together: model = [{model = "gnode", hidden = [100, 100]}, {model = "rnn"}]
+    [grid]                        axis = [values]; every combination is a run
     [sweep]                       seeds, select, compare, halving
     [presets.NAME.TABLE]          what `--preset NAME` puts on top of the tables above
+
+An axis is any key of a run: "lr", or with its table "training.lr"; "task" is the task's name. A value may be a table of
+keys that change together: model = [{model = "gnode", hidden = [100, 100]}, {model = "rnn"}].
 
 See docs/sweeps.md.
 """
@@ -70,7 +71,9 @@ class Plan:
 def experiments() -> dict[str, str]:
     """The experiments that come with gnode, name by name, with a line about each (the first comment of the file)."""
     folder = files("gnode").joinpath("experiments")
-    texts = {file.name.removesuffix(".toml"): file.read_text() for file in folder.iterdir() if file.name.endswith(".toml")}
+    texts = {
+        file.name.removesuffix(".toml"): file.read_text() for file in folder.iterdir() if file.name.endswith(".toml")
+    }
     return {name: text.splitlines()[0].removeprefix("# ") for name, text in sorted(texts.items())}
 
 
@@ -82,8 +85,8 @@ def read_plan(source: str, preset: str | None = None, halving: bool | None = Non
         halving: overrides the file's.
 
     Raises:
-        InvalidInput: no such file or preset, an unknown key (with the nearest), an empty axis, equal runs, too many runs,
-            or a value that cannot be.
+        InvalidInput: no such file or preset, an unknown key (with the nearest), an empty axis, equal runs, too many
+            runs, or a value that cannot be.
     """
     tables = _with_preset(_read(source), preset)
     if halving is not None:

@@ -1,8 +1,9 @@
 """Run a sweep: every run in a directory of its own, finished runs never again, and the tables of them all.
 
-Workers (gnode.training.workers) do the runs. On this machine they write straight into the sweep's directory, checkpoints
-included, so that little is lost when anything dies. Through Ray each run happens in a folder of its worker and comes back as
-files, which the caller puts in place once, in one step. Files are the same, byte for byte, but for the seconds in them.
+Workers (gnode.training.workers) do the runs. On this machine they write straight into the sweep's directory,
+checkpoints included, so that little is lost when anything dies. Through Ray each run happens in a folder of its worker
+and comes back as files, which the caller puts in place once, in one step. The files are the same, byte for byte, but
+for the seconds in them.
 """
 
 import contextlib
@@ -85,7 +86,9 @@ def run_sweep(
     lost: dict[str, str] = {}  # why a run whose worker kept dying is missing; another --resume tries it again
     watcher = watcher or SweepWatcher()
     with _alone(sweep.path), watcher:
-        watcher.start([(run.id, cost(run.config)) for run in plan.runs if sweep.state(run) == "waiting"], len(plan.runs))
+        watcher.start(
+            [(run.id, cost(run.config)) for run in plan.runs if sweep.state(run) == "waiting"], len(plan.runs)
+        )
         try:
             for rung in (*RUNGS, None) if plan.halving else (None,):
                 hopeless = _stopped(sweep)
@@ -235,7 +238,9 @@ def _train(
     runs = {run.id: run for run in sweep.plan.runs}
     jobs = sorted(jobs, key=lambda job: -cost(job.config))
     if on == "local":
-        for index, error in run_jobs(partial(train_in_place, sweep.path / RUNS), jobs, workers=workers, address=address):
+        for index, error in run_jobs(
+            partial(train_in_place, sweep.path / RUNS), jobs, workers=workers, address=address
+        ):
             yield runs[jobs[index].id], error
         return
     packed = [(job, _pack(sweep.folder(runs[job.id]))) for job in jobs]
@@ -290,6 +295,8 @@ def _stopped(sweep: Sweep) -> dict[str, str]:
 def _write_tables(sweep: Sweep, lost: dict[str, str]) -> pd.DataFrame:
     stopped = _stopped(sweep)
     results = pd.DataFrame([_row(sweep, run, stopped, lost) for run in sweep.plan.runs])
+    # Kept in the file: what the tables are to be read by.
+    results.attrs = {"axes": sweep.plan.axes, "select": sweep.plan.select, "compare": sweep.plan.compare}
     epochs = [{"run": run.id, **record} for run in sweep.plan.runs for record in sweep.records(run)]
     columns = ["run", "epoch", "train_loss", "val_loss", "best_epoch", "lr", "seconds"]
     for name, frame in ((RESULTS, results), (EPOCHS, pd.DataFrame(epochs, columns=columns))):
