@@ -160,6 +160,47 @@ def report(
     _answer(as_json, {"report": str(page), "figures": drawn}, f"Report: {page}", *drawn)
 
 
+@app.command(epilog=example("gnode sweep variable-amplitude-6 --preset quick --out runs/variable-amplitude-6"))
+def sweep(
+    experiment: Annotated[
+        str, typer.Argument(metavar="NAME|EXPERIMENT.toml", help="One of gnode list experiments, or a file.")
+    ],
+    out: Annotated[Path, typer.Option(help="Directory of the sweep: new or empty.", show_default=False)],
+    preset: Annotated[
+        str | None, typer.Option(help="Preset of the file, as quick or paper. [default: quick where there is one]")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the sweep in the directory.")] = False,
+    on: Annotated[str, typer.Option(help="local: the cores of this machine. ray: a Ray cluster.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Of the Ray cluster, as host:port or auto.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Runs at a time. [default: as many as there are cores]")] = None,
+    halving: Annotated[bool | None, typer.Option(help="Stop hopeless runs early by successive halving.")] = None,
+    reports: Annotated[bool, typer.Option("--reports", help="Also make the report of every selected run.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run every combination of an experiment's grid and seeds; tables and a report come out."""
+    with _machine(), _quiet_stdout(as_json):
+        from gnode.report.sweep import run_reports, sweep_report
+        from gnode.training.grid import read_plan
+        from gnode.training.progress import sweep_watcher
+        from gnode.training.sweep import run_sweep
+
+        plan = read_plan(experiment, preset, halving)
+        runs = run_sweep(plan, out, resume=resume, on=on, address=address, workers=workers, watcher=sweep_watcher())
+        if reports:
+            run_reports(out)
+        page = sweep_report(out)
+    counts = {state: int(count) for state, count in runs["state"].value_counts().items()}
+    failed = [f"{row.run}: {row.why}" for row in runs[runs["state"] == "failed"].itertuples()]
+    _answer(
+        as_json,
+        {"directory": str(out), "report": str(page), "runs": len(runs), **counts, "why_failed": failed},
+        f"{len(runs)} runs: " + ", ".join(f"{count} {state}" for state, count in counts.items()),
+        *failed,
+        f"Tables: {out}/results.parquet, {out}/epochs.parquet",
+        f"Report: {page}",
+    )
+
+
 @app.command(epilog=example("gnode demo --out runs/demo"))
 def demo(
     out: Annotated[Path, typer.Option(help="Directory of the run: new or empty.")] = Path("runs/demo"),
@@ -198,14 +239,17 @@ def demo(
 
 @app.command(name="list", epilog=example("gnode list tasks"))
 def list_(
-    what: Annotated[str, typer.Argument(help="models, tasks, activations, losses, schedules, initial-states or keys.")],
+    what: Annotated[
+        str, typer.Argument(help="models, tasks, experiments, activations, losses, schedules, initial-states or keys.")
+    ],
     as_json: Json = False,
 ) -> None:
     """List what there is to choose from."""
     with _machine():
         from gnode.training.experiment import catalogue
+        from gnode.training.grid import experiments
 
-        entries = catalogue(what)
+        entries = experiments() if what == "experiments" else catalogue(what)
     width = max(map(len, entries))
     _answer(as_json, entries, *(f"{name:<{width}}  {text}".rstrip() for name, text in entries.items()))
 
@@ -284,11 +328,10 @@ def _use_compile_cache() -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return
-    import jax
-
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    # By the environment, which JAX reads when it is imported: workers inherit it.
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 def _fail(line: str, code: int) -> NoReturn:

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from gnode.errors import Diverged, GnodeError, must_have
-from gnode.models import Model, trainable
+from gnode.models import Model, ModelConfig, trainable
 from gnode.training.directory import RunDirectory, platform_facts
 from gnode.training.loop import Record, TrainingState, begin, epochs, loss_on
 from gnode.training.losses import LOSSES
@@ -120,15 +120,20 @@ def train(
         must_have(f"batch_size at most the {len(data.train)} training trials", chosen.batch_size)
     directory = None
     if out is not None:
-        config = {
-            "task": _describe(task),
-            "model": {key: value for key, value in model.config.as_dict().items() if value is not None},
-            "training": chosen.as_dict(),
-        }
+        config = configuration(task, model.config, chosen)
         path = Path(out)
         fresh = not resume or not path.exists() or not any(path.iterdir())
         directory = RunDirectory.create(path, config) if fresh else RunDirectory.reopen(path, config)
     return _train(model, data, loss, chosen, directory, watcher or Silent())
+
+
+def configuration(task: Drawable | Data, model: ModelConfig, settings: Settings) -> dict[str, Any]:
+    """Everything that determines a run, as plain data: what its config.toml holds beside the version."""
+    return {
+        "task": _describe(task),
+        "model": {key: value for key, value in model.as_dict().items() if value is not None},
+        "training": settings.as_dict(),
+    }
 
 
 def _train(

@@ -1,0 +1,213 @@
+"""The page of a sweep: what came out over seeds, how sure that is, how it was learned, and every run."""
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gnode import results
+from gnode.files import write_atomically
+from gnode.report import style
+from gnode.report.html import Card, Section, html_page, table
+from gnode.report.interactive import numbers
+from gnode.report.page import report
+from gnode.training.workers import run_jobs
+
+
+def sweep_report(directory: str | Path) -> Path:
+    """Make report.html in a sweep's directory from its tables. Returns its path.
+
+    Raises:
+        InvalidInput: the directory holds no tables of a sweep.
+    """
+    path = Path(directory)
+    runs, epochs = results.load(path), results.load_epochs(path)
+    chosen = results.selected(runs)
+    compare, select = runs.attrs["compare"], runs.attrs["select"]
+    by = compare if compare in runs else "state"  # a sweep without axes has one row
+    sections = [
+        Section(
+            "results",
+            "What came out",
+            _how_selected(select),
+            [card for name, part in results.panels(chosen).items() for card in _outcome(name, part, by)],
+        ),
+        Section(
+            "learning",
+            "How it was learned",
+            "Validation loss of the selected runs: the line is the median over seeds, the band reaches from the least "
+            "to the greatest.",
+            [
+                Card(_titled("Validation loss against epoch", name), "", _curves(part, epochs, by))
+                for name, part in results.panels(chosen).items()
+                if len(part)
+            ],
+        ),
+        Section(
+            "sensitivity",
+            "What the choice of hyper-parameters does",
+            "The median over seeds of the lowest validation loss, with the other hyper-parameters at their best. A "
+            "flat curve: the choice does not matter.",
+            [
+                Card(_titled(f"Sensitivity to {axis}", name), "", _sensitivity(part, axis, by))
+                for name, part in results.panels(runs[runs["state"] == "done"]).items()
+                for axis in select
+                if len(part)
+            ],
+        ),
+        Section("runs", "Every run", "", [Card("Runs", _run_caption(runs), _runs(path, runs), wide=True)]),
+    ]
+    page = html_page(
+        path.resolve().name, _top(path, runs), sections, origin="the tables of the sweep's directory alone"
+    )
+    write_atomically(path / "report.html", page.encode())
+    return path / "report.html"
+
+
+def run_reports(directory: str | Path) -> None:
+    """Make the report of every selected run that has none, on all cores.
+
+    Raises:
+        GnodeError: the first that could not be made, once all others are.
+    """
+    folders = [Path(directory) / "runs" / run for run in results.selected(results.load(directory))["run"]]
+    missing = [folder for folder in folders if not (folder / "report.html").is_file()]
+    errors = [outcome for _, outcome in run_jobs(report, missing) if isinstance(outcome, Exception)]
+    if errors:
+        raise errors[0]
+
+
+def _top(path: Path, runs: pd.DataFrame) -> str:
+    counts = runs["state"].value_counts()
+    states = ", ".join(f"{count} {state}" for state, count in counts.items())
+    hours = runs["seconds"].sum() / 3600
+    axes = ", ".join(f"{axis} ({runs[axis].nunique()})" for axis in (*runs.attrs["axes"], "seed"))
+    return (
+        f"<h1>{escape(path.resolve().name)}</h1><p class='lead'>{len(runs)} runs: {states}; {style.number(hours)} "
+        f"hours of training in all. Axes: {escape(axes)}.</p>"
+    )
+
+
+def _how_selected(select: Sequence[str]) -> str:
+    how = (
+        f"For each seed the best of {', '.join(map(escape, select))} by validation loss; then the loss on test trials "
+        "that neither training nor selection saw. "
+        if select
+        else "The loss on test trials that training did not see. "
+    )
+    return (
+        how
+        + "Intervals are of the median over seeds (percentile bootstrap, 95 %). The tests are two-sided Mann-Whitney U "
+        "tests over seeds, not corrected for their number."
+    )
+
+
+def _titled(title: str, panel: str) -> str:
+    return f"{title}: {panel}" if panel else title
+
+
+def _outcome(name: str, part: pd.DataFrame, by: str) -> list[Card]:
+    if part.empty:
+        return []
+    summary = results.summary(part, [by]).sort_values("median")
+    rows = [
+        [
+            escape(str(row[by])),
+            str(row["seeds"]),
+            f"<b>{style.number(row['median'])}</b>",
+            f"{style.number(row['low'])} to {style.number(row['high'])}",
+            style.number(row["mean"]),
+            f"{style.number(row['least'])} to {style.number(row['greatest'])}",
+            style.number(row["median"] / summary["median"].iloc[0]),
+        ]
+        for row in summary.to_dict("records")
+    ]
+    head = [by, "seeds", "median", "95 % interval", "mean", "least to greatest", "times the best"]
+    cards = [
+        Card(_titled("Test loss", name), "", table(head, rows), wide=True),
+        Card(_titled("Test loss, seed by seed", name), "Each dot is a seed; the bar is the median.", _dots(part, by)),
+    ]
+    tests = results.rank_tests(part, by)
+    if len(tests) and part.groupby(by)["seed"].nunique().min() > 1:
+        lines = [
+            [escape(str(row["first"])), escape(str(row["second"])), style.number(row["ratio"]), style.number(row["p"])]
+            for row in tests.to_dict("records")
+        ]
+        cards.append(Card(_titled("Rank tests", name), "", table(["first", "second", "ratio of medians", "p"], lines)))
+    return cards
+
+
+def _dots(part: pd.DataFrame, by: str) -> dict[str, Any]:
+    traces = []
+    for colour, (value, group) in _groups(part, by):
+        hover = "%{y:.3e}, seed %{customdata}<extra>" + escape(str(value)) + "</extra>"
+        dots = {"x": [str(value)] * len(group), "y": numbers(group["test_loss"]), "customdata": numbers(group["seed"])}
+        traces.append(
+            {"type": "scatter", "mode": "markers", "marker": {"color": colour, "size": 9, "opacity": 0.75}, **dots}
+        )
+        traces[-1] |= {"showlegend": False, "hovertemplate": hover}
+        bar = {"x": [str(value)], "y": [float(group["test_loss"].median())], "mode": "markers", "showlegend": False}
+        symbol = {"symbol": "line-ew", "size": 30, "line": {"color": colour, "width": 3}}
+        traces.append({"type": "scatter", "marker": symbol, "hoverinfo": "skip", **bar})
+    return _figure(traces, xaxis={"type": "category"}, yaxis={"type": "log", "title": {"text": "test loss"}})
+
+
+def _curves(part: pd.DataFrame, epochs: pd.DataFrame, by: str) -> dict[str, Any]:
+    traces = []
+    for colour, (value, group) in _groups(part, by):
+        per_epoch = epochs[epochs["run"].isin(group["run"])].groupby("epoch")["val_loss"]
+        middle, low, high = per_epoch.median(), per_epoch.min(), per_epoch.max()
+        at = numbers(middle.index.to_numpy())
+        around = {"x": [*at, *reversed(at)], "y": [*numbers(high), *reversed(numbers(low))], "fill": "toself"}
+        hidden = {"line": {"width": 0}, "hoverinfo": "skip", "showlegend": False, "legendgroup": str(value)}
+        traces.append({"type": "scatter", "mode": "lines", "fillcolor": f"{colour}26", **around, **hidden})
+        line = {"x": at, "y": numbers(middle), "line": {"color": colour, "width": 2}, "name": str(value)}
+        traces.append({"type": "scatter", "mode": "lines", "legendgroup": str(value), **line})
+    loss = {"type": "log", "title": {"text": "validation loss"}}
+    return _figure(traces, xaxis={"title": {"text": "epoch"}}, yaxis=loss)
+
+
+def _sensitivity(part: pd.DataFrame, axis: str, by: str) -> dict[str, Any]:
+    traces = []
+    for colour, (value, group) in _groups(part, by):
+        best = group.groupby([axis, "seed"])["val_loss"].min().groupby(axis).median()
+        line = {"x": [str(at) for at in best.index], "y": numbers(best), "name": str(value)}
+        traces.append({"type": "scatter", "mode": "lines+markers", "line": {"color": colour, "width": 2}, **line})
+    xaxis = {"type": "category", "title": {"text": axis}}
+    return _figure(traces, xaxis=xaxis, yaxis={"type": "log", "title": {"text": "validation loss"}})
+
+
+def _run_caption(runs: pd.DataFrame) -> str:
+    return (
+        "A run is a folder of its own in <code>runs/</code>; its link leads to its report where one was made "
+        "(<code>gnode report</code> makes it)."
+    )
+
+
+def _runs(path: Path, runs: pd.DataFrame) -> str:
+    axes = [*runs.attrs["axes"], "seed"]
+    rows = []
+    for row in runs.to_dict("records"):
+        own = f"runs/{row['run']}/report.html"
+        name = f'<a href="{own}">{row["run"]}</a>' if (path / own).is_file() else f"<code>{row['run']}</code>"
+        state = escape(f"{row['state']}: {row['why']}" if row["why"] else row["state"])
+        losses = [style.number(_number(row[key])) for key in ("val_loss", "test_loss")]
+        rows.append([name, *(escape(str(row[axis])) for axis in axes), *losses, style.number(row["seconds"]), state])
+    return table(["run", *axes, "validation", "test", "seconds", "state"], rows)
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _groups(part: pd.DataFrame, by: str) -> list[tuple[str, tuple[Any, pd.DataFrame]]]:
+    groups = list(part.groupby(by, sort=False))
+    return list(zip([style.RUNS[at % len(style.RUNS)] for at in range(len(groups))], groups, strict=True))
+
+
+def _figure(traces: list[dict[str, Any]], **axes: dict[str, Any]) -> dict[str, Any]:
+    layout = {"height": 380, "margin": {"l": 64, "r": 16, "t": 24, "b": 48}, "hovermode": "closest"}
+    legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
+    return {"data": traces, "layout": {**layout, "legend": legend, **axes}}

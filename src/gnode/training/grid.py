@@ -1,0 +1,257 @@
+"""Experiment files: one TOML file says which runs there are, and what is selected and compared.
+
+    [task], [model], [training]   as for a single run
+    [grid]                        axis = [values]; every combination is a run
+    [sweep]                       seeds, select, compare, halving
+    [presets.NAME.TABLE]          what `--preset NAME` puts on top of the tables above
+
+An axis is any key of a run: "lr", or with its table "training.lr"; "task" is the task's name. A value may be a table of
+keys that change together: model = [{model = "gnode", hidden = [100, 100]}, {model = "rnn"}].
+
+See docs/sweeps.md.
+"""
+
+import copy
+import difflib
+import hashlib
+import itertools
+import json
+import math
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from gnode.errors import InvalidInput, look_up, must_have
+from gnode.training.experiment import SECTIONS, assemble
+from gnode.training.train import configuration
+
+MOST_RUNS = 100_000
+Tables = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a sweep.
+
+    Attributes:
+        id: a short hash of its configuration, and of nothing else.
+        config: the tables task, model and training, defaults included, as its config.toml holds them.
+        labels: its value on every axis, "seed" included.
+    """
+
+    id: str
+    config: Tables
+    labels: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep before it is run. All of it has been checked.
+
+    Attributes:
+        tables: the experiment with the preset on top, as sweep.toml holds it.
+        runs: every combination of the axes, in their order, the last axis fastest.
+        axes: names of the axes without "seed".
+        select: the axes over which, for each seed, the run with the lowest validation loss is taken.
+        compare: the axis whose values are put side by side.
+        halving: stop hopeless runs early.
+    """
+
+    tables: Tables
+    runs: list[PlannedRun]
+    axes: list[str]
+    select: list[str]
+    compare: str
+    halving: bool
+
+
+def experiments() -> dict[str, str]:
+    """The experiments that come with gnode, name by name, with a line about each (the first comment of the file)."""
+    folder = files("gnode").joinpath("experiments")
+    texts = {
+        file.name.removesuffix(".toml"): file.read_text() for file in folder.iterdir() if file.name.endswith(".toml")
+    }
+    return {name: text.splitlines()[0].removeprefix("# ") for name, text in sorted(texts.items())}
+
+
+def read_plan(source: str, preset: str | None = None, halving: bool | None = None) -> Plan:
+    """The sweep that an experiment file, or the name of an experiment that comes with gnode, describes.
+
+    Args:
+        preset: one of the file's; by default "quick" where the file has it, or none.
+        halving: overrides the file's.
+
+    Raises:
+        InvalidInput: no such file or preset, an unknown key (with the nearest), an empty axis, equal runs, too many
+            runs, or a value that cannot be.
+    """
+    tables = _with_preset(_read(source), preset)
+    if halving is not None:
+        tables["sweep"]["halving"] = halving
+    return plan(tables)
+
+
+def plan(tables: Tables) -> Plan:
+    """The sweep that the tables task, model, training, grid and sweep describe."""
+    for name in tables:
+        if name not in (*SECTIONS, "grid", "sweep"):
+            must_have(f"only the tables {', '.join(SECTIONS)}, grid, sweep and presets", repr(name))
+    options = {"seeds": [0], "select": [], "compare": None, "halving": False, **tables.get("sweep", {})}
+    for key in options:
+        look_up("key of [sweep]", key, dict.fromkeys(("seeds", "select", "compare", "halving", "about")))
+    axes = {**tables.get("grid", {}), "seed": _seeds(options["seeds"])}
+    _check_axes(axes, "seed" in tables.get("grid", {}))
+    count = math.prod(map(len, axes.values()))
+    if count > MOST_RUNS:
+        sizes = " x ".join(f"{name} {len(values)}" for name, values in axes.items())
+        must_have(f"at most {MOST_RUNS:,} runs", f"{count:,} ({sizes})", "Take values out, or sweep in parts.")
+    names = [_short(name) for name in axes if name != "seed"]
+    for key in ("select", "compare"):
+        for name in [options[key]] if isinstance(options[key], str) else options[key] or []:
+            if name not in names:
+                near = difflib.get_close_matches(str(name), names, n=1)
+                must_have(f"{key} among the axes {', '.join(names) or '(none)'}", repr(name), *_meant(near))
+    if not isinstance(options["halving"], bool):
+        must_have("halving true or false", repr(options["halving"]))
+    compared = [name for name in names if name not in options["select"]]
+    compare = options["compare"] or ("model" if "model" in compared or not compared else compared[0])
+    runs = list(_expand(tables, axes))
+    _check_different(runs)
+    return Plan(tables, runs, names, list(options["select"]), compare, options["halving"])
+
+
+def cost(config: Tables) -> float:
+    """About how many seconds a run takes on one core: for the order of starts and the time left, nothing else."""
+    model, training = config["model"], config["training"]
+    widths = [model["state_size"] + model["input_size"], *model.get("hidden", []), model["state_size"]]
+    products = sum(a * b for a, b in itertools.pairwise(widths)) + sum(model.get("gate_hidden", []))
+    batches = -(-training["train_trials"] // training["batch_size"])
+    bins = config["task"].get("bins", 100)
+    return training["epochs"] * bins * (batches * 1e-5 * len(widths) + training["train_trials"] * products * 6 / 3e10)
+
+
+def _read(source: str) -> Tables:
+    if source.endswith(".toml"):
+        try:
+            text = Path(source).read_text()
+        except FileNotFoundError:
+            must_have("an experiment file", f"nothing at {source}")
+        except UnicodeDecodeError as error:
+            raise InvalidInput(f"Must have TOML in {source}, instead got: {error}.") from error
+    else:
+        look_up("experiment (or the path of a .toml file)", source, experiments())
+        text = files("gnode").joinpath("experiments", f"{source}.toml").read_text()
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(f"Must have TOML in {source}, instead got: {error}.") from error
+    tables.pop("gnode", None)  # the version, in a sweep.toml
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            must_have("only tables at the top of an experiment file", f"the key {name!r}")
+    return tables
+
+
+def _with_preset(tables: Tables, preset: str | None) -> Tables:
+    presets = tables.pop("presets", {})
+    if preset is None:
+        preset = "quick" if "quick" in presets else None
+    for name in ("grid", "sweep"):
+        tables.setdefault(name, {})
+    if preset is None:
+        return tables
+    for name, table in look_up("preset", preset, presets).items():
+        tables[name] = {**tables.get(name, {}), **table}
+    return tables
+
+
+def _seeds(seeds: Any) -> list[int]:
+    """Seeds as a list; a number n stands for 0 ... n - 1."""
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        if not 1 <= seeds <= MOST_RUNS:
+            must_have(f"seeds from 1 to {MOST_RUNS:,}, or a list of them", seeds)
+        return list(range(seeds))
+    if not isinstance(seeds, list):
+        must_have("seeds a number of seeds or a list of them", repr(seeds))
+    return seeds
+
+
+def _check_axes(axes: dict[str, Any], seed_twice: bool) -> None:
+    if seed_twice:
+        must_have("seeds in [sweep]", "an axis 'seed' in [grid]")
+    for name, values in axes.items():
+        if not isinstance(values, list):
+            must_have(f"a list of values for the axis {name!r}", repr(values), "For one value write it in its table.")
+        if not values:
+            must_have(f"at least one value on the axis {name!r}", "none")
+    shorts = [_short(name) for name in axes]
+    if twice := [name for name in axes if shorts.count(_short(name)) > 1]:
+        must_have("every axis once", " and ".join(map(repr, twice)))
+
+
+def _expand(tables: Tables, axes: dict[str, list]) -> Iterator[PlannedRun]:
+    base = {name: tables.get(name, {}) for name in SECTIONS}
+    for values in itertools.product(*axes.values()):
+        chosen = dict(zip(axes, values, strict=True))
+        config = _configuration(base, chosen)
+        yield PlannedRun(
+            hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12],
+            config,
+            {_short(name): _label(name, value) for name, value in chosen.items()},
+        )
+
+
+def _configuration(base: Tables, chosen: dict[str, Any]) -> Tables:
+    """The full configuration of the run with these values on the axes."""
+    tables, options = copy.deepcopy(base), {}
+    keys: dict[str, Any] = {}
+    for axis, value in chosen.items():
+        keys |= value if isinstance(value, dict) else {axis: value}
+    for key, value in keys.items():
+        section, dot, inner = key.partition(".")
+        if dot and section in SECTIONS:
+            tables[section][inner] = value
+        elif key == "task":
+            tables["task"]["name"] = value
+        else:
+            options[key] = value
+    experiment = assemble(tables, options)
+    if experiment.settings.batch_size > experiment.settings.train_trials:
+        must_have(
+            f"batch_size at most the {experiment.settings.train_trials} training trials", experiment.settings.batch_size
+        )
+    return configuration(experiment.task, experiment.model, experiment.settings)
+
+
+def _label(axis: str, value: Any) -> Any:
+    """What stands for a value of an axis in tables: of a table of keys, the one that the axis is named after."""
+    if isinstance(value, dict):
+        named = {_short(key): item for key, item in value.items()}
+        value = named.get(_short(axis), ", ".join(f"{key} {plain(item)}" for key, item in named.items()))
+    return plain(value)
+
+
+def plain(value: Any) -> Any:
+    """A value that fits into one cell of a table: lists as text, "100,100"."""
+    return json.dumps(value, separators=(",", ":")).strip("[]") if isinstance(value, (list, tuple, dict)) else value
+
+
+def _short(axis: str) -> str:
+    """The name of an axis without its table: "training.lr" is the column "lr", "task.name" the column "task"."""
+    return "task" if axis == "task.name" else axis.rpartition(".")[2]
+
+
+def _check_different(runs: list[PlannedRun]) -> None:
+    first: dict[str, PlannedRun] = {}
+    for run in runs:
+        if run.id in first:
+            both = " and ".join(str(which.labels) for which in (first[run.id], run))
+            must_have("runs that differ", f"the same one twice: {both}")
+        first[run.id] = run
+
+
+def _meant(near: list[str]) -> list[str]:
+    return [f"Did you mean {near[0]!r}?"] if near else []

@@ -1,0 +1,336 @@
+"""Run a sweep: every run in a directory of its own, finished runs never again, and the tables of them all.
+
+Workers (gnode.training.workers) do the runs. On this machine they write straight into the sweep's directory,
+checkpoints included, so that little is lost when anything dies. Through Ray each run happens in a folder of its worker
+and comes back as files, which the caller puts in place once, in one step. The files are the same, byte for byte, but
+for the seconds in them.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import tomli_w
+
+from gnode.errors import Diverged, GnodeError, InvalidInput, must_have
+from gnode.files import write_atomically
+from gnode.training.directory import CONFIG, SUMMARY, RunDirectory
+from gnode.training.experiment import assemble, train_experiment
+from gnode.training.grid import Plan, PlannedRun, cost, plain
+from gnode.training.loop import Record
+from gnode.training.progress import Silent, SweepWatcher
+from gnode.training.train import Interrupted
+from gnode.training.workers import run_jobs
+
+SWEEP, RUNS, RESULTS, EPOCHS, FAILED = "sweep.toml", "runs", "results.parquet", "epochs.parquet", "failed.json"
+RUNGS, KEPT = (1 / 9, 1 / 3), 1 / 3  # successive halving: after so much of its epochs, so many of a group go on
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The directory of a sweep and what it is to hold."""
+
+    path: Path
+    plan: Plan
+
+    def folder(self, run: PlannedRun) -> Path:
+        return self.path / RUNS / run.id
+
+    def state(self, run: PlannedRun) -> str:
+        """done, failed, or waiting: not begun or not finished."""
+        folder = self.folder(run)
+        return "done" if (folder / SUMMARY).is_file() else "failed" if (folder / FAILED).is_file() else "waiting"
+
+    def records(self, run: PlannedRun) -> list[dict[str, float]]:
+        """The finished epochs of a run, with the seconds of each."""
+        return RunDirectory(self.folder(run)).metrics()
+
+
+def run_sweep(
+    plan: Plan,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    on: str = "local",
+    address: str | None = None,
+    workers: int | None = None,
+    watcher: SweepWatcher | None = None,
+) -> pd.DataFrame:
+    """Do all runs of a sweep that are not done yet, and write results.parquet and epochs.parquet.
+
+    Args:
+        plan: from gnode.training.grid.read_plan.
+        out: the sweep's directory: new or empty, or with `resume` that of the same sweep.
+        resume: go on: finished runs stay as they are, begun ones continue from their checkpoints.
+        on, address, workers: where it runs (gnode.training.workers.run_jobs).
+        watcher: is told of every finished run.
+
+    Returns:
+        one row a run, as in results.parquet (gnode.results.load).
+
+    Raises:
+        InvalidInput: the directory holds other files, or another sweep; nothing is overwritten.
+        GnodeError: no Ray answers at the address.
+    """
+    sweep = _open(plan, Path(out), resume)
+    lost: dict[str, str] = {}  # why a run whose worker kept dying is missing; another --resume tries it again
+    watcher = watcher or SweepWatcher()
+    with _alone(sweep.path), watcher:
+        watcher.start(
+            [(run.id, cost(run.config)) for run in plan.runs if sweep.state(run) == "waiting"], len(plan.runs)
+        )
+        try:
+            for rung in (*RUNGS, None) if plan.halving else (None,):
+                hopeless = _stopped(sweep)
+                waiting = [run for run in plan.runs if sweep.state(run) == "waiting" and run.id not in hopeless]
+                watcher.skip(hopeless)
+                jobs = [job for run in waiting if (job := _job(sweep, run, rung)) is not None]
+                for run, error in _train(sweep, jobs, on, address, workers):
+                    if isinstance(error, Exception):
+                        lost[run.id] = " ".join(str(error).split())
+                    if rung is None or run.id in lost or sweep.state(run) != "waiting":
+                        losses = [record["val_loss"] for record in sweep.records(run)]
+                        watcher.done(run.id, str(run.labels), min(losses, default=None), sweep.state(run))
+        except KeyboardInterrupt:
+            _write_tables(sweep, lost)
+            raise Interrupted("Interrupted. Go on with the same command and --resume.") from None
+        return _write_tables(sweep, lost)
+
+
+def _open(plan: Plan, path: Path, resume: bool) -> Sweep:
+    tables = tomllib.loads(tomli_w.dumps(plan.tables))
+    if (path / SWEEP).is_file():
+        if not resume:
+            must_have("an empty or new directory", f"{path}, which holds a sweep", "Resume it with --resume.")
+        try:
+            theirs = tomllib.loads((path / SWEEP).read_text())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"Must have a readable {path / SWEEP}, instead got: {error}.") from error
+        theirs.pop("gnode", None)
+        if different := sorted(name for name in {*theirs, *tables} if theirs.get(name) != tables.get(name)):
+            must_have(
+                f"the sweep that {path} was started with",
+                f"another {' and '.join(f'[{name}]' for name in different)}",
+                "Choose another directory.",
+            )
+        return Sweep(path, plan)
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        must_have("an empty or new directory for the sweep", f"{path}, which holds other files", "Choose another.")
+    try:
+        (path / RUNS).mkdir(parents=True)
+    except OSError as error:
+        raise GnodeError(f"Could not make the directory {path}: {error.strerror}.") from error
+    write_atomically(path / SWEEP, tomli_w.dumps({"gnode": version("gnode"), **plan.tables}).encode())
+    return Sweep(path, plan)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Nobody else works on this sweep meanwhile (where the system can tell)."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with (path / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            must_have(f"nobody else at work on {path}", "another gnode sweep that runs there")
+        yield
+
+
+# -- one run, in a worker --
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run for a worker.
+
+    Attributes:
+        id: of the run.
+        config: its tables task, model and training.
+        until: the epoch after which it pauses; None to finish.
+    """
+
+    id: str
+    config: dict[str, Any]
+    until: int | None
+
+
+class PauseAfter(Silent):
+    """Interrupts a run after an epoch, as Ctrl-C would: it leaves a checkpoint."""
+
+    def __init__(self, last: int | None) -> None:
+        self._last = last
+
+    def epoch(self, record: Record) -> None:
+        if record.epoch == self._last:
+            raise KeyboardInterrupt
+
+
+def train_in_place(runs: Path, job: Job) -> None:
+    """Train a run into runs/<id>, from its checkpoint if there is one. Divergence is written down there."""
+    folder = runs / job.id
+    if folder.is_dir() and not (folder / CONFIG).is_file():
+        shutil.rmtree(folder)  # it was killed between its first two steps
+    try:
+        train_experiment(assemble(job.config, {}), out=folder, resume=True, watcher=PauseAfter(job.until))
+    except Interrupted:
+        pass
+    except Diverged as error:
+        write_atomically(folder / FAILED, (json.dumps({"why": str(error)}, indent=2) + "\n").encode())
+
+
+def train_elsewhere(job: tuple[Job, dict[str, bytes]]) -> dict[str, bytes]:
+    """Train a run in a temporary folder that starts with these files, and return its files."""
+    with tempfile.TemporaryDirectory() as folder:
+        run, given = job
+        _unpack(Path(folder) / run.id, given)
+        train_in_place(Path(folder), run)
+        return _pack(Path(folder) / run.id)
+
+
+def _pack(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def _unpack(folder: Path, content: dict[str, bytes]) -> None:
+    for name, data in content.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+
+def _put(folder: Path, content: dict[str, bytes]) -> None:
+    """Put a run's files in place in one step; what was there before is replaced."""
+    fresh = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(fresh, ignore_errors=True)
+    _unpack(fresh, content)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(fresh, folder)
+
+
+# -- all of them, from the caller --
+
+
+def _job(sweep: Sweep, run: PlannedRun, rung: float | None) -> Job | None:
+    """What is left to do of a run up to a rung; None where it is there already."""
+    if rung is None:
+        return Job(run.id, run.config, None)
+    until = _epoch_of(run, rung)
+    return None if len(sweep.records(run)) >= until else Job(run.id, run.config, until)
+
+
+def _train(
+    sweep: Sweep, jobs: list[Job], on: str, address: str | None, workers: int | None
+) -> Iterator[tuple[PlannedRun, Any]]:
+    """Have the jobs done, the longest first, and yield each run with what went wrong (an Exception) or None."""
+    runs = {run.id: run for run in sweep.plan.runs}
+    jobs = sorted(jobs, key=lambda job: -cost(job.config))
+    if on == "local":
+        for index, error in run_jobs(
+            partial(train_in_place, sweep.path / RUNS), jobs, workers=workers, address=address
+        ):
+            yield runs[jobs[index].id], error
+        return
+    packed = [(job, _pack(sweep.folder(runs[job.id]))) for job in jobs]
+    for index, content in run_jobs(train_elsewhere, packed, workers=workers, on=on, address=address):
+        run = runs[jobs[index].id]
+        if not isinstance(content, Exception):
+            _put(sweep.folder(run), content)
+        yield run, content
+
+
+# -- successive halving (Jamieson and Talwalkar 2016, arXiv 1502.07943) --
+
+
+def _epoch_of(run: PlannedRun, rung: float) -> int:
+    return max(1, round(rung * run.config["training"]["epochs"]))
+
+
+def _stopped(sweep: Sweep) -> dict[str, str]:
+    """The runs that are stopped early and why, as far as all of their group have come.
+
+    A group are the runs that differ only on the axes that the sweep selects over. At every rung the third of them with
+    the lowest validation loss so far goes on. Only the runs' records decide, so a resumed sweep decides the same.
+    """
+    stopped: dict[str, str] = {}
+    if not sweep.plan.halving:
+        return stopped
+    groups: dict[tuple, list[PlannedRun]] = {}
+    for run in sweep.plan.runs:
+        key = tuple(value for axis, value in run.labels.items() if axis not in sweep.plan.select)
+        groups.setdefault(key, []).append(run)
+    for group in groups.values():
+        alive = [run for run in group if sweep.state(run) != "failed"]
+        for rung in RUNGS:
+            best = {}
+            for run in alive:
+                losses = [record["val_loss"] for record in sweep.records(run)][: _epoch_of(run, rung)]
+                if len(losses) == _epoch_of(run, rung):
+                    best[run.id] = min(losses)
+            if len(best) < len(alive):
+                break  # some have not come that far
+            alive.sort(key=lambda run: best[run.id])
+            going_on = max(1, round(len(alive) * KEPT))
+            for place, run in enumerate(alive[going_on:], going_on + 1):
+                stopped[run.id] = f"halving: {place} of {len(alive)} after {_epoch_of(run, rung)} epochs"
+            alive = alive[:going_on]
+    return stopped
+
+
+# -- tables --
+
+
+def _write_tables(sweep: Sweep, lost: dict[str, str]) -> pd.DataFrame:
+    stopped = _stopped(sweep)
+    results = pd.DataFrame([_row(sweep, run, stopped, lost) for run in sweep.plan.runs])
+    # Kept in the file: what the tables are to be read by.
+    results.attrs = {"axes": sweep.plan.axes, "select": sweep.plan.select, "compare": sweep.plan.compare}
+    epochs = [{"run": run.id, **record} for run in sweep.plan.runs for record in sweep.records(run)]
+    columns = ["run", "epoch", "train_loss", "val_loss", "best_epoch", "lr", "seconds"]
+    for name, frame in ((RESULTS, results), (EPOCHS, pd.DataFrame(epochs, columns=columns))):
+        write_atomically(sweep.path / name, frame.to_parquet(index=False))
+    return results
+
+
+def _row(sweep: Sweep, run: PlannedRun, stopped: dict[str, str], lost: dict[str, str]) -> dict[str, Any]:
+    state, why = sweep.state(run), ""
+    if state == "failed":
+        why = json.loads((sweep.folder(run) / FAILED).read_text())["why"]
+    elif state == "waiting" and run.id in stopped:
+        state, why = "stopped", stopped[run.id]
+    elif state == "waiting" and run.id in lost:
+        state, why = "failed", lost[run.id]
+    row = {"run": run.id, "state": state, "why": why, **run.labels, **_columns(run.config)}
+    records = sweep.records(run)
+    best = min(records, key=lambda record: record["val_loss"], default={})
+    outcome = {
+        "best_epoch": best.get("epoch"),
+        "epochs_run": len(records),
+        "train_loss": best.get("train_loss"),
+        "val_loss": best.get("val_loss"),
+        "test_loss": None,
+        "parameters": None,
+        "seconds": sum(record.get("seconds", 0.0) for record in records),
+    }
+    if state == "done":
+        outcome |= {key: value for key, value in RunDirectory(sweep.folder(run)).summary().items() if key in outcome}
+    return row | outcome
+
+
+def _columns(config: dict[str, Any]) -> dict[str, Any]:
+    """A run's configuration in one row; the task's name is the column "task"."""
+    task = {("task" if key == "name" else key): value for key, value in config["task"].items()}
+    model = {("model_seed" if key == "seed" else key): value for key, value in config["model"].items()}
+    return {key: plain(value) for key, value in {**task, **model, **config["training"]}.items()}
