@@ -102,7 +102,7 @@ def trials(content: Content) -> Figure:
         domain = [round(max(top - height, 0), 4), round(top, 4)]
         rows[f"yaxis{channel + 1 if channel else ''}"] = _axis(f"channel {channel + 1}", domain=domain)
     xaxis = _axis("time (s)", anchor=f"y{channels if channels > 1 else ''}")
-    return _figure(traces, height=170 + 120 * channels, xaxis=xaxis, **rows, updatemenus=[_buttons(steps)])
+    return _figure(traces, height=max(330, 170 + 120 * channels), xaxis=xaxis, **rows, updatemenus=[_buttons(steps)])
 
 
 def flow(content: Content) -> Figure:
