@@ -206,7 +206,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Directory of the run: new or empty.")] = Path("runs/demo"),
     as_json: Json = False,
 ) -> None:
-    """Train a 2-D gnODE to remember an angle, analyse it, and write report.html."""
+    """Train a 2-D gnODE to remember an angle, and write report.html."""
     with _machine(), _quiet_stdout(as_json):
         from gnode.report import report as make_report
         from gnode.report.evaluate import evaluate as evaluate_run
@@ -214,7 +214,9 @@ def demo(
         from gnode.training.progress import watcher
 
         typer.echo("A two-dimensional gated neural ODE learns to remember an angle (the ring task).", err=True)
-        experiment = experiment_from("ring", {})
+        experiment = experiment_from(
+            "ring", {"snapshot_every": 10}
+        )  # so that the report has a film of the ring's birth
         run = train_experiment(experiment, out=_fresh(out), resume=False, watcher=watcher())
         assert run.path is not None
         memory = {bins: evaluate_run(run.path, trials=100, seed=12345, silence=bins) for bins in (100, 1000)}
@@ -234,6 +236,7 @@ def demo(
         f"Of 360 angles never trained on it keeps {memory[100]['distinct']} apart after 100 silent bins (1 s) and "
         f"{memory[1000]['distinct']} after 1000.",
         f"Open {page.resolve()}",
+        f"What kind of attractor it is, and more: gnode analyse {run.path}, then gnode report {run.path}",
     )
 
 

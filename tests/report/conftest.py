@@ -40,6 +40,11 @@ def tiny(out: Path, task="ring", *, model="gnode", size=2, epochs=6, watcher=Non
 
 
 @pytest.fixture(scope="session")
+def make_run():
+    return tiny
+
+
+@pytest.fixture(scope="session")
 def plane_run(tmp_path_factory) -> Path:
     """N = 2 on the ring, with snapshots."""
     return tiny(tmp_path_factory.mktemp("runs") / "plane")

@@ -9,7 +9,7 @@ import pytest
 
 from gnode import analysis
 from gnode.errors import InvalidInput
-from gnode.report import figures, report
+from gnode.report import analyse, figures, report
 from gnode.report.content import content_of
 from gnode.report.stored import read_stored, split, write_stored
 
@@ -59,6 +59,12 @@ def test_a_damaged_analysis_is_refused_with_advice(stored):
         report([folder])
 
 
+def test_a_stopped_run_is_not_analysed_and_stays_as_it_is(stopped_run):
+    with pytest.raises(InvalidInput, match="--resume"):
+        analyse(stopped_run)
+    assert not (stopped_run / "analysis.npz").exists()
+
+
 def test_figures_are_readable(plane_run, tmp_path):
     paths = figures(plane_run, tmp_path / "new" / "figures")
     names = {"losses", "trials", "flow", "trajectories", "survivors", "memory"}
@@ -94,6 +100,7 @@ def test_a_report_that_cannot_be_made_says_why_and_writes_nothing(plane_run, tmp
         (folder / "config.toml").unlink()
     elif damage == "no model":
         (folder / "model.safetensors").unlink()
+        (folder / "checkpoint" / "state.safetensors").unlink()
     elif damage == "broken model":
         whole = (folder / "model.safetensors").read_bytes()
         (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
@@ -105,7 +112,7 @@ def test_a_report_that_cannot_be_made_says_why_and_writes_nothing(plane_run, tmp
 
 
 def test_a_name_from_a_folder_cannot_break_the_page(plane_run, tmp_path):
-    folder = tmp_path / "<script>alert(1)<"
+    folder = tmp_path / "<script>alert(1)<"  # a folder's name cannot hold a slash
     shutil.copytree(plane_run, folder)
     page = report([folder]).read_text()
     assert "<script>alert(1)" not in page

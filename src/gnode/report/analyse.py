@@ -42,6 +42,7 @@ def analyse(directory: str | Path) -> Path:
         InvalidInput: the directory holds no finished run.
         Diverged: the network leaves the finite numbers.
     """
+    RunDirectory.open(directory).summary()  # of a finished run: what is stored must belong to its last word
     content = dataclasses.replace(content_of(directory), stored=None)
     model, silent = content.model, content.silent
     fixed = analysis.fixed_points(

@@ -5,17 +5,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gnode import analysis, tasks
-from gnode.analysis.memory import read
 from gnode.errors import InvalidInput
-from gnode.models import Model, load_model
+from gnode.models import Model, load_model, make, trainable
 from gnode.report.evaluate import VALUES, task_of
 from gnode.report.stored import Stored, read_stored
 from gnode.training import RunDirectory
+from gnode.training.loop import begin
 
 FILM_SILENCE = 100  # silent bins after which the film of the attractor's birth looks
 GRID = 41  # points a side of the flow field
@@ -123,7 +124,7 @@ class Content:
         trials = self.task.sample(_EXAMPLES, seed=_SEED)
         states = states_of(self.model, trials.inputs, trials.targets)
         times = self.bin_seconds * np.arange(1, trials.inputs.shape[1] + 1)
-        return Examples(times, trials.inputs, trials.targets, read(self.model, states), states)
+        return Examples(times, trials.inputs, trials.targets, readouts_of(self.model, states), states)
 
     @cached_property
     def memory(self) -> analysis.Memory | None:
@@ -247,10 +248,13 @@ class Recalling:
 
     def __init__(self, model: Model, task: tasks.Task) -> None:
         self.model = model
-        self.map_at, self.field_at, self.readout = model.map_at, model.field_at, model.readout
+        self.map_at, self.field_at = model.map_at, model.field_at
         self.field, self.integrator, self.config = model.field, model.integrator, model.config
         assert task.manifold is not None
         self._first = task.recall(task.manifold.sample(1, seed=0), silence=0).targets[:, 0]
+
+    def readout(self, states: np.ndarray) -> jax.Array:
+        return self.model.readout(jnp.asarray(states))
 
     def states(self, inputs: np.ndarray) -> np.ndarray:
         return states_of(self.model, inputs, np.repeat(self._first, len(inputs), axis=0)[:, None])
@@ -271,6 +275,12 @@ def readout_axes(ideal: np.ndarray) -> Projection:
     return Projection(ideal.mean(axis=0), axes, [f"main axis {at}" for at in (1, 2, 3)], None)
 
 
+def readouts_of(model: Model, states: np.ndarray) -> np.ndarray:
+    """What the model says at states (..., N), (..., D_out), in float64."""
+    with jax.enable_x64(True):
+        return np.asarray(model.readout(jnp.asarray(states)), float)
+
+
 def content_of(path: str | Path) -> Content:
     """The content of a run directory.
 
@@ -280,7 +290,7 @@ def content_of(path: str | Path) -> Content:
     directory = RunDirectory.open(path)
     config = directory.config()
     known = config.get("task", {}).get("name") in tasks.TASKS
-    model = load_model(directory.path)
+    model = _best_so_far(directory)
     return Content(
         path=directory.path,
         name=directory.path.resolve().name,
@@ -306,7 +316,7 @@ def film_of(directory: RunDirectory, task: tasks.Task, metrics: list[dict[str, f
         model = load_model(path)
         state = states_of(model, trials.inputs, trials.targets)[:, -1]
         survivors.append(state)
-        readouts.append(read(model, state))
+        readouts.append(readouts_of(model, state))
     return Film(
         epochs=np.array([epoch for epoch, _ in snapshots]),
         losses=np.array([losses.get(epoch, np.nan) for epoch, _ in snapshots]),
@@ -326,6 +336,16 @@ def _projection(states: np.ndarray, dimensions: int) -> Projection:
     axes = axes[:dimensions] * np.sign(axes[:dimensions, np.abs(axes[:dimensions]).argmax(axis=1)].diagonal())[:, None]
     labels = [f"PC {number} ({share:.0%})" for number, share in enumerate(explained, start=1)]
     return Projection(middle, axes, labels, explained)
+
+
+def _best_so_far(directory: RunDirectory) -> Model:
+    """The model file, or, of a run that was stopped, the best parameters in its checkpoint."""
+    finished = (directory.path / "model.safetensors").is_file()
+    if finished or not (directory.path / "checkpoint" / "state.safetensors").is_file():
+        return load_model(directory.path)
+    model = make(**directory.config()["model"])
+    _, frozen = eqx.partition(model, trainable(model))
+    return eqx.combine(directory.read_checkpoint(begin(model)).best_parameters, frozen)
 
 
 def _summary(directory: RunDirectory) -> dict[str, Any]:

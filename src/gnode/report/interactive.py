@@ -102,7 +102,7 @@ def trials(content: Content) -> Figure:
         domain = [round(max(top - height, 0), 4), round(top, 4)]
         rows[f"yaxis{channel + 1 if channel else ''}"] = _axis(f"channel {channel + 1}", domain=domain)
     xaxis = _axis("time (s)", anchor=f"y{channels if channels > 1 else ''}")
-    return _figure(traces, height=170 + 120 * channels, xaxis=xaxis, **rows, updatemenus=[_buttons(steps)])
+    return _figure(traces, height=max(330, 170 + 120 * channels), xaxis=xaxis, **rows, updatemenus=[_buttons(steps)])
 
 
 def flow(content: Content) -> Figure:
@@ -150,6 +150,13 @@ def trajectories(content: Content) -> Figure:
     assert content.traces is not None
     values, states = content.traces
     colours = style.value_colours(values)
+    if content.model.config.state_size == 1:
+        times = numbers(content.bin_seconds * np.arange(states.shape[1]))
+        lines = [
+            _line(times, numbers(of_value[:, 0]), line={"color": colour, "width": 1.6}, showlegend=False)
+            for of_value, colour in zip(states, colours, strict=True)
+        ]
+        return _figure(lines, xaxis=_axis("time (s)"), yaxis=_axis(content.plane.labels[0]))
     deep = content.model.config.state_size > 2
     projection = content.space if deep else content.plane
     traces = []
@@ -160,8 +167,7 @@ def trajectories(content: Content) -> Figure:
         traces.append(_scatter(path[-1:], label, end, legend=False))
     if deep:
         return _in_space(projection, traces)
-    background = [_speed(content.flow, faint=True)] if len(projection.labels) == 2 else []
-    return _in_plane(projection, content, background + traces)
+    return _in_plane(projection, content, [_speed(content.flow, faint=True), *traces])
 
 
 def survivors_readout(content: Content) -> Figure:
@@ -458,10 +464,16 @@ def _axis(title: str, **more: Any) -> dict[str, Any]:
 
 
 def _log_axis(title: str, curves: list[list[float | None]]) -> dict[str, Any]:
-    """Ticks at powers of ten, and at 2 and 5 times them where the curves span little."""
-    positive = [value for curve in curves for value in curve if value is not None and value > 0]
-    wide = bool(positive) and max(positive) > 100 * min(positive)
-    return _axis(title, type="log", exponentformat="power", dtick=1 if wide else "D2")
+    """Ticks at a handful of powers of ten, and at 2 and 5 times them where the curves span little."""
+    positive = [value for curve in curves for value in curve if value is not None and value > 0] or [1.0]
+    low, high = int(np.floor(np.log10(min(positive)))), int(np.ceil(np.log10(max(positive))))
+    every = max(1, round((high - low) / 7))
+    ticks = [
+        times * 10.0**power for power in range(low, high + 1, every) for times in ((1, 2, 5) if every == 1 else (1,))
+    ]
+    if high - low > 3:
+        ticks = [tick for tick in ticks if np.isclose(np.log10(tick) % 1, 0) or np.isclose(np.log10(tick) % 1, 1)]
+    return _axis(title, type="log", tickvals=ticks, ticktext=[style.number(tick) for tick in ticks])
 
 
 def _figure(traces: list[Trace], height: int = 380, **layout: Any) -> Figure:
@@ -576,11 +588,8 @@ def _both(found: Any, at: int) -> str:
 def _in_plane(projection: Projection, content: Content, traces: list[Trace]) -> Figure:
     low, high = content.bounds
     xaxis = _axis(projection.labels[0], range=[float(low[0]), float(high[0])], showgrid=False, constrain="domain")
-    if len(projection.labels) == 1:
-        yaxis = _axis("", range=[-1, 1], showticklabels=False)
-    else:
-        yaxis = _axis(projection.labels[1], range=[float(low[1]), float(high[1])], showgrid=False, constrain="domain")
-        yaxis |= {"scaleanchor": "x"}
+    yaxis = _axis(projection.labels[1], range=[float(low[1]), float(high[1])], showgrid=False, constrain="domain")
+    yaxis |= {"scaleanchor": "x"}
     return _figure(traces, height=560, xaxis=xaxis, yaxis=yaxis, meta={"beyondWidth": 40})
 
 
@@ -639,10 +648,12 @@ def _with_slider(base: list[Trace], layers: list[tuple[int, Trace]], projection:
     else:
         low, high = (-np.full(2, extent), np.full(2, extent)) if np.isscalar(extent) else extent
         layout["xaxis"] = _axis(projection.labels[0], range=[float(low[0]), float(high[0])], constrain="domain")
-        last = len(projection.labels) - 1
-        layout["yaxis"] = _axis(projection.labels[1] if last else "", range=[float(low[last]), float(high[last])])
-        layout["yaxis"] |= {"scaleanchor": "x", "constrain": "domain"}
-    figure = _figure(traces, height=600, meta={"beyondWidth": 120}, **layout)
+        if len(projection.labels) == 2:
+            layout["yaxis"] = _axis(projection.labels[1], range=[float(low[1]), float(high[1])], constrain="domain")
+            layout["yaxis"] |= {"scaleanchor": "x"}
+        else:
+            layout["yaxis"] = _axis("", range=[-1, 1], showticklabels=False, showgrid=False)
+    figure = _figure(traces, height=260 if len(projection.labels) == 1 else 600, meta={"beyondWidth": 120}, **layout)
     figure["layout"]["legend"] = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}}
     figure["layout"]["margin"]["t"] = 34
     return figure
@@ -684,7 +695,7 @@ def _colourbar(title: str, low: float, high: float) -> dict[str, Any]:
     return {
         "title": {"text": title, "side": "right", "font": {"size": 12}},
         "tickvals": ticks,
-        "ticktext": [f"{10**tick:.2g}" for tick in ticks],
+        "ticktext": [style.number(10.0**tick) for tick in ticks],
         "thickness": 10,
         "len": 0.8,
         "outlinewidth": 0,
