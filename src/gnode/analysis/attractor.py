@@ -1,5 +1,6 @@
 """What kind of attractor states settle on, how it drifts, and how much of a task it covers."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -248,7 +249,10 @@ def _name(states: np.ndarray, shape: Topology, dimensions: list[float]) -> str:
         return names[0]
     if len(set(names)) == 1 and names[0] in _PLURALS:
         return f"{number} {_PLURALS[names[0]]}"
-    return f"{number} pieces: {', '.join(names)}"
+    parts = [
+        f"{count} {_PLURALS.get(name, name) if count > 1 else name}" for name, count in Counter(names).most_common()
+    ]
+    return f"{number} pieces: {', '.join(parts)}"
 
 
 _PLURALS = {
