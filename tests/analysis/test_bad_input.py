@@ -18,6 +18,7 @@ EVERYTHING = {
     "basins": lambda f: analysis.basins(f, np.zeros((1, 3)), starts=STARTS),
     "attractor": lambda f: analysis.attractor(f, states=STARTS),
     "separatrices": lambda f: analysis.separatrices(f, np.zeros(3)),
+    "nullclines": lambda f: analysis.nullclines(f, ([-1.0, -1.0], [1.0, 1.0]), resolution=11),
 }
 
 
@@ -31,13 +32,16 @@ def mixing(h):
 
 BROKEN = {
     "no callable": (3, "callable"),
-    "wrong shape": (lambda h: h[:, :2], r"maps states of shape \(4, 3\) to the same shape, instead got shape \(4, 2\)"),
+    "wrong shape": (
+        lambda h: h[:, :1],
+        r"maps states of shape \(4, \d\) to the same shape, instead got shape \(4, 1\)",
+    ),
     "transposed": (lambda h: h.T, "to the same shape"),
     "one number": (lambda h: 0.0 * h.sum(), "to the same shape"),
     "integers": (lambda h: np.ones(h.shape, int), "floating-point numbers, instead got int64"),
     "not deterministic": (noisy, "deterministic callable"),
     "rows mixed": (mixing, "rows do not influence each other"),
-    "refuses": (lambda h: h @ np.ones((7, 7)), r"takes an array of shape \(batch, N\) = \(4, 3\)"),
+    "refuses": (lambda h: h @ np.ones((7, 7)), r"takes an array of shape \(batch, N\) = \(4, \d\)"),
 }
 
 
@@ -49,9 +53,68 @@ def test_broken_callables_are_named(tool, broken):
         EVERYTHING[tool](f)
 
 
-def test_nowhere_finite():
-    with pytest.raises(Diverged, match="NaN or infinity at all 20 starts"):
-        analysis.fixed_points(lambda h: h * np.nan, starts=STARTS)
+@pytest.mark.parametrize("module", [np, jnp])
+@pytest.mark.parametrize("tool", [name for name in EVERYTHING if name != "basins"])
+def test_nowhere_finite(tool, module):
+    with pytest.raises(Diverged, match="finite"):
+        EVERYTHING[tool](lambda h: module.asarray(h) * module.nan)
+
+
+def test_basins_of_what_is_nowhere_finite():
+    found = EVERYTHING["basins"](lambda h: h * np.nan)
+    assert (found.labels == -2).all()
+    assert found.undecided == 0.0
+
+
+@pytest.mark.parametrize("module", [np, jnp])
+def test_states_where_the_callable_is_not_finite_have_no_drift(module):
+    """-h, but NaN for coordinates below 0: a drift of NaN must not come out in silence."""
+    with pytest.raises(Diverged, match="not finite at some of the states"):
+        analysis.attractor(lambda h: module.where(h > 0, -h, module.nan), states=STARTS)
+
+
+def test_a_map_that_annihilates_has_a_very_negative_exponent():
+    for module in (np, jnp):
+        found = analysis.lyapunov_exponents(
+            lambda h, module=module: module.asarray(h) * module.asarray([0.5, 0.0]),
+            [1.0, 1.0],
+            kind="map",
+            duration=300,
+        )
+        assert found.exponents[0] == pytest.approx(np.log(0.5))
+        assert found.exponents[1] < -600
+
+
+def test_few_states_have_no_shape():
+    for states, kind in (
+        (STARTS[:1], "discrete, 1 point"),
+        (STARTS[:3], "undecided, 3 states"),
+        (np.repeat(STARTS[:2], 2, axis=0), "discrete, 2 points"),
+    ):
+        assert analysis.attractor(lambda h: h, states=states).kind == kind
+
+
+def test_one_unit():
+    """States of a single unit are an interval, or points; nothing needs a plane."""
+    spread, pair = np.linspace(-1, 1, 50)[:, None], np.repeat([[-1.0], [1.0]], 20, axis=0)
+    assert analysis.attractor(lambda h: h, states=spread).kind == "interval"
+    assert analysis.attractor(lambda h: h, states=pair).kind == "discrete, 2 points"
+    wells = analysis.attractor(lambda h: h + 0.2 * (h - h**3), states=spread, silence=300)
+    assert wells.kind in ("discrete, 2 points", "discrete, 3 points")  # the start at 0 may stay there
+
+
+def test_time_is_bounded_on_request():
+    """Eight hundred starts of three hundred units would take minutes; what is not done is counted, not given away."""
+    weights = jnp.asarray(np.random.default_rng(0).normal(size=(300, 300)) * 1.5 / np.sqrt(300))
+    starts = np.random.default_rng(1).normal(size=(800, 300))
+    for search in (analysis.fixed_points, analysis.slow_points):
+        began = time.perf_counter()
+        found = search(lambda h: -h + jnp.tanh(h @ weights), starts=starts, seconds=0.5)
+        assert time.perf_counter() - began < 20
+        assert found.unfinished > 0
+        assert found.counts.sum() + found.unfinished + found.failed <= 800
+    with pytest.raises(InvalidInput, match="seconds above 0"):
+        analysis.fixed_points(lambda h: -h, starts=[[1.0]], seconds=0)
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")

@@ -120,6 +120,43 @@ def test_silences_do_not_depend_on_the_others():
     assert np.allclose(many.states[-1], one.states[0], atol=1e-12)
 
 
+def half_escapes(h):
+    """Values with a positive first coordinate double at every step; the others stay."""
+    return jnp.asarray(h) * jnp.where(h[..., :1] > 0, 2.0, 1.0)
+
+
+def test_what_escapes_is_lost_and_the_rest_is_looked_at():
+    task = tasks.make("square")
+    values = task.manifold.sample(360, 0)
+    escaping = values[:, 0] > 0
+    memory = analysis.memory(Recorder(half_escapes), task, values, [0, 5000])
+    assert not memory.escaped[0].any()
+    assert np.array_equal(memory.escaped[1], escaping)
+    assert np.isfinite(memory.states).all()
+    assert memory.rms_error[0] < 1e-6
+    assert memory.rms_error[1] == np.inf
+    assert memory.distinct[1] <= (~escaping).sum()
+    found = analysis.attractor(Recorder(half_escapes), task, silence=5000)
+    assert found.escaped == 360 - len(found.states) == len(found.memory.escaped[0]) - len(found.labels)
+    assert found.kind == "sheet"
+    assert (found.states[:, 0] <= 0).all()
+    assert found.coverage < 0.7
+    plain = analysis.attractor(half_escapes, states=values, silence=5000)
+    assert plain.escaped == escaping.sum()
+    assert plain.kind == "sheet"
+
+
+def test_another_silence_from_the_same_memory():
+    task = tasks.make("ring")
+    soon = analysis.attractor(Recorder(to_five_angles), task, silence=2)
+    again = analysis.attractor(Recorder(to_five_angles), task, silence=1000)
+    cheap = analysis.attractor(Recorder(to_five_angles), task, silence=1000, memory=soon.memory)
+    assert (cheap.kind, cheap.half_life, cheap.drift) == (again.kind, again.half_life, again.drift)
+    assert np.array_equal(cheap.states, again.states)
+    with pytest.raises(InvalidInput, match="one of the silences of this memory"):
+        analysis.attractor(Recorder(to_five_angles), task, silence=7, memory=soon.memory)
+
+
 def test_errors():
     with pytest.raises(InvalidInput, match="remembers values"):
         analysis.memory(Recorder(keep), tasks.make("copy"))
@@ -127,9 +164,9 @@ def test_errors():
         analysis.memory(Recorder(keep), tasks.make("ring"), silences=[5, 5])
     with pytest.raises(InvalidInput, match="whole numbers"):
         analysis.memory(Recorder(keep), tasks.make("ring"), silences=[0.5])
-    with pytest.raises(Diverged, match="not finite after 10000 silent bins"):
+    with pytest.raises(Diverged, match="Every state has escaped after 10000 silent bins"):
         analysis.memory(Recorder(lambda h: 2.0 * h), tasks.make("ring"), silences=[0, 10, 10000])
     with pytest.raises(InvalidInput, match=r"attractor\(model, task\) or attractor\(f, states"):
         analysis.attractor(Recorder(keep))
-    with pytest.raises(Diverged, match="states are not finite"):
+    with pytest.raises(Diverged, match="Every state has escaped"):
         analysis.attractor(lambda h: 2.0 * h, states=[[1.0, 1.0]], silence=5000)

@@ -1,5 +1,6 @@
 """What kind of attractor states settle on, how it drifts, and how much of a task it covers."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,8 +10,9 @@ from scipy.spatial import ConvexHull, QhullError, cKDTree
 from gnode.analysis.dimension import levina_bickel, local_pca, two_nn
 from gnode.analysis.dynamics import Dynamics, Function, checked_states, dynamics_of
 from gnode.analysis.fixed_points import checked_kind
-from gnode.analysis.integration import advancing
-from gnode.analysis.memory import SILENCES, Memory, memory
+from gnode.analysis.integration import advancing, escaped
+from gnode.analysis.memory import SILENCES, Memory
+from gnode.analysis.memory import memory as remembered
 from gnode.analysis.threads import one_thread
 from gnode.analysis.topology import Topology, radius, topology
 from gnode.errors import Diverged, must_have
@@ -19,6 +21,7 @@ _POINT_SIZE = 0.1  # a piece is a point where its radius is this share of the wa
 _COLLAPSED = 1e-2  # a lone piece is a point where its radius is this share of what it was before, or less
 _ROUND = 0.93  # isoperimetric quotient 4 pi area / perimeter^2 of an outline: 1 for a disk, 0.785 for a square
 _UNCLEAR = 0.25  # a dimension that is farther from a whole number than this decides nothing
+_FEW = 10  # fewer states than this have no shape
 _REACH = 0.05  # coverage looks this share of the ideal manifold's diameter far
 _SPECTRA = 100  # states at which the spectrum is taken
 
@@ -30,16 +33,17 @@ class Attractor:
     Attributes:
         kind: "discrete, 14 points", "interval", "ring", "sheet", "disk", "annulus", "torus", "sphere", "solid", ..., or
             several, such as "2 rings"; "undecided, of dimension 1.5" where parts of it are lines and parts sheets, as
-            while a sheet decays.
+            while a sheet decays; "undecided, 3 states" where fewer than 10 do not lie in points.
         evidence: the sentence that says why.
         dimension: of the attractor at the scale of a tenth of its points; 0 for separate points.
         dimensions: estimates by name: "local PCA", "TwoNN" and "Levina-Bickel" (gnode.analysis.dimension); NaN where
             there are too few distinct points.
         betti: (b0, b1) or, with N of at least 3, (b0, b1, b2): pieces, loops, voids (gnode.analysis.topology).
-        states: (n, N), after the silence.
+        states: (n, N), after the silence, without those that escaped.
         labels: (n,), the piece of each state; -1 for outliers.
         topology: the diagrams behind `betti`.
         silence: steps or bins of free running before the look.
+        escaped: how many states ran away on the way (gnode.analysis.integration.escaped).
         drifts: (n,), how fast each state moves: displacement per step of a map, speed of a flow, in units of the state.
         drift: their median.
         along, across: median rate of change (1 / step of a map, 1 / time of a flow) of the slowest modes, as many as
@@ -62,6 +66,7 @@ class Attractor:
     labels: np.ndarray = field(repr=False)
     topology: Topology = field(repr=False)
     silence: int
+    escaped: int
     drifts: np.ndarray = field(repr=False)
     drift: float
     along: float
@@ -87,6 +92,7 @@ def attractor(
     step: float | int | None = None,
     count: int = 360,
     seed: int = 0,
+    memory: Memory | None = None,
 ) -> Attractor:
     """The attractor of a model on its task, or of any callable from given states.
 
@@ -101,18 +107,30 @@ def attractor(
         kind: "map" or "flow", what the callable is.
         step: of the Runge-Kutta integration of a flow; by default a tenth of its shortest time constant.
         count, seed: how many values of the manifold, and what shifts them.
+        memory: of an earlier call with the same model, task, count and seed, which ran 10,000 bins: with it another of
+            its silences costs no more running.
 
     Raises:
         InvalidInput: neither or both of task and states, or what they need is wrong.
-        Diverged: a state is not finite after the silence.
+        Diverged: every state escapes during the silence, or the callable is not finite where they end.
+
+    Example:
+        >>> soon = attractor(model, task)  # doctest: +SKIP
+        >>> late = attractor(model, task, silence=10_000, memory=soon.memory)  # doctest: +SKIP
     """
     if (task is None) == (states is None):
         must_have("attractor(model, task) or attractor(f, states=...)", "both" if states is not None else "neither")
-    if task is not None:
-        return _of_model(source, task, 100 if silence is None else _checked_silence(silence), count, seed)
-    return _of_callable(
-        source, checked_states(states), checked_kind(kind), 0 if silence is None else _checked_silence(silence), step
-    )
+    if task is None:
+        length = 0 if silence is None else _checked_silence(silence)
+        return _of_callable(source, checked_states(states), checked_kind(kind), length, step)
+    if getattr(task, "manifold", None) is None:
+        must_have("a task that remembers values", getattr(task, "name", type(task).__name__))
+    silence = 100 if silence is None else _checked_silence(silence)
+    if memory is None:
+        memory = remembered(source, task, task.manifold.sample(count, seed), sorted({*SILENCES, silence}))
+    elif silence not in memory.silences:
+        must_have(f"one of the silences of this memory, {memory.silences.tolist()}", silence)
+    return _of_model(source, task, silence, count, seed, memory)
 
 
 def _of_callable(f: Function, before: np.ndarray, kind: str, silence: int, step: float | int | None) -> Attractor:
@@ -121,26 +139,26 @@ def _of_callable(f: Function, before: np.ndarray, kind: str, silence: int, step:
     if silence:
         advance, _ = advancing(f, kind, before, step)
         after = advance(before, silence)
-    if not np.isfinite(after).all():
-        raise Diverged(f"{int((~np.isfinite(after)).any(axis=1).sum())} states are not finite after {silence} steps.")
-    return Attractor(**_described(dynamics, kind, before, after, after), silence=silence)
+    gone = escaped(after, before)
+    if gone.all():
+        raise Diverged(f"Every state has escaped after {silence} steps.")
+    after = after[~gone]
+    return Attractor(**_described(dynamics, kind, before, after, after), silence=silence, escaped=int(gone.sum()))
 
 
-def _of_model(model: Any, task: Any, silence: int, count: int, seed: int) -> Attractor:
-    if getattr(task, "manifold", None) is None:
-        must_have("a task that remembers values", getattr(task, "name", type(task).__name__))
-    ideal = task.manifold.sample(count, seed)
-    kept = memory(model, task, ideal, sorted({*SILENCES, silence}))
+def _of_model(model: Any, task: Any, silence: int, count: int, seed: int, kept: Memory) -> Attractor:
     at = int(np.flatnonzero(kept.silences == silence)[0])
-    before, after, readouts = kept.states[0], kept.states[at], kept.readouts[at]
+    stayed = ~kept.escaped[at]
+    ideal, before, after, readouts = kept.values, kept.states[0], kept.states[at][stayed], kept.readouts[at][stayed]
     drawn = task.manifold.draw(count, np.random.default_rng(seed))
-    independent = memory(model, task, drawn, [silence]).states[0]
+    alone = remembered(model, task, drawn, [silence])
     dynamics = dynamics_of(model.map_at(np.zeros(task.input_size, np.float32)), before)
     to_ideal = task.manifold.distance(readouts)
     to_readout = cKDTree(readouts).query(ideal)[0]
     return Attractor(
-        **_described(dynamics, "map", before, after, independent),
+        **_described(dynamics, "map", before, after, alone.states[0][~alone.escaped[0]]),
         silence=silence,
+        escaped=int((~stayed).sum()),
         half_life=kept.half_life,
         hausdorff=float(max(to_ideal.max(), to_readout.max())),
         coverage=float(np.mean(to_readout <= _REACH * _diameter(ideal))),
@@ -159,6 +177,9 @@ def _described(
     `independent` are states to estimate dimensions from: the estimators of the fine scales assume independent draws,
     and would take the even spacing of `after` for many dimensions.
     """
+    values, slopes = dynamics.values(after), dynamics.jacobians(_some(after))
+    if not (np.isfinite(values).all() and np.isfinite(slopes).all()):
+        raise Diverged("The callable or its Jacobian is not finite at some of the states.")
     shape = topology(after)
     points = _are_points(after, shape.labels, max(radius(before), radius(after)))
     shape = _as_points(shape) if points else shape
@@ -171,9 +192,8 @@ def _described(
     piece_dimensions = [0.0 if points else _spread(after[shape.labels == piece]) for piece in range(shape.betti[0])]
     name = _name(after, shape, piece_dimensions)
     dimension = round(max(piece_dimensions))
-    values = dynamics.values(after)
     drifts = np.linalg.norm(values if kind == "flow" else values - after, axis=1)
-    along, across = _rates(dynamics, kind, after, dimension)
+    along, across = _rates(slopes, kind, dimension)
     return dict(
         kind=name,
         evidence=_evidence(name, shape, dimensions, after, along, across),
@@ -219,6 +239,8 @@ def _name(states: np.ndarray, shape: Topology, dimensions: list[float]) -> str:
     number = shape.betti[0]
     if max(dimensions) == 0:
         return f"discrete, {number} point{'s' if number > 1 else ''}"
+    if len(states) < _FEW:
+        return f"undecided, {len(states)} states"
     names = [
         _piece_name(states[shape.labels == piece], dimensions[piece], shape.piece_betti[piece])
         for piece in range(number)
@@ -227,7 +249,10 @@ def _name(states: np.ndarray, shape: Topology, dimensions: list[float]) -> str:
         return names[0]
     if len(set(names)) == 1 and names[0] in _PLURALS:
         return f"{number} {_PLURALS[names[0]]}"
-    return f"{number} pieces: {', '.join(names)}"
+    parts = [
+        f"{count} {_PLURALS.get(name, name) if count > 1 else name}" for name, count in Counter(names).most_common()
+    ]
+    return f"{number} pieces: {', '.join(parts)}"
 
 
 _PLURALS = {
@@ -269,10 +294,14 @@ def _is_round(piece: np.ndarray) -> bool:
     return bool(4 * np.pi * hull.volume / hull.area**2 >= _ROUND)  # in the plane qhull's volume is the area
 
 
-def _rates(dynamics: Dynamics, kind: str, states: np.ndarray, dimension: int) -> tuple[float, float]:
-    """Median rates of the modes along the attractor and of the first one across it."""
-    some = states[np.linspace(0, len(states) - 1, min(len(states), _SPECTRA)).astype(int)]
-    eigenvalues = np.linalg.eigvals(dynamics.jacobians(some))
+def _some(states: np.ndarray) -> np.ndarray:
+    """Evenly chosen states at which the spectrum is taken."""
+    return states[np.linspace(0, len(states) - 1, min(len(states), _SPECTRA)).astype(int)]
+
+
+def _rates(slopes: np.ndarray, kind: str, dimension: int) -> tuple[float, float]:
+    """Median rates of the modes along the attractor and of the first one across it, from Jacobians (some, N, N)."""
+    eigenvalues = np.linalg.eigvals(slopes)
     with np.errstate(divide="ignore"):
         rates = np.abs(eigenvalues.real) if kind == "flow" else np.abs(np.log(np.abs(eigenvalues)))
     rates = np.sort(rates, axis=1)

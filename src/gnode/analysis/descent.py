@@ -1,5 +1,6 @@
 """Many Levenberg-Marquardt descents at once, each lane leaving as soon as it is done."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -16,7 +17,7 @@ class Ending(IntEnum):
 
     CONVERGED = 0  # the residual and the last step are below their thresholds
     STALLED = 1  # no step decreases the residual any further: a local minimum of the speed, or a kink
-    UNFINISHED = 2  # the iterations were used up
+    UNFINISHED = 2  # the iterations or the time were used up
     FAILED = 3  # the start has no finite residual or Jacobian
 
 
@@ -38,6 +39,7 @@ def descend(
     reach: float,
     iterations: int,
     progress: float,
+    seconds: float = np.inf,
 ) -> Descent:
     """Minimise |r(h)|^2 from each start by Levenberg-Marquardt.
 
@@ -52,10 +54,14 @@ def descend(
         threshold: the |r| and `reach` the length of the last step below both of which a lane has converged.
         iterations: the largest number of trial steps of a lane.
         progress: a lane whose |r|^2 falls by less than this share of itself in 20 trial steps has stalled.
+        seconds: what is not done by then stays where it is, unfinished.
     """
+    deadline = time.monotonic() + seconds
     lanes = max(1, _ENTRIES // starts.shape[1] ** 2)
     parts = [
-        _descend_together(residual, jacobian, starts[first : first + lanes], threshold, reach, iterations, progress)
+        _descend_together(
+            residual, jacobian, starts[first : first + lanes], threshold, reach, iterations, progress, deadline
+        )
         for first in range(0, len(starts), lanes)
     ]
     return Descent(
@@ -64,8 +70,11 @@ def descend(
 
 
 @np.errstate(all="ignore")
-def _descend_together(residual, jacobian, starts, threshold, reach, iterations, progress) -> Descent:
+def _descend_together(residual, jacobian, starts, threshold, reach, iterations, progress, deadline) -> Descent:
     points, residuals = starts.copy(), residual(starts)
+    if time.monotonic() > deadline:
+        finite = np.isfinite(residuals).all(axis=1)
+        return Descent(points, residuals, np.where(finite, Ending.UNFINISHED, Ending.FAILED))
     endings = np.full(len(starts), Ending.FAILED)
     lanes = np.flatnonzero(np.isfinite(residuals).all(axis=1))
     slopes = jacobian(points[lanes])
@@ -77,7 +86,7 @@ def _descend_together(residual, jacobian, starts, threshold, reach, iterations, 
     damping = 1e-3 * _mean_diagonal(products) / np.maximum(squares, 1e-300)
     earlier = squares
     for iteration in range(iterations):
-        if not len(lanes):
+        if not len(lanes) or time.monotonic() > deadline:
             break
         here, now = points[lanes], residuals[lanes]
         step, amount = _damped_step(slopes, products, now, damping * squares)

@@ -9,6 +9,7 @@ Nothing here sets a global JAX flag: float64 is switched on around each call.
 import abc
 import copy
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -314,7 +315,7 @@ class _NumPy(Dynamics):
 
     def values(self, states: np.ndarray) -> np.ndarray:
         with jax.enable_x64(True), np.errstate(all="ignore"):
-            return np.array(self.function(states), dtype=float)
+            return np.array(self.function(states), dtype=float).reshape(states.shape)
 
     def jacobians(self, states: np.ndarray) -> np.ndarray:
         if self.jacobian_method == "complex step":
@@ -332,12 +333,12 @@ class _NumPy(Dynamics):
             answer = np.asarray(self.function(moved.reshape(-1, self.size)))
         return np.moveaxis(answer.imag.reshape(len(states), self.size, self.size), 1, 2) / tiny
 
+    @np.errstate(all="ignore")
     def _by_differences(self, states: np.ndarray) -> tuple[np.ndarray, float]:
         """Central differences at two steps, extrapolated (Richardson); their disagreement bounds the error."""
         coarse, fine = (self._central(states, step) for step in (self._step, self._step / 2))
         extrapolated = fine + (fine - coarse) / 3
-        with np.errstate(all="ignore"):
-            return extrapolated, _largest(fine - coarse) / 3
+        return extrapolated, _largest(fine - coarse) / 3
 
     def _central(self, states: np.ndarray, step: float) -> np.ndarray:
         sizes = step * (1 + np.abs(states))
@@ -350,7 +351,8 @@ class _NumPy(Dynamics):
     def _analytic(self, probe: np.ndarray) -> bool:
         """Whether complex steps agree with differences where the callable was probed."""
         try:
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("error")  # where the imaginary part is thrown away it is not analytic
                 complex_answer = np.asarray(self.function(probe + 0j))
                 if not np.iscomplexobj(complex_answer) or complex_answer.shape != probe.shape:
                     return False

@@ -119,6 +119,7 @@ def fixed_points(
     tolerance: float | int | None = None,
     merge: float | int = 1e-4,
     iterations: int = 200,
+    seconds: float | int = np.inf,
 ) -> FixedPoints:
     """Zeros of f (flow) or of f - identity (map), their stability, and an estimate of how complete the list is.
 
@@ -137,6 +138,8 @@ def fixed_points(
             typical rate: the median size of its Jacobian over the starts.
         merge: distance between two ends, in units of the state, within which they count as one point.
         iterations: the most trial steps from one start.
+        seconds: the longest that the search may take; starts that are not done by then count as unfinished. A thousand
+            starts of a network of 100 units take some seconds, of 500 units some minutes.
 
     Raises:
         InvalidInput: f is no such callable (see gnode.analysis.dynamics), or the other arguments are wrong.
@@ -147,10 +150,10 @@ def fixed_points(
         >>> found.points.round(6).ravel().tolist(), found.stability
         ([-1.0, 0.0, 1.0], ['stable node', 'unstable node', 'stable node'])
     """
-    problem = _posed(f, kind, starts, bounds, count, seed, tolerance, merge)
+    problem = _posed(f, kind, starts, bounds, count, seed, tolerance, merge, seconds)
     if euler_step is not None and not (np.isfinite(euler_step) and euler_step > 0):
         must_have("an Euler step above 0", repr(euler_step))
-    descent = _descended(problem, iterations, progress=0.01)
+    descent = _descended(problem, iterations, 0.01, seconds)
     converged = descent.endings == Ending.CONVERGED
     inside = converged & problem.contains(descent.points)
     groups = merged(descent.points[inside], np.linalg.norm(descent.residuals[inside], axis=1), merge)
@@ -206,14 +209,15 @@ def slow_points(
     tolerance: float | int | None = None,
     merge: float | int = 1e-4,
     iterations: int = 500,
+    seconds: float | int = np.inf,
 ) -> SlowPoints:
     """Local minima of the speed |f| (flow) or |f - identity| (map), fixed points among them.
 
     Sussillo and Barak, Neural Computation 25 (2013), with Levenberg-Marquardt as the minimiser. Arguments and errors as
     for `fixed_points`.
     """
-    problem = _posed(f, kind, starts, bounds, count, seed, tolerance, merge)
-    descent = _descended(problem, iterations, progress=1e-9)
+    problem = _posed(f, kind, starts, bounds, count, seed, tolerance, merge, seconds)
+    descent = _descended(problem, iterations, 1e-9, seconds)
     speeds = np.linalg.norm(descent.residuals, axis=1)
     alive = (descent.endings != Ending.FAILED) & problem.contains(descent.points)
     resting = alive & np.isin(descent.endings, [Ending.CONVERGED, Ending.STALLED])
@@ -325,8 +329,10 @@ class _Problem:
         return np.linalg.norm(gradients, axis=1) <= 1e-6 * self.rate * np.linalg.norm(residuals, axis=1)
 
 
-def _posed(f, kind, starts, bounds, count, seed, tolerance, merge) -> _Problem:
+def _posed(f, kind, starts, bounds, count, seed, tolerance, merge, seconds) -> _Problem:
     checked_kind(kind)
+    if not seconds > 0:
+        must_have("seconds above 0", repr(seconds))
     if not merge > 0:
         must_have("a merging distance above 0", repr(merge))
     if tolerance is not None and not tolerance > 0:
@@ -355,7 +361,7 @@ def _typical_rate(dynamics: Dynamics, states: np.ndarray) -> float:
     return float(np.median(sizes)) if len(sizes) else 1.0
 
 
-def _descended(problem: _Problem, iterations: int, progress: float) -> Descent:
+def _descended(problem: _Problem, iterations: int, progress: float, seconds: float | int) -> Descent:
     return descend(
         problem.residual,
         problem.jacobian,
@@ -364,6 +370,7 @@ def _descended(problem: _Problem, iterations: int, progress: float) -> Descent:
         reach=problem.merge / 10,
         iterations=iterations,
         progress=progress,
+        seconds=seconds,
     )
 
 

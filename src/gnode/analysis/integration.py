@@ -10,6 +10,8 @@ import numpy as np
 from gnode.analysis.dynamics import Dynamics, Function, dynamics_of
 from gnode.errors import must_have
 
+_FAR = 1e6  # a state has escaped where it is this many times as far out as any was at first
+
 Advance = Callable[[np.ndarray, int], np.ndarray]
 
 
@@ -71,3 +73,10 @@ def step_of(dynamics: Dynamics, states: np.ndarray, step: float | int | None) ->
     slopes = slopes[np.isfinite(slopes).all(axis=(1, 2))]
     fastest = np.abs(np.linalg.eigvals(slopes)).max(initial=0.0) if len(slopes) else 0.0
     return 0.1 / fastest if fastest > 0 else 0.1
+
+
+def escaped(states: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Which states (batch, N) ran away from where they were, (batch,): not finite, or a coordinate beyond a million
+    times 1 + the largest one before."""
+    with np.errstate(invalid="ignore"):
+        return ~(np.abs(states).max(axis=1) <= _FAR * (1 + np.abs(before).max()))

@@ -16,6 +16,7 @@ from gnode.errors import Diverged, must_have
 
 _TRANSIENT = 0.1  # share of the duration that is run before counting
 _BLOCKS = 200  # points of the convergence curve
+_SMALLEST = 1e-300  # growth that a step may have
 _GROUPS = 10  # stretches of time whose scatter gives the interval
 
 
@@ -24,7 +25,7 @@ class LyapunovExponents:
     """Exponents in 1 / time of a flow, 1 / step of a map, the largest first.
 
     Attributes:
-        exponents: (count,).
+        exponents: (count,). Where every step annihilates a direction, log(1e-300) a step stands for minus infinity.
         intervals: (count, 2), 95 % intervals from the scatter between stretches of time and between starts.
         times: (T,), and curve: (T, count): the estimates as they stood then, over all starts.
         kaplan_yorke: the Kaplan-Yorke dimension; NaN where too few exponents were asked for to know it.
@@ -140,13 +141,13 @@ def _follower(dynamics: Dynamics, f: Function, kind: str, length: float, steps: 
         return _compiled_follower(stepper(f, kind, length), steps)
     tangent = _tangent_stepper(dynamics, kind, length)
 
+    @np.errstate(all="ignore")
     def follow(states: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         growth = np.zeros((len(states), frames.shape[2]))
         for _ in range(steps):
             states, frames = tangent(states, frames)
             frames, sizes = np.linalg.qr(frames)
-            with np.errstate(divide="ignore"):
-                growth += np.log(np.abs(np.diagonal(sizes, axis1=1, axis2=2)))
+            growth += np.log(np.maximum(np.abs(np.diagonal(sizes, axis1=1, axis2=2)), _SMALLEST))
         return states, frames, growth
 
     return follow
@@ -158,7 +159,7 @@ def _compiled_follower(step: Function, steps: int):
         following, push_forward = jax.linearize(lambda now: jnp.asarray(step(now), now.dtype), states)
         moved = jax.vmap(push_forward, in_axes=2, out_axes=2)(frames)
         frames, sizes = jnp.linalg.qr(moved)
-        growth = growth + jnp.log(jnp.abs(jnp.diagonal(sizes, axis1=1, axis2=2)))
+        growth = growth + jnp.log(jnp.maximum(jnp.abs(jnp.diagonal(sizes, axis1=1, axis2=2)), _SMALLEST))
         return (following, frames, growth), None
 
     @jax.jit

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from gnode.analysis.integration import advancing
+from gnode.analysis.integration import advancing, escaped
 from gnode.errors import Diverged, must_have
 
 SILENCES = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
@@ -20,9 +21,11 @@ class Memory:
     Attributes:
         values: (V, D_out), what was written.
         silences: (K,), silent bins.
-        states: (K, V, N), the state after each silence.
+        states: (K, V, N), the state after each silence; one that has escaped stands where it was last seen before.
+        escaped: (K, V), True where the state has run away (gnode.analysis.integration.escaped): its value is lost.
         readouts: (K, V, D_out), what the model says then.
-        rms_error: (K,), root mean square over values of the Euclidean distance of readout to value, in the task's unit.
+        rms_error: (K,), root mean square over values of the Euclidean distance of readout to value, in the task's unit;
+            infinite once a state has escaped.
         distinct: (K,), how many of the values the readout still tells apart: occupied cells of side `cell`.
         bits: (K,), log2 of distinct.
         information: (K,), bits that the cell of the readout carries about which value was written: the entropy of the
@@ -35,6 +38,7 @@ class Memory:
     values: np.ndarray
     silences: np.ndarray
     states: np.ndarray
+    escaped: np.ndarray
     readouts: np.ndarray
     rms_error: np.ndarray
     distinct: np.ndarray
@@ -59,7 +63,7 @@ def memory(
 
     Raises:
         InvalidInput: the task has no values to remember, or the silences are no increasing whole numbers.
-        Diverged: a state is not finite.
+        Diverged: every state has escaped.
     """
     spans = _checked_silences(silences)
     if values is None:
@@ -68,24 +72,32 @@ def memory(
         values = task.manifold.sample(360, seed)
     values = np.asarray(values, dtype=float)
     inputs = task.recall(values, silence=0).inputs
-    state = np.asarray(model.states(inputs))[:, -1].astype(float)
-    advance, _ = advancing(model.map_at(np.zeros(inputs.shape[-1], inputs.dtype)), "map", state)
-    states = []
+    written = np.asarray(model.states(inputs))[:, -1].astype(float)
+    if not np.isfinite(written).all():
+        raise Diverged("The state is not finite after the values were written.")
+    advance, _ = advancing(model.map_at(np.zeros(inputs.shape[-1], inputs.dtype)), "map", written)
+    state, gone = written, np.zeros(len(written), bool)
+    states, lost = [], []
     for steps in np.diff(spans, prepend=0):
-        state = advance(state, int(steps))
+        there = advance(state, int(steps))
+        gone = gone | escaped(there, written)
+        if gone.all():
+            raise Diverged(f"Every state has escaped after {spans[len(states)]} silent bins.")
+        state = np.where(gone[:, None], state, there)
         states.append(state)
-    kept = np.stack(states)
-    if not np.isfinite(kept).all():
-        raise Diverged(f"The state is not finite after {spans[~np.isfinite(kept).all(axis=(1, 2))][0]} silent bins.")
+        lost.append(gone)
+    kept, lost = np.stack(states), np.stack(lost)
     readouts = read(model, kept)
-    occupied = [_occupied(outputs, cell) for outputs in readouts]
+    occupied = [_occupied(outputs[~gone], cell) for outputs, gone in zip(readouts, lost, strict=True)]
     distinct = np.array([len(cells) for cells in occupied])
+    squares = np.where(lost, np.inf, np.sum((readouts - values) ** 2, axis=-1))
     return Memory(
         values=values,
         silences=spans,
         states=kept,
+        escaped=lost,
         readouts=readouts,
-        rms_error=np.sqrt(np.mean(np.sum((readouts - values) ** 2, axis=-1), axis=-1)),
+        rms_error=np.sqrt(squares.mean(axis=-1)),
         distinct=distinct,
         bits=np.log2(distinct),
         information=np.array([_entropy(cells) for cells in occupied]),
@@ -97,7 +109,7 @@ def memory(
 def read(model: Any, states: np.ndarray) -> np.ndarray:
     """The model's outputs at states (..., N), (..., D_out), in float64."""
     with jax.enable_x64(True):
-        return np.asarray(model.readout(np.asarray(states)), dtype=float)
+        return np.asarray(model.readout(jnp.asarray(states)), dtype=float)
 
 
 def half_life(silences: np.ndarray, distinct: np.ndarray) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 
 from gnode.analysis.dynamics import Dynamics, Function, checked_bounds, dynamics_of
 from gnode.analysis.fixed_points import checked_kind
-from gnode.errors import must_have
+from gnode.errors import Diverged, must_have
 
 _BISECTIONS = 48
 
@@ -41,6 +41,7 @@ def nullclines(
 
     Raises:
         InvalidInput: an argument is wrong, or the dynamics is not two-dimensional.
+        Diverged: f is finite nowhere on the grid; where it is finite in places, curves end at the border of them.
     """
     low, high = checked_bounds(bounds)
     if low.size != 2:
@@ -54,6 +55,8 @@ def nullclines(
     dynamics = dynamics_of(f, nodes.reshape(-1, 2))
     excess = _Excess(dynamics, checked_kind(kind), level)
     values = excess(nodes.reshape(-1, 2)).reshape(nodes.shape)
+    if not np.isfinite(values).any():
+        raise Diverged("The callable is finite nowhere on the grid.")
     first, second = (_contour(excess, nodes, values[..., component], component) for component in (0, 1))
     return Nullclines((first, second))
 

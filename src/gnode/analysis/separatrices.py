@@ -8,7 +8,7 @@ import numpy as np
 from gnode.analysis.dynamics import Dynamics, Function, checked_bounds, checked_states, dynamics_of
 from gnode.analysis.fixed_points import checked_kind
 from gnode.analysis.threads import one_thread
-from gnode.errors import must_have
+from gnode.errors import Diverged, must_have
 
 _OFFSET = 1e-4  # where on the eigenvector a branch begins, in units of the state
 _NEWTON_STEPS, _HALVINGS = 40, 12
@@ -69,6 +69,7 @@ def separatrices(
 
     Raises:
         InvalidInput: an argument is wrong, or the point is no saddle.
+        Diverged: the callable is not finite there.
     """
     point = checked_states(saddle, "saddle")
     checked_kind(kind)
@@ -81,8 +82,10 @@ def separatrices(
     box = (-everywhere, everywhere) if bounds is None else checked_bounds(bounds, size)
     dynamics = dynamics_of(f, point)
     slopes = dynamics.jacobians(point)[0]
-    eigenvalues, vectors = np.linalg.eig(slopes)
     rest = dynamics.values(point) - (point if kind == "map" else 0)
+    if not (np.isfinite(slopes).all() and np.isfinite(rest).all()):
+        raise Diverged("The callable or its Jacobian is not finite at the saddle.")
+    eigenvalues, vectors = np.linalg.eig(slopes)
     if not np.linalg.norm(rest) <= _LARGEST_SPEED * np.linalg.norm(slopes):
         must_have(
             "a fixed point", f"a state that moves with speed {np.linalg.norm(rest):.3g}", "Use fixed_points first."

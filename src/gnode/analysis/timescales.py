@@ -10,7 +10,7 @@ from scipy.stats import mannwhitneyu
 
 from gnode.analysis.dynamics import checked_states
 from gnode.analysis.threads import one_thread
-from gnode.errors import must_have
+from gnode.errors import Diverged, must_have
 
 _BATCH = 256
 _BINS = 50
@@ -59,6 +59,7 @@ def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = 
 
     Raises:
         InvalidInput: shapes do not fit the model.
+        Diverged: the model is not finite at a state.
     """
     states = checked_states(states)
     field = model.field
@@ -107,6 +108,8 @@ def _gates_and_rates(field: Any, states: np.ndarray, inputs: np.ndarray, tau: fl
         for first in range(0, len(states), _BATCH):
             rows = np.minimum(np.arange(first, first + _BATCH), len(states) - 1)
             slopes = np.asarray(jacobian(jnp.asarray(states[rows]), jnp.asarray(inputs[rows]))) / tau
+            if not np.isfinite(slopes).all():
+                raise Diverged("The Jacobian of the model is not finite at some of the states.")
             count = min(_BATCH, len(states) - first)
             rates[first : first + count] = np.linalg.eigvals(slopes[:count])
     order = np.argsort(np.abs(rates.real), axis=1, kind="stable")

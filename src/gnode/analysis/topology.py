@@ -136,12 +136,11 @@ def _count(diagram: np.ndarray, order: int, size: float) -> int:
 
 
 def _dense(points: np.ndarray) -> np.ndarray:
-    """Indices of the points, in order, without those that are alone: three times as far from others as usual.
+    """Indices of the points, in order, without those that are alone: three times as far from any other as usual.
 
     At most a twentieth is left out, the loneliest first.
     """
-    neighbour = max(2, len(points) // 100)
-    distance = cKDTree(points).query(points, k=neighbour + 1)[0][:, -1]
+    distance = cKDTree(points).query(points, k=2)[0][:, 1]
     loneliest = np.argsort(-distance, kind="stable")[: int(_SPARSE * len(points))]
     alone = loneliest[distance[loneliest] > _GAP * np.median(distance)]
     return np.setdiff1d(np.arange(len(points)), alone)
