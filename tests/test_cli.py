@@ -53,6 +53,12 @@ def test_json_is_one_object_on_standard_output(gnode, tmp_path):
         assert code == 0 and len(json.loads(out)) >= 3
 
 
+def test_memory_of_a_model_that_is_told_where_it_begins(gnode, tmp_path):
+    assert gnode(f"train ring {QUICK} --set initial_state=first-target --out", tmp_path / "run")[0] == 0
+    code, out, _ = gnode("evaluate --trials 5 --silence 3 --json", tmp_path / "run")
+    assert code == 0 and json.loads(out)["rms_error"] > 0
+
+
 def test_a_runs_configuration_is_an_experiment_file(gnode, tmp_path):
     gnode(f"train ring {QUICK} --seed 3 --out", tmp_path / "one")
     code, _, _ = gnode(f"train {tmp_path}/one/config.toml --out", tmp_path / "two")

@@ -77,16 +77,17 @@ def memory(
         raise Diverged("The state is not finite after the values were written.")
     advance, _ = advancing(model.map_at(np.zeros(inputs.shape[-1], inputs.dtype)), "map", written)
     state, gone = written, np.zeros(len(written), bool)
-    states, lost = [], []
+    after_each: list[np.ndarray] = []
+    gone_after: list[np.ndarray] = []
     for steps in np.diff(spans, prepend=0):
         there = advance(state, int(steps))
         gone = gone | escaped(there, written)
         if gone.all():
-            raise Diverged(f"Every state has escaped after {spans[len(states)]} silent bins.")
+            raise Diverged(f"Every state has escaped after {spans[len(after_each)]} silent bins.")
         state = np.where(gone[:, None], state, there)
-        states.append(state)
-        lost.append(gone)
-    kept, lost = np.stack(states), np.stack(lost)
+        after_each.append(state)
+        gone_after.append(gone)
+    kept, lost = np.stack(after_each), np.stack(gone_after)
     readouts = read(model, kept)
     occupied = [_occupied(outputs[~gone], cell) for outputs, gone in zip(readouts, lost, strict=True)]
     distinct = np.array([len(cells) for cells in occupied])

@@ -13,7 +13,9 @@ import numpy as np
 
 from gnode import analysis
 from gnode.models import Model, load_model
-from gnode.report.content import Content, Recalling, content_of
+from gnode.report.content import SEED, Content, content_of
+from gnode.report.evaluate import VALUES
+from gnode.report.recalling import Recalling
 from gnode.report.stored import split, write_stored
 from gnode.training import RunDirectory
 
@@ -128,7 +130,9 @@ def _attractors(content: Content) -> Part:
     recalling = Recalling(content.model, content.task)
     facts, arrays = [], {}
     for silence in SILENCES:
-        found = analysis.attractor(recalling, content.task, silence=silence)
+        found = analysis.attractor(
+            recalling, content.task, silence=silence, count=VALUES, seed=SEED, memory=content.memory
+        )
         numbers, more = split(f"attractors/{silence}", found)
         facts.append(numbers)
         arrays |= more
@@ -157,7 +161,9 @@ def _timescales(content: Content) -> Part:
 
 def _lyapunov(content: Content) -> Part:
     """Of the map and the flow without input, from states that the model has settled on."""
-    states = content.visited if content.memory is None else content.memory.states[-1]
+    states = content.visited
+    if content.memory is not None:
+        states = content.memory.states[-1][~content.memory.escaped[-1]]
     starts = states[np.linspace(0, len(states) - 1, _EXPONENT_STARTS).astype(int)]
     numbers, arrays = {}, {}
     for kind in ("map", "flow"):

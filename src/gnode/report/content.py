@@ -11,16 +11,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from gnode import analysis, tasks
+from gnode.analysis.memory import read
 from gnode.errors import InvalidInput
 from gnode.models import Model, load_model, make, trainable
 from gnode.report.evaluate import VALUES, task_of
+from gnode.report.recalling import Recalling, states_of
 from gnode.report.stored import Stored, read_stored
 from gnode.training import RunDirectory
 from gnode.training.loop import begin
 
 FILM_SILENCE = 100  # silent bins after which the film of the attractor's birth looks
 GRID = 41  # points a side of the flow field
-_SEED = 2023  # of the trials shown; training's draws have seeds of two numbers, so they cannot recur
+SEED = 2023  # of the trials shown; training's draws have seeds of two numbers, so they cannot recur
 _EXAMPLES = 3
 _TRACES = 24  # remembered values whose trajectories are drawn
 _STARTS = 192  # of the search for fixed points
@@ -121,17 +123,17 @@ class Content:
     def examples(self) -> Examples | None:
         if self.task is None:
             return None
-        trials = self.task.sample(_EXAMPLES, seed=_SEED)
+        trials = self.task.sample(_EXAMPLES, seed=SEED)
         states = states_of(self.model, trials.inputs, trials.targets)
         times = self.bin_seconds * np.arange(1, trials.inputs.shape[1] + 1)
-        return Examples(times, trials.inputs, trials.targets, readouts_of(self.model, states), states)
+        return Examples(times, trials.inputs, trials.targets, read(self.model, states), states)
 
     @cached_property
     def memory(self) -> analysis.Memory | None:
         """Memory of VALUES values against silence; None for tasks that remember no values."""
         if self.task is None or self.task.manifold is None:
             return None
-        values = self.task.manifold.sample(VALUES, seed=_SEED)
+        values = self.task.manifold.sample(VALUES, seed=SEED)
         return analysis.memory(Recalling(self.model, self.task), self.task, values)
 
     def after(self, silence: int) -> np.ndarray:
@@ -151,7 +153,7 @@ class Content:
         """Remembered values (V, D_out), and states (V, T, N) from their last pulse's first bin on, then silence."""
         if self.task is None or self.task.manifold is None:
             return None
-        values = self.task.manifold.sample(_TRACES, seed=_SEED)
+        values = self.task.manifold.sample(_TRACES, seed=SEED)
         trials = self.task.recall(values, silence=_REST)
         states = states_of(self.model, trials.inputs, trials.targets)
         first = int(np.flatnonzero(np.abs(trials.inputs).max(axis=(0, 2)) > 0)[0])
@@ -170,7 +172,7 @@ class Content:
             parts.append(self.memory.states[self.memory.silences <= 1000].reshape(-1, size))
         if not parts:  # own data are not in the run directory: free runs from random states
             steps = jnp.zeros((64, 100, self.model.config.input_size))
-            start = jnp.asarray(np.random.default_rng(_SEED).standard_normal((64, size)), jnp.float32)
+            start = jnp.asarray(np.random.default_rng(SEED).standard_normal((64, size)), jnp.float32)
             moved = self.model.integrator(self.model.field, start, jnp.swapaxes(steps, 0, 1))
             parts.append(np.asarray(moved).reshape(-1, size))
         return np.concatenate(parts).astype(float)
@@ -211,7 +213,7 @@ class Content:
     @cached_property
     def starts(self) -> np.ndarray:
         """Where searches for fixed points begin, (_STARTS, N): visited states, and around them."""
-        random = np.random.default_rng(_SEED)
+        random = np.random.default_rng(SEED)
         chosen = self.visited[random.choice(len(self.visited), _STARTS)]
         spread = 0.5 * self.visited.std(axis=0) + 1e-3
         around = random.standard_normal(chosen.shape) * spread * (np.arange(_STARTS) % 2)[:, None]
@@ -240,32 +242,6 @@ class Content:
         return film_of(RunDirectory.open(self.path), self.task, self.metrics)
 
 
-class Recalling:
-    """A model as gnode.analysis.memory wants one: its states depend on inputs alone.
-
-    A model whose initial state is a net of the first target is told the value that the task holds before any pulse.
-    """
-
-    def __init__(self, model: Model, task: tasks.Task) -> None:
-        self.model = model
-        self.map_at, self.field_at = model.map_at, model.field_at
-        self.field, self.integrator, self.config = model.field, model.integrator, model.config
-        assert task.manifold is not None
-        self._first = task.recall(task.manifold.sample(1, seed=0), silence=0).targets[:, 0]
-
-    def readout(self, states: np.ndarray) -> jax.Array:
-        return self.model.readout(jnp.asarray(states))
-
-    def states(self, inputs: np.ndarray) -> np.ndarray:
-        return states_of(self.model, inputs, np.repeat(self._first, len(inputs), axis=0)[:, None])
-
-
-def states_of(model: Model, inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """States after each bin (trials, T, N), for any kind of initial state."""
-    told = model.config.initial_state == "first-target"
-    return np.asarray(model.states(inputs, targets[:, 0] if told else None))
-
-
 def readout_axes(ideal: np.ndarray) -> Projection:
     """Axes of readout space: the channels, or for more than three the main axes of the ideal manifold."""
     size = ideal.shape[1]
@@ -273,12 +249,6 @@ def readout_axes(ideal: np.ndarray) -> Projection:
         return Projection(np.zeros(size), np.eye(size), [f"channel {at}" for at in range(1, size + 1)], None)
     axes = np.linalg.svd(ideal - ideal.mean(axis=0), full_matrices=False)[2][:3]
     return Projection(ideal.mean(axis=0), axes, [f"main axis {at}" for at in (1, 2, 3)], None)
-
-
-def readouts_of(model: Model, states: np.ndarray) -> np.ndarray:
-    """What the model says at states (..., N), (..., D_out), in float64."""
-    with jax.enable_x64(True):
-        return np.asarray(model.readout(jnp.asarray(states)), float)
 
 
 def content_of(path: str | Path) -> Content:
@@ -308,7 +278,7 @@ def film_of(directory: RunDirectory, task: tasks.Task, metrics: list[dict[str, f
     snapshots = directory.snapshots()
     if not snapshots or task.manifold is None:
         return None
-    values = task.manifold.sample(180, seed=_SEED)
+    values = task.manifold.sample(180, seed=SEED)
     trials = task.recall(values, silence=FILM_SILENCE)
     losses = {int(record["epoch"]): record["val_loss"] for record in metrics}
     survivors, readouts = [], []
@@ -316,7 +286,7 @@ def film_of(directory: RunDirectory, task: tasks.Task, metrics: list[dict[str, f
         model = load_model(path)
         state = states_of(model, trials.inputs, trials.targets)[:, -1]
         survivors.append(state)
-        readouts.append(readouts_of(model, state))
+        readouts.append(read(model, state))
     return Film(
         epochs=np.array([epoch for epoch, _ in snapshots]),
         losses=np.array([losses.get(epoch, np.nan) for epoch, _ in snapshots]),

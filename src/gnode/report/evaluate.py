@@ -6,6 +6,7 @@ from typing import Any
 from gnode import analysis, tasks
 from gnode.errors import must_have
 from gnode.models import load_model
+from gnode.report.recalling import Recalling
 from gnode.training import RunDirectory
 from gnode.training.loop import loss_on
 
@@ -56,7 +57,7 @@ def evaluate(path: str | Path, *, trials: int, seed: int, silence: int | None = 
     if task.manifold is None:
         must_have("a task that remembers values, for --silence", task.name)
     values = task.manifold.sample(VALUES, seed=seed)
-    memory = analysis.memory(model, task, values, [silence])
+    memory = analysis.memory(Recalling(model, task), task, values, [silence])
     return result | {
         "silence": silence,
         "values": len(values),
