@@ -114,10 +114,10 @@ def _flops_of_an_epoch() -> float:
 def _empty_tasks() -> float:
     from gnode.training.workers import run_jobs
 
-    began, done = 0.0, 0
-    for done, _ in enumerate(run_jobs(abs, list(range(EMPTY_TASKS)), on="ray")):
-        began = began or time.perf_counter()  # without the start of Ray and its workers
-    return 60 * done / (time.perf_counter() - began)
+    jobs = run_jobs(abs, list(range(EMPTY_TASKS)), on="ray")
+    next(jobs)  # Ray and its workers have started
+    began = time.perf_counter()
+    return 60 * sum(1 for _ in jobs) / (time.perf_counter() - began)
 
 
 class _Memory:
