@@ -48,7 +48,6 @@ def measure() -> dict:
 def _measure() -> dict:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    from gnode import results
     from gnode.training.workers import cores
 
     peak = _peak_of_matrix_products()
@@ -57,10 +56,13 @@ def _measure() -> dict:
         for batch in (10, 50, 100, 10, 50, 100):  # the first of each fills the compile cache
             name = f"{folder}/{batch}-{time.monotonic_ns()}"
             grid = {"batch_size": [batch], "lr": [1e-3], "weight_decay": [1e-2]}
-            alone[batch] = _seconds_of({**TABLES, "grid": grid}, name), results.load(name)["seconds"].item()
+            alone[batch] = _seconds_of({**TABLES, "grid": grid}, name), name
         memory = _Memory()
         whole = _seconds_of(TABLES, f"{folder}/whole")
         peak_memory = memory.stop()
+        from gnode import results  # late, as in the command: it takes memory
+
+        alone = {batch: (wall, results.load(name)["seconds"].item()) for batch, (wall, name) in alone.items()}
         runs, epochs = results.load(f"{folder}/whole"), results.load_epochs(f"{folder}/whole")
     one = statistics.mean(wall for wall, _ in alone.values())
     beside = runs.groupby("batch_size")["seconds"].mean()
