@@ -76,8 +76,8 @@ CLAIMS = [
         lambda chosen: _compared(chosen, "gnode", "node"),
     ),
     Claim(
-        "A more complex flow field helps in few dimensions (here: gnODE against mGRU, the gnODE with a single layer, on "
-        "the same task)",
+        "A more complex flow field helps in few dimensions (here: gnODE against mGRU, the gnODE with a single layer, "
+        "on the same task)",
         "variable-amplitude-6",
         lambda chosen: _compared(chosen, "gnode", "mgru"),
     ),

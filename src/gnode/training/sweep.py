@@ -29,7 +29,7 @@ from gnode.training.grid import Plan, PlannedRun, cost
 from gnode.training.loop import Record
 from gnode.training.progress import Silent, SweepWatcher
 from gnode.training.train import Interrupted
-from gnode.training.workers import run_jobs
+from gnode.training.workers import check, run_jobs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,6 +88,7 @@ def run_sweep(
         InvalidInput: the directory holds other files, or another sweep; nothing is overwritten.
         GnodeError: no Ray answers at the address.
     """
+    check(workers, on, address)
     sweep = _open(plan, Path(out), resume)
     lost: dict[str, str] = {}  # why a run whose worker kept dying is missing; another --resume tries it again
     watcher = watcher or SweepWatcher()
@@ -106,7 +107,7 @@ def run_sweep(
                         lost[run.id] = " ".join(str(error).split())
                     if rung is None or run.id in lost or sweep.state(run) != "waiting":
                         losses = [record["val_loss"] for record in sweep.records(run)]
-                        watcher.done(run.id, str(run.labels), min(losses, default=None), sweep.state(run))
+                        watcher.done(run.id, run.name(), min(losses, default=None), sweep.state(run))
         except KeyboardInterrupt:
             _tables(sweep, lost)
             raise Interrupted("Interrupted. Go on with the same command and --resume.") from None
