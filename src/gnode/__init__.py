@@ -5,13 +5,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gnode import analysis, data, expressivity, fields, models, report, tasks, training  # noqa: F401
+    from gnode import analysis, data, expressivity, fields, models, report, results, tasks, training  # noqa: F401
     from gnode.models import load_model as load  # noqa: F401
     from gnode.training import train  # noqa: F401
 
 __version__ = version("gnode")
 
-_ROOMS = ("analysis", "data", "expressivity", "fields", "models", "report", "tasks", "training")
+_ROOMS = ("analysis", "data", "expressivity", "fields", "models", "report", "results", "tasks", "training")
 _NAMES = {"load": ("gnode.models", "load_model"), "train": ("gnode.training", "train")}
 
 

@@ -179,13 +179,14 @@ def sweep(
 ) -> None:
     """Run every combination of an experiment's grid and seeds; tables and a report come out."""
     with _machine(), _quiet_stdout(as_json):
-        from gnode.report.sweep import run_reports, sweep_report
         from gnode.training.grid import read_plan
         from gnode.training.progress import sweep_watcher
         from gnode.training.sweep import run_sweep
 
         plan = read_plan(experiment, preset, halving)
         runs = run_sweep(plan, out, resume=resume, on=on, address=address, workers=workers, watcher=sweep_watcher())
+        from gnode.report.sweep import run_reports, sweep_report  # late: it would take memory while the workers run
+
         if reports:
             run_reports(out)
         page = sweep_report(out)

@@ -73,7 +73,7 @@ def run_reports(directory: str | Path) -> None:
         GnodeError: the first that could not be made, once all others are.
     """
     folders = [Path(directory) / "runs" / run for run in results.selected(results.load(directory))["run"]]
-    missing = [folder for folder in folders if not (folder / "report.html").is_file()]
+    missing = [[folder] for folder in folders if not (folder / "report.html").is_file()]
     errors = [outcome for _, outcome in run_jobs(report, missing) if isinstance(outcome, Exception)]
     if errors:
         raise errors[0]

@@ -46,6 +46,10 @@ class PlannedRun:
     config: Tables
     labels: dict[str, Any]
 
+    def name(self) -> str:
+        """The run in words: "model rnn, lr 0.01, seed 0"."""
+        return ", ".join(f"{axis} {value}" for axis, value in self.labels.items())
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -248,7 +252,7 @@ def _check_different(runs: list[PlannedRun]) -> None:
     first: dict[str, PlannedRun] = {}
     for run in runs:
         if run.id in first:
-            both = " and ".join(str(which.labels) for which in (first[run.id], run))
+            both = " and ".join(f"({which.name()})" for which in (first[run.id], run))
             must_have("runs that differ", f"the same one twice: {both}")
         first[run.id] = run
 

@@ -17,22 +17,24 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import tomli_w
 
 from gnode.errors import Diverged, GnodeError, InvalidInput, must_have
 from gnode.files import write_atomically
 from gnode.training.directory import CONFIG, SUMMARY, RunDirectory
 from gnode.training.experiment import assemble, train_experiment
-from gnode.training.grid import Plan, PlannedRun, cost, plain
+from gnode.training.grid import Plan, PlannedRun, cost
 from gnode.training.loop import Record
 from gnode.training.progress import Silent, SweepWatcher
 from gnode.training.train import Interrupted
-from gnode.training.workers import run_jobs
+from gnode.training.workers import check, run_jobs
 
-SWEEP, RUNS, RESULTS, EPOCHS, FAILED = "sweep.toml", "runs", "results.parquet", "epochs.parquet", "failed.json"
+if TYPE_CHECKING:
+    import pandas as pd
+
+SWEEP, RUNS, FAILED = "sweep.toml", "runs", "failed.json"
 RUNGS, KEPT = (1 / 9, 1 / 3), 1 / 3  # successive halving: after so much of its epochs, so many of a group go on
 
 
@@ -51,6 +53,10 @@ class Sweep:
         folder = self.folder(run)
         return "done" if (folder / SUMMARY).is_file() else "failed" if (folder / FAILED).is_file() else "waiting"
 
+    def failure(self, run: PlannedRun) -> str:
+        """Why a failed run failed."""
+        return json.loads((self.folder(run) / FAILED).read_text())["why"]
+
     def records(self, run: PlannedRun) -> list[dict[str, float]]:
         """The finished epochs of a run, with the seconds of each."""
         return RunDirectory(self.folder(run)).metrics()
@@ -65,7 +71,7 @@ def run_sweep(
     address: str | None = None,
     workers: int | None = None,
     watcher: SweepWatcher | None = None,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Do all runs of a sweep that are not done yet, and write results.parquet and epochs.parquet.
 
     Args:
@@ -82,6 +88,7 @@ def run_sweep(
         InvalidInput: the directory holds other files, or another sweep; nothing is overwritten.
         GnodeError: no Ray answers at the address.
     """
+    check(workers, on, address)
     sweep = _open(plan, Path(out), resume)
     lost: dict[str, str] = {}  # why a run whose worker kept dying is missing; another --resume tries it again
     watcher = watcher or SweepWatcher()
@@ -100,11 +107,17 @@ def run_sweep(
                         lost[run.id] = " ".join(str(error).split())
                     if rung is None or run.id in lost or sweep.state(run) != "waiting":
                         losses = [record["val_loss"] for record in sweep.records(run)]
-                        watcher.done(run.id, str(run.labels), min(losses, default=None), sweep.state(run))
+                        watcher.done(run.id, run.name(), min(losses, default=None), sweep.state(run))
         except KeyboardInterrupt:
-            _write_tables(sweep, lost)
+            _tables(sweep, lost)
             raise Interrupted("Interrupted. Go on with the same command and --resume.") from None
-        return _write_tables(sweep, lost)
+        return _tables(sweep, lost)
+
+
+def _tables(sweep: Sweep, lost: dict[str, str]) -> "pd.DataFrame":
+    from gnode.training.tables import write_tables  # pandas takes memory, and no worker needs it
+
+    return write_tables(sweep, _stopped(sweep), lost)
 
 
 def _open(plan: Plan, path: Path, resume: bool) -> Sweep:
@@ -287,50 +300,3 @@ def _stopped(sweep: Sweep) -> dict[str, str]:
                 stopped[run.id] = f"halving: {place} of {len(alive)} after {_epoch_of(run, rung)} epochs"
             alive = alive[:going_on]
     return stopped
-
-
-# -- tables --
-
-
-def _write_tables(sweep: Sweep, lost: dict[str, str]) -> pd.DataFrame:
-    stopped = _stopped(sweep)
-    results = pd.DataFrame([_row(sweep, run, stopped, lost) for run in sweep.plan.runs])
-    # Kept in the file: what the tables are to be read by.
-    results.attrs = {"axes": sweep.plan.axes, "select": sweep.plan.select, "compare": sweep.plan.compare}
-    epochs = [{"run": run.id, **record} for run in sweep.plan.runs for record in sweep.records(run)]
-    columns = ["run", "epoch", "train_loss", "val_loss", "best_epoch", "lr", "seconds"]
-    for name, frame in ((RESULTS, results), (EPOCHS, pd.DataFrame(epochs, columns=columns))):
-        write_atomically(sweep.path / name, frame.to_parquet(index=False))
-    return results
-
-
-def _row(sweep: Sweep, run: PlannedRun, stopped: dict[str, str], lost: dict[str, str]) -> dict[str, Any]:
-    state, why = sweep.state(run), ""
-    if state == "failed":
-        why = json.loads((sweep.folder(run) / FAILED).read_text())["why"]
-    elif state == "waiting" and run.id in stopped:
-        state, why = "stopped", stopped[run.id]
-    elif state == "waiting" and run.id in lost:
-        state, why = "failed", lost[run.id]
-    row = {"run": run.id, "state": state, "why": why, **run.labels, **_columns(run.config)}
-    records = sweep.records(run)
-    best = min(records, key=lambda record: record["val_loss"], default={})
-    outcome = {
-        "best_epoch": best.get("epoch"),
-        "epochs_run": len(records),
-        "train_loss": best.get("train_loss"),
-        "val_loss": best.get("val_loss"),
-        "test_loss": None,
-        "parameters": None,
-        "seconds": sum(record.get("seconds", 0.0) for record in records),
-    }
-    if state == "done":
-        outcome |= {key: value for key, value in RunDirectory(sweep.folder(run)).summary().items() if key in outcome}
-    return row | outcome
-
-
-def _columns(config: dict[str, Any]) -> dict[str, Any]:
-    """A run's configuration in one row; the task's name is the column "task"."""
-    task = {("task" if key == "name" else key): value for key, value in config["task"].items()}
-    model = {("model_seed" if key == "seed" else key): value for key, value in config["model"].items()}
-    return {key: plain(value) for key, value in {**task, **model, **config["training"]}.items()}

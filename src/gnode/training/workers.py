@@ -62,11 +62,17 @@ def run_jobs(
 
     A script that calls it needs the usual `if __name__ == "__main__":`, since workers import the script.
     """
+    check(workers, on, address)
+    return ENGINES[on](function, jobs, workers, address)
+
+
+def check(workers: int | None, on: str, address: str | None) -> None:
+    """Raises InvalidInput where `run_jobs` would, without starting anything."""
+    look_up("engine", on, ENGINES)
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         must_have("workers an integer of at least 1", repr(workers))
     if address is not None and on != "ray":
         must_have("on='ray' with an address", repr(on))
-    return look_up("engine", on, ENGINES)(function, jobs, workers, address)
 
 
 def cores() -> int:

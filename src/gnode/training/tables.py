@@ -1,0 +1,60 @@
+"""The tables of a sweep: one row a run, and one row an epoch."""
+
+from typing import Any
+
+import pandas as pd
+
+from gnode.files import write_atomically
+from gnode.training.directory import RunDirectory
+from gnode.training.grid import PlannedRun, plain
+from gnode.training.sweep import Sweep
+
+RESULTS, EPOCHS = "results.parquet", "epochs.parquet"
+
+
+def write_tables(sweep: Sweep, stopped: dict[str, str], lost: dict[str, str]) -> pd.DataFrame:
+    """Write results.parquet and epochs.parquet from the run directories, and return the first.
+
+    Args:
+        stopped, lost: runs that were stopped early, or whose workers kept dying, and why.
+    """
+    results = pd.DataFrame([_row(sweep, run, stopped, lost) for run in sweep.plan.runs])
+    # Kept in the file: what the tables are to be read by.
+    results.attrs = {"axes": sweep.plan.axes, "select": sweep.plan.select, "compare": sweep.plan.compare}
+    epochs = [{"run": run.id, **record} for run in sweep.plan.runs for record in sweep.records(run)]
+    columns = ["run", "epoch", "train_loss", "val_loss", "best_epoch", "lr", "seconds"]
+    for name, frame in ((RESULTS, results), (EPOCHS, pd.DataFrame(epochs, columns=columns))):
+        write_atomically(sweep.path / name, frame.to_parquet(index=False))
+    return results
+
+
+def _row(sweep: Sweep, run: PlannedRun, stopped: dict[str, str], lost: dict[str, str]) -> dict[str, Any]:
+    state, why = sweep.state(run), ""
+    if state == "failed":
+        why = sweep.failure(run)
+    elif state == "waiting" and run.id in stopped:
+        state, why = "stopped", stopped[run.id]
+    elif state == "waiting" and run.id in lost:
+        state, why = "failed", lost[run.id]
+    row = {"run": run.id, "state": state, "why": why, **run.labels, **columns(run.config)}
+    records = sweep.records(run)
+    best = min(records, key=lambda record: record["val_loss"], default={})
+    outcome = {
+        "best_epoch": best.get("epoch"),
+        "epochs_run": len(records),
+        "train_loss": best.get("train_loss"),
+        "val_loss": best.get("val_loss"),
+        "test_loss": None,
+        "parameters": None,
+        "seconds": sum(record.get("seconds", 0.0) for record in records),
+    }
+    if state == "done":
+        outcome |= {key: value for key, value in RunDirectory(sweep.folder(run)).summary().items() if key in outcome}
+    return row | outcome
+
+
+def columns(config: dict[str, Any]) -> dict[str, Any]:
+    """A run's configuration in one row; the task's name is the column "task"."""
+    task = {("task" if key == "name" else key): value for key, value in config["task"].items()}
+    model = {("model_seed" if key == "seed" else key): value for key, value in config["model"].items()}
+    return {key: plain(value) for key, value in {**task, **model, **config["training"]}.items()}
