@@ -249,6 +249,7 @@ def capacity(
     out: str | Path | None = None,
     resume: bool = False,
     workers: int | None = None,
+    done: Done | None = None,
     **plan: Any,
 ) -> Result:
     """Measure the capacity of architectures: the greatest complexity that they reproduce at a tolerance.
@@ -261,6 +262,7 @@ def capacity(
         out: directory that keeps everything; None for none.
         resume: go on with the measurement in `out`.
         workers: processes; by default one a core.
+        done: told of every cell that is done.
         plan: other keys of Plan: complexities, count, bins, durations, steps, restarts, polish, step, seed, ...
 
     Returns:
@@ -285,9 +287,9 @@ def capacity(
         **plan,
     )
     if out is not None:
-        return run_plan(made, Path(out), given=given, resume=resume, workers=workers)
+        return run_plan(made, Path(out), given=given, resume=resume, workers=workers, done=done)
     with TemporaryDirectory() as folder:
-        return run_plan(made, Path(folder), given=given, workers=workers)
+        return run_plan(made, Path(folder), given=given, workers=workers, done=done)
 
 
 def run_plan(
