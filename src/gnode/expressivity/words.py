@@ -54,8 +54,8 @@ def capacity_words(found: Capacity, dial: tuple[float, ...]) -> str:
 
 
 def reference_complexity(result: "Result") -> float:
-    """The complexity that sentences are about: 16, or the one of the grid that is nearest to it on a log axis."""
-    dial = np.asarray(result.dial)
+    """The complexity that sentences are about: 16, or what is nearest to it below the grid's end, where answers are open."""
+    dial = np.asarray(result.dial[:-1] or result.dial)
     return float(dial[np.argmin(np.abs(np.log(dial / 16.0)))])
 
 

@@ -154,7 +154,7 @@ def _against_parameters(result: Result) -> Figure:
                 "hovertemplate": "%{text}, %{x} parameters<extra>" + escape(kind.label) + "</extra>",
             }
         )
-    return _figure(traces, _axis("parameters", type="log", dtick=1, exponentformat="power"), _log_dial(result, "capacity"))
+    return _figure(traces, _axis("parameters", type="log", tickvals=[10, 30, 100, 300, 1000, 3000, 10_000, 30_000]), _log_dial(result, "capacity"))
 
 
 def _heat_map(result: Result) -> Figure:
@@ -325,7 +325,7 @@ def _claims(result: Result) -> str:
     rows = []
     for item in statements(result):
         dot = f'<span class="dot" style="background:{VERDICTS[item["verdict"]]}"></span>'
-        rows.append([escape(item["claim"]), f"{dot}{escape(item['verdict'])}", escape(item["text"])])
+        rows.append([escape(item["claim"]), f"{dot}{escape(item['verdict'])}", f'<div style="min-width:18rem">{escape(item["text"])}</div>'])
     return table(["claim", "here", "numbers"], rows)
 
 
@@ -341,7 +341,7 @@ def _panels(result: Result) -> str:
                 _picture(result.targets[c, 0], result.arrays[cell]["outputs"][c, 0], colour, result.best(cell)[c, 0])
                 for c in range(len(result.dial))
             ]
-            rows.append([f"N = {size}", *pictures])
+            rows.append([f"N&nbsp;=&nbsp;{size}", *pictures])
         opened = " open" if at == 0 or kind.label == "[30]" else ""
         words = escape(_words(result, _cell(result, kind, reference)))
         summary = f"<summary><b>{escape(kind.label)}</b>, capacity {words} at N = {reference}</summary>"
