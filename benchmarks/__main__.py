@@ -10,9 +10,13 @@ from benchmarks.machine import use_one_thread
 
 use_one_thread()  # before JAX, NumPy and PyTorch are imported
 
-from benchmarks import start_up, training_epoch  # noqa: E402
+from benchmarks import expressivity, start_up, training_epoch  # noqa: E402
 
-BENCHMARKS = {"training-epoch": training_epoch.measure, "start-up": start_up.measure}
+BENCHMARKS = {
+    "training-epoch": training_epoch.measure,
+    "start-up": start_up.measure,
+    "expressivity": expressivity.measure,
+}
 
 
 def main() -> None:

@@ -48,7 +48,8 @@ def test_a_step_of_the_optimiser_is_that_of_plain_autodiff(model):
 
         gradient = jax.grad(loss)(parameters)
         after, _ = eqx.partition(one(fitted.networks, number), eqx.is_inexact_array)
-        for old, new, slope in zip(*map(jax.tree.leaves, (parameters, after, gradient)), strict=True):
+        for leaves in zip(*map(jax.tree.leaves, (parameters, after, gradient)), strict=True):
+            old, new, slope = map(np.asarray, leaves)
             sure = np.abs(slope) > 1e-4
             np.testing.assert_allclose((old - new)[sure], (peak * rate * np.sign(slope))[sure], rtol=2e-2)
 
@@ -71,7 +72,8 @@ def test_the_flow_is_the_solution_of_the_equation():
     def velocity(time, state):
         return np.asarray(network.field(jnp.asarray(state, jnp.float32), jnp.zeros(0)))
 
-    exact = solve_ivp(velocity, (0, 3.8), np.asarray(network.start), t_eval=0.2 * np.arange(20), rtol=1e-6, atol=1e-7)
+    times = np.linspace(0, 3.8, 20)
+    exact = solve_ivp(velocity, (0, 3.8), np.asarray(network.start), t_eval=times, rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(states, exact.y.T, atol=1e-4)
 
 

@@ -172,7 +172,7 @@ def _train(
 
     def clipped(parameters: Network, goal: Array) -> Network:
         gradient = jax.grad(loss)(parameters, goal)
-        norm = optax.global_norm(gradient)
+        norm = optax.tree.norm(gradient)
         return jax.tree.map(lambda part: part * jnp.minimum(1.0, clip / norm), gradient)
 
     def update(number: Array, state: PyTree) -> PyTree:
