@@ -1,10 +1,11 @@
 """Fitting many autonomous networks: gnode.expressivity.fit against a plain vmapped autodiff scan, per network.
 
-The cells are those of the full preset at N = 4 and the number of networks that it fits at once. The plain way is
+The cells are those of the full preset at N = 4 and N = 12, and the number of networks that it fits at once. The plain way is
 what one writes first: the loss of one network by a scan, `jax.grad`, `jax.vmap`, the same Adam and clip.
 """
 
 import statistics
+from itertools import product
 
 import equinox as eqx
 import jax
@@ -17,7 +18,8 @@ from gnode.expressivity import PRESETS
 from gnode.expressivity import fit as fitting
 from gnode.expressivity.plan import LINEAR, RNN, layers
 
-STEPS = 50
+STEPS = 25
+SIZES = (4, 12)
 ROUNDS = 3
 ALPHA = 0.2
 CELLS = (LINEAR, RNN, layers(10), layers(30), layers(100), layers(30, 30), layers(30, gated=True))
@@ -53,8 +55,8 @@ def _plain(state, rest, goals, peaks, first, last):
     return jax.lax.fori_loop(first, last, update, state)
 
 
-def _contenders(kind, targets):
-    config = kind.config(4, targets.shape[-1])
+def _contenders(kind, size, targets):
+    config = kind.config(size, targets.shape[-1])
     drawn = [fitting.draw_network(config, (0, k)) for k in range(len(targets))]
     goals, peaks = jnp.asarray(targets), jnp.full(len(targets), 0.01)
     first, last = jnp.int32(0), jnp.int32(STEPS)
@@ -80,10 +82,10 @@ def measure() -> list[dict]:
     targets = plan.draw()
     targets = np.repeat(targets.reshape(-1, *targets.shape[2:]), plan.restarts, axis=0)
     rows, totals = [], {"plain": [0.0] * ROUNDS, "gnode": [0.0] * ROUNDS}
-    for kind in CELLS:
-        seconds = in_turn(_contenders(kind, targets), ROUNDS)
+    for kind, size in product(CELLS, SIZES):
+        seconds = in_turn(_contenders(kind, size, targets), ROUNDS)
         each = {f"{name}_us": 1e6 * statistics.median(s) / STEPS / len(targets) for name, s in seconds.items()}
-        rows.append({"F": kind.label, "networks": len(targets), **each, "faster": ratio(seconds["plain"], seconds["gnode"])})
+        rows.append({"F": f"{kind.label}, N = {size}", "networks": len(targets), **each, "faster": ratio(seconds["plain"], seconds["gnode"])})
         totals = {name: [a + b for a, b in zip(totals[name], seconds[name], strict=True)] for name in totals}
         _show(rows[-1])
     rows.append({"F": "all", "networks": len(targets), "faster": ratio(totals["plain"], totals["gnode"])})
@@ -94,4 +96,4 @@ def measure() -> list[dict]:
 def _show(row: dict) -> None:
     times = "".join(f"  {name} {row[f'{name}_us']:6.1f} us" for name in ("plain", "gnode") if f"{name}_us" in row)
     low, high = row["faster"]["least"], row["faster"]["greatest"]
-    print(f"F {row['F']:10s}{times}  {row['faster']['median']:.2f} times as fast ({low:.2f} to {high:.2f})", flush=True)
+    print(f"F {row['F']:18s}{times}  {row['faster']['median']:.2f} times as fast ({low:.2f} to {high:.2f})", flush=True)
