@@ -85,7 +85,14 @@ def measure() -> list[dict]:
     for kind, size in product(CELLS, SIZES):
         seconds = in_turn(_contenders(kind, size, targets), ROUNDS)
         each = {f"{name}_us": 1e6 * statistics.median(s) / STEPS / len(targets) for name, s in seconds.items()}
-        rows.append({"F": f"{kind.label}, N = {size}", "networks": len(targets), **each, "faster": ratio(seconds["plain"], seconds["gnode"])})
+        rows.append(
+            {
+                "F": f"{kind.label}, N = {size}",
+                "networks": len(targets),
+                **each,
+                "faster": ratio(seconds["plain"], seconds["gnode"]),
+            }
+        )
         totals = {name: [a + b for a, b in zip(totals[name], seconds[name], strict=True)] for name in totals}
         _show(rows[-1])
     rows.append({"F": "all", "networks": len(targets), "faster": ratio(totals["plain"], totals["gnode"])})

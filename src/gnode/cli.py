@@ -199,7 +199,9 @@ def demo(
 @app.command(epilog=example("gnode expressivity --preset quick --out runs/expressivity"))
 def expressivity(
     out: Annotated[Path, typer.Option(help="Directory of the measurement: new or empty.", show_default=False)],
-    preset: Annotated[str | None, typer.Option(help="quick (a minute) or full (half an hour). [default: quick]")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="quick (a minute) or full (half an hour). [default: quick]")
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file: keys of the plan, and `preset` whose other keys hold.")
     ] = None,

@@ -20,7 +20,14 @@ from gnode.expressivity.directory import Directory
 from gnode.report.expressivity import expressivity_report
 
 TINY = dict(
-    state_sizes=(2, 3), complexities=(2, 4, 8), count=3, bins=24, durations=(4.8,), steps=(60,), restarts=2, resamples=50
+    state_sizes=(2, 3),
+    complexities=(2, 4, 8),
+    count=3,
+    bins=24,
+    durations=(4.8,),
+    steps=(60,),
+    restarts=2,
+    resamples=50,
 )
 ARCHITECTURES = ("rnn", {"model": "node", "hidden": (6,)})
 TOML = """
@@ -182,7 +189,13 @@ def test_the_advice_on_an_ellipse_is_the_smallest_network_that_was_enough(tmp_pa
     ellipses = np.stack([np.stack([np.cos(turn + k), 2 * np.sin(turn + k)], -1) for k in range(2)])
     linear = Architecture(model="node", hidden=())
     found = expressivity.advise(
-        ellipses, architectures=(linear,), state_sizes=(1, 2, 3), steps=(600,), polish=30, out=tmp_path / "out", workers=1
+        ellipses,
+        architectures=(linear,),
+        state_sizes=(1, 2, 3),
+        steps=(600,),
+        polish=30,
+        out=tmp_path / "out",
+        workers=1,
     )
     assert (found.cell.state_size, found.cell.architecture) == (2, linear)
     assert "N = 2" in found.sentence

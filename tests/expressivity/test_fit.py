@@ -56,7 +56,9 @@ def test_a_step_of_the_optimiser_is_that_of_plain_autodiff(model):
 
 @pytest.mark.parametrize("step", sorted(STEPS))
 def test_what_is_returned_is_what_the_returned_networks_do(step):
-    fitted = fit(config("gnode"), TARGETS, seeds=[(1, k) for k in range(3)], rates=[0.01] * 3, alpha=0.2, steps=20, step=step)
+    fitted = fit(
+        config("gnode"), TARGETS, seeds=[(1, k) for k in range(3)], rates=[0.01] * 3, alpha=0.2, steps=20, step=step
+    )
     for number in range(3):
         states, outputs = simulate(one(fitted.networks, number), 12, 0.2, STEPS[step])
         np.testing.assert_allclose(outputs, fitted.outputs[number], atol=1e-5)
@@ -91,9 +93,7 @@ def test_steps_beyond_one_call_go_on_with_the_schedule(monkeypatch):
 
 
 def test_a_diverging_network_is_seen_and_leaves_the_others_alone():
-    fitted = fit(
-        config(hidden=(7, 7)), TARGETS[:2], seeds=[(0, 0), (0, 1)], rates=[1e30, 0.01], alpha=0.2, steps=30
-    )
+    fitted = fit(config(hidden=(7, 7)), TARGETS[:2], seeds=[(0, 0), (0, 1)], rates=[1e30, 0.01], alpha=0.2, steps=30)
     assert not np.isfinite(fitted.errors[0])
     assert fitted.errors[1] < 2
     polished = polish(fitted, TARGETS[:2], alpha=0.2, evaluations=3)

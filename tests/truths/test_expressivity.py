@@ -67,5 +67,7 @@ def test_crossings_are_counted():
     line = np.stack([np.linspace(0, 1, 20), np.linspace(0, 2, 20)], axis=-1)
     assert measure.self_crossings(line) == 0
     twice = 4 * np.pi * np.linspace(0, 1, 200)
-    limacon = (1 + 2 * np.cos(twice / 2 + 0.3))[:, None] * np.stack([np.cos(twice / 2 + 0.3), np.sin(twice / 2 + 0.3)], -1)
+    limacon = (1 + 2 * np.cos(twice / 2 + 0.3))[:, None] * np.stack(
+        [np.cos(twice / 2 + 0.3), np.sin(twice / 2 + 0.3)], -1
+    )
     assert measure.self_crossings(limacon[:-1]) == 1  # its inner loop

@@ -41,7 +41,8 @@ class Advice:
                 f"N = {best['state_size']}, reaches {best['median_error']:.2g}. Try larger N, more steps or a polish."
             )
         row = self.table[
-            (self.table["architecture"] == self.cell.architecture.label) & (self.table["state_size"] == self.cell.state_size)
+            (self.table["architecture"] == self.cell.architecture.label)
+            & (self.table["state_size"] == self.cell.state_size)
         ].iloc[0]
         return (
             f"N = {self.cell.state_size} with F {self.cell.architecture.label} ({row['parameters']} parameters) reproduces the median "

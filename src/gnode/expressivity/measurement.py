@@ -365,9 +365,7 @@ def _fit_cell(plan: Plan, cell: Cell, targets: np.ndarray) -> dict[str, np.ndarr
     config = cell.architecture.config(cell.state_size, outputs)
     rates = cell.architecture.rates
     alpha = cell.duration / plan.bins
-    index = [
-        (plan.seed, k, c, r) for c in range(complexities) for k in range(count) for r in range(plan.restarts)
-    ]
+    index = [(plan.seed, k, c, r) for c in range(complexities) for k in range(count) for r in range(plan.restarts)]
     fitted = fit(
         config,
         np.repeat(targets.reshape(-1, samples, outputs), plan.restarts, axis=0),

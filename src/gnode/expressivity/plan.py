@@ -214,9 +214,7 @@ class Plan:
         return paths if paths.ndim == 4 else paths[None]
 
     def cells(self) -> list[Cell]:
-        return [
-            Cell(*values) for values in product(self.architectures, self.state_sizes, self.durations, self.steps)
-        ]
+        return [Cell(*values) for values in product(self.architectures, self.state_sizes, self.durations, self.steps)]
 
     def as_tables(self) -> dict[str, Any]:
         """Plain data from which `plan_from_tables` gives the same."""

@@ -50,7 +50,9 @@ def polish(fitted: Fitted, targets: np.ndarray, *, alpha: float, evaluations: in
 def _minimised(vector: np.ndarray, goal: Array, residuals, jacobian, evaluations: int) -> np.ndarray:  # type: ignore[no-untyped-def]
     def residual(x: np.ndarray) -> np.ndarray:
         # A step into the land of overflow must look bad to the trust region, not break it.
-        return np.nan_to_num(np.asarray(residuals(jnp.asarray(x, jnp.float32), goal), np.float64), nan=1e6).clip(-1e6, 1e6)
+        return np.nan_to_num(np.asarray(residuals(jnp.asarray(x, jnp.float32), goal), np.float64), nan=1e6).clip(
+            -1e6, 1e6
+        )
 
     def slope(x: np.ndarray) -> np.ndarray:
         return np.nan_to_num(np.asarray(jacobian(jnp.asarray(x, jnp.float32), goal), np.float64))

@@ -205,7 +205,9 @@ def _polish(result: "Result") -> Statement | None:
 def _diverged(result: "Result") -> Statement:
     total = sum(arrays["errors"].size for arrays in result.arrays.values())
     lost = sum(int(np.sum(~np.isfinite(arrays["errors"]))) for arrays in result.arrays.values())
-    text = f"{lost} of {total} networks diverged in training; a target whose restarts all did counts with an error of 1."
+    text = (
+        f"{lost} of {total} networks diverged in training; a target whose restarts all did counts with an error of 1."
+    )
     return {"claim": "training is stable", "verdict": HOLDS if lost == 0 else OPEN, "text": text}
 
 

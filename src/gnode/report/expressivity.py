@@ -47,7 +47,9 @@ def _html(result: Result) -> str:
             [
                 Card("Capacity against N", _captioned("Triangles: beyond the grid.", note), _against_size(result)),
                 Card("Capacity, N against F", _captioned("The brighter, the more complex.", note), _heat_map(result)),
-                Card("Capacity against parameters", _captioned("Each dot is one N.", note), _against_parameters(result)),
+                Card(
+                    "Capacity against parameters", _captioned("Each dot is one N.", note), _against_parameters(result)
+                ),
                 Card("All capacities", note, _capacity_table(result), wide=True),
             ],
         ),
@@ -154,7 +156,11 @@ def _against_parameters(result: Result) -> Figure:
                 "hovertemplate": "%{text}, %{x} parameters<extra>" + escape(kind.label) + "</extra>",
             }
         )
-    return _figure(traces, _axis("parameters", type="log", tickvals=[10, 30, 100, 300, 1000, 3000, 10_000, 30_000]), _log_dial(result, "capacity"))
+    return _figure(
+        traces,
+        _axis("parameters", type="log", tickvals=[10, 30, 100, 300, 1000, 3000, 10_000, 30_000]),
+        _log_dial(result, "capacity"),
+    )
 
 
 def _heat_map(result: Result) -> Figure:
@@ -177,7 +183,9 @@ def _heat_map(result: Result) -> Figure:
         "ygap": 2,
     }
     height = 120 + 40 * len(result.plan.architectures)
-    return _figure([trace], _axis("N", type="category"), _axis("", type="category", autorange="reversed"), height=height)
+    return _figure(
+        [trace], _axis("N", type="category"), _axis("", type="category", autorange="reversed"), height=height
+    )
 
 
 def _errors(result: Result) -> Figure:
@@ -238,7 +246,9 @@ def _errors(result: Result) -> Figure:
         "pad": {"b": 8, "t": 0},
         "font": {"size": 11},
     }
-    low = min(float(np.median(result.best(_cell(result, k, n)), axis=1).min()) for k, _ in _coloured(result) for n in sizes)
+    low = min(
+        float(np.median(result.best(_cell(result, k, n)), axis=1).min()) for k, _ in _coloured(result) for n in sizes
+    )
     yaxis = _axis("e", type="log", exponentformat="power", dtick=1, range=[np.floor(np.log10(max(low, 1e-7))), 0.1])
     figure = _figure(traces, _log_dial(result, "complexity", "x"), yaxis, height=460, updatemenus=[menu])
     figure["layout"]["margin"]["t"] = 48
@@ -266,9 +276,7 @@ def _in_space(result: Result, note: str) -> list[Card]:
             states = result.arrays[_cell(result, kind, size)]["states"][at, 0]
             line = {"color": colour, "width": 4}
             traces.append(_path(states[:, :3], kind.label, line, visible=_some(len(traces) + 1)))
-        caption = (
-            f"The states of the same networks, N = {size}. What crosses itself in the plane of the outputs does not cross here. {note}."
-        )
+        caption = f"The states of the same networks, N = {size}. What crosses itself in the plane of the outputs does not cross here. {note}."
         cards.append(Card("The states behind them", caption, _scene(traces, ["h₁", "h₂", "h₃"])))
     return cards
 
@@ -325,7 +333,13 @@ def _claims(result: Result) -> str:
     rows = []
     for item in statements(result):
         dot = f'<span class="dot" style="background:{VERDICTS[item["verdict"]]}"></span>'
-        rows.append([escape(item["claim"]), f"{dot}{escape(item['verdict'])}", f'<div style="min-width:18rem">{escape(item["text"])}</div>'])
+        rows.append(
+            [
+                escape(item["claim"]),
+                f"{dot}{escape(item['verdict'])}",
+                f'<div style="min-width:18rem">{escape(item["text"])}</div>',
+            ]
+        )
     return table(["claim", "here", "numbers"], rows)
 
 
@@ -375,7 +389,9 @@ def _errors_caption(result: Result) -> str:
     if max(np.median(result.floor(n), axis=1).max() for n in result.plan.state_sizes) > 1e-9:
         sentence += " Dashed: below it no affine readout of N numbers can go."
     if 2 in result.plan.state_sizes and _first_crossing(result) is not None:
-        sentence += " At N = 2, right of the dotted line most targets cross themselves, which a flow in the plane cannot."
+        sentence += (
+            " At N = 2, right of the dotted line most targets cross themselves, which a flow in the plane cannot."
+        )
     return sentence
 
 
