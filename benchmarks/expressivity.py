@@ -1,6 +1,7 @@
 """Fitting many autonomous networks: gnode.expressivity.fit against a plain vmapped autodiff scan, per network.
 
-The cells are those of the full preset at N = 4 and N = 12, and the number of networks that it fits at once. The plain way is
+The cells are those of the full preset at N = 4 and N = 12, and the number of networks that it fits at once. The
+plain way is
 what one writes first: the loss of one network by a scan, `jax.grad`, `jax.vmap`, the same Adam and clip.
 """
 

@@ -1,4 +1,5 @@
-"""Write docs/results/expressivity.md from finished expressivity directories: python experiments/expressivity_results.py DIR [DIR ...]."""
+"""Write docs/results/expressivity.md from finished expressivity directories: python
+experiments/expressivity_results.py DIR [DIR ...]."""
 
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ from gnode.expressivity.words import budget, capacity_words, reference_complexit
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "expressivity.md"
 HEAD = """# Expressivity: results
 
-Measured with the commands below; the protocol is in [Expressivity](../expressivity.md) and is this project's own. Capacities are
+Measured with the commands below; the protocol is in [Expressivity](../expressivity.md) and is this project's own.
+Capacities are
 at an error of 0.01 with 95 % bootstrap intervals over targets.
 
 ```

@@ -123,7 +123,7 @@ def test_foreign_directories_are_left_alone(measured, tmp_path: Path):
 
 
 def test_an_unfinished_or_damaged_measurement_is_not_shown(measured, tmp_path: Path):
-    out, result = measured
+    _, result = measured
     directory = Directory.begin(tmp_path / "new", result.plan, result.targets, resume=False)
     with pytest.raises(InvalidInput, match="--resume"):
         expressivity_report(tmp_path / "new")

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from gnode.errors import must_have
-from gnode.expressivity.measurement import Result, capacity
 from gnode.expressivity.measure import check_tolerance
+from gnode.expressivity.measurement import Result, capacity
 from gnode.expressivity.plan import RNN, Architecture, Cell, layers
 
 ARCHITECTURES = (RNN, layers(10), layers(30), layers(30, gated=True))
@@ -37,7 +37,8 @@ class Advice:
         if self.cell is None:
             best = self.table.loc[self.table["median_error"].idxmin()]
             return (
-                f"Nothing tried reproduces the median trajectory at e = {self.tolerance:g}; the best, {best['architecture']} with "
+                f"Nothing tried reproduces the median trajectory at e = {self.tolerance:g}; the best, "
+                f"{best['architecture']} with "
                 f"N = {best['state_size']}, reaches {best['median_error']:.2g}. Try larger N, more steps or a polish."
             )
         row = self.table[
@@ -45,8 +46,10 @@ class Advice:
             & (self.table["state_size"] == self.cell.state_size)
         ].iloc[0]
         return (
-            f"N = {self.cell.state_size} with F {self.cell.architecture.label} ({row['parameters']} parameters) reproduces the median "
-            f"trajectory at e = {row['median_error']:.2g} (asked for: {self.tolerance:g}; worst {row['worst_error']:.2g}); no "
+            f"N = {self.cell.state_size} with F {self.cell.architecture.label} ({row['parameters']} parameters) "
+            f"reproduces the median "
+            f"trajectory at e = {row['median_error']:.2g} (asked for: {self.tolerance:g}; worst "
+            f"{row['worst_error']:.2g}); no "
             "smaller N that was tried does."
         )
 

@@ -43,7 +43,8 @@ def advise_on_file(
     advice = None if cell is None else {"state_size": cell.state_size, "architecture": cell.architecture.label}
     result = {"advice": advice, "sentence": found.sentence, "curve": found.table.to_dict("records")}
     curve = [
-        f"N = {row['state_size']:2d}  {row['architecture']:12s} median e {row['median_error']:.2g}, worst {row['worst_error']:.2g}"
+        f"N = {row['state_size']:2d}  {row['architecture']:12s} median e {row['median_error']:.2g}, worst "
+        f"{row['worst_error']:.2g}"
         for row in found.table.to_dict("records")
     ]
     return result, [*curve, found.sentence]

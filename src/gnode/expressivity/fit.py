@@ -3,7 +3,8 @@
 All networks of a call share architecture and program; `jax.vmap` runs them side by side. Two things make that several
 times faster on a CPU than the plain vmapped scan. Each step of the scan is recomputed in the reverse pass instead of
 kept (jax.checkpoint): the products are so small that memory traffic is what costs. And every weight matrix is
-stored with its longer side last, where vector instructions reach it; fields apply their weights through `dense` alone, so
+stored with its longer side last, where vector instructions reach it; fields apply their weights through `dense`
+alone, so
 none of them notices.
 """
 

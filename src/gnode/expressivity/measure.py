@@ -1,4 +1,5 @@
-"""From errors to statements: the capacity at a tolerance with its interval, paired differences, smallest states, floors."""
+"""From errors to statements: the capacity at a tolerance with its interval, paired differences, smallest states,
+floors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,7 +56,8 @@ def fitted_curve(errors: np.ndarray) -> np.ndarray:
 
 
 def crossing(complexities: Sequence[float], curves: np.ndarray, tolerance: float) -> np.ndarray:
-    """Where rising curves of log10 errors, (C, ...), exceed the tolerance, on log-log axes; 0 below the grid, infinity above."""
+    """Where rising curves of log10 errors, (C, ...), exceed the tolerance, on log-log axes; 0 below the grid,
+    infinity above."""
     check_tolerance(tolerance)
     level, dial = np.log10(tolerance), np.log(np.asarray(complexities, float))
     below = np.sum(curves <= level, axis=0)  # as the curves rise, these are the first ones

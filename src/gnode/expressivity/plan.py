@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -90,7 +90,8 @@ def as_architecture(given: Architecture | str | Mapping[str, Any]) -> Architectu
     for key in given:
         if key not in known:
             _unknown(key, known)
-    return Architecture(**{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})
+    keys: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    return Architecture(**keys)
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ class Plan:
     Attributes:
         architectures: the kinds of networks.
         state_sizes: N.
-        targets: a family of TARGETS, "given" for an array passed from Python, or a file of the user's trajectories (complexities, count, time, d).
+        targets: a family of TARGETS, "given" for an array passed from Python, or a file of the user's
+            trajectories (complexities, count, time, d).
         complexities: settings of the dial; by default the family's own.
         count: targets.
         bins: T; a path has T + 1 samples.
@@ -169,7 +171,7 @@ class Plan:
             check_tolerance(tolerance)
         look_up("step", self.step, STEPS)
         if self.targets == GIVEN:
-            dial = self.complexities or ()
+            dial: Sequence[float] = self.complexities or ()
         elif self.from_file:
             dial = self.complexities or range(1, len(self._file()) + 1)
         else:
@@ -204,7 +206,8 @@ class Plan:
         """
         if np.ndim(paths) != 4 or paths.shape[:3] != (len(self.complexities or ()), self.count, self.bins + 1):
             must_have(
-                f"an array ({len(self.complexities or ())}, {self.count}, {self.bins + 1}, d), as complexities, count and bins say",
+                f"an array ({len(self.complexities or ())}, {self.count}, {self.bins + 1}, d), as complexities, "
+                f"count and bins say",
                 f"shape {np.shape(paths)}",
             )
         return standardised(np.asarray(paths, float))

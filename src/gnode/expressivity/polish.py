@@ -21,8 +21,7 @@ def polish(fitted: Fitted, targets: np.ndarray, *, alpha: float, evaluations: in
         targets: (M, time, d), what the networks were fitted to.
         evaluations: of the residuals, each with a Jacobian.
     """
-    networks = [jax.tree.map(lambda part: part[number] if eqx.is_array(part) else part, fitted.networks)
-                for number in range(len(targets))]  # fmt: skip
+    networks = [_one(fitted.networks, number) for number in range(len(targets))]
     parts = [eqx.partition(network, eqx.is_inexact_array) for network in networks]
     rest, unravel = parts[0][1], ravel_pytree(parts[0][0])[1]
 
@@ -45,6 +44,10 @@ def polish(fitted: Fitted, targets: np.ndarray, *, alpha: float, evaluations: in
     errors = relative_error(np.stack(outputs), targets)
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *polished)
     return Fitted(eqx.combine(stacked, rest), errors, np.stack(outputs), np.stack(states))
+
+
+def _one(networks: Network, number: int) -> Network:
+    return jax.tree.map(lambda part: part[number] if eqx.is_array(part) else part, networks)
 
 
 def _minimised(vector: np.ndarray, goal: Array, residuals, jacobian, evaluations: int) -> np.ndarray:  # type: ignore[no-untyped-def]

@@ -144,7 +144,8 @@ def draw_targets(
     Target k of a seed is the same however many are drawn.
 
     Raises:
-        InvalidInput: an unknown family, a dial that does not grow, fewer samples than needed, or a target that stands still.
+        InvalidInput: an unknown family, a dial that does not grow, fewer samples than needed, or a target that
+        stands still.
     """
     kind = look_up("family of targets", family, TARGETS)
     dial = check_dial(kind.complexities if complexities is None else complexities)
@@ -191,8 +192,10 @@ def standardised(paths: np.ndarray) -> np.ndarray:
 def read_trajectories(path: str | Path) -> np.ndarray:
     """Recorded trajectories (count, time, d) from a file.
 
-    A .npz or .npy holds one array, (time, d), (count, time, d) or, for a dial of one's own, (complexities, count, time, d). A
-    .csv has a header and a column a dimension; where a column is called `trajectory`, its values tell trajectories apart.
+    A .npz or .npy holds one array, (time, d), (count, time, d) or, for a dial of one's own, (complexities, count,
+    time, d). A
+    .csv has a header and a column a dimension; where a column is called `trajectory`, its values tell trajectories
+    apart.
 
     Raises:
         InvalidInput: there is no such file, or it is not like that.

@@ -1,6 +1,6 @@
 """Sentences about a measurement, made from its numbers: which claims hold on it, and which do not."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +39,8 @@ def budget(result: "Result") -> str:
     polished = f", then {plan.polish} evaluations of Levenberg-Marquardt" if plan.polish else ""
     unit = "Euler map" if plan.step == "map" else "flow (Runge-Kutta)"
     return (
-        f"{plan.count} targets ({plan.targets}), T = {plan.bins} steps of the {unit} over {durations} τ; Adam, {steps} steps, "
+        f"{plan.count} targets ({plan.targets}), T = {plan.bins} steps of the {unit} over {durations} τ; Adam, "
+        f"{steps} steps, "
         f"{plan.restarts} restarts{polished}; seed {plan.seed}"
     )
 
@@ -54,7 +55,8 @@ def capacity_words(found: Capacity, dial: tuple[float, ...]) -> str:
 
 
 def reference_complexity(result: "Result") -> float:
-    """The complexity that sentences are about: 16, or what is nearest to it below the grid's end, where answers are open."""
+    """The complexity that sentences are about: 16, or what is nearest to it below the grid's end, where answers are
+    open."""
     dial = np.asarray(result.dial[:-1] or result.dial)
     return float(dial[np.argmin(np.abs(np.log(dial / 16.0)))])
 
@@ -72,7 +74,7 @@ def _rises_with_size(result: "Result") -> Statement | None:
         found = [result.capacity(_first(result, kind, size)) for size in sizes]
         values = [item.value for item in found]
         parts.append(f"{kind.label} {_plain(values[0], result)} to {_plain(values[-1], result)}")
-        if any(b < a for a, b in zip(values, values[1:], strict=False)):
+        if any(b < a for a, b in pairwise(values)):
             falls.append(kind.label)
     text = f"From N = {sizes[0]} to N = {sizes[-1]} the capacity goes: {'; '.join(parts)}."
     text += f" It falls somewhere for {', '.join(falls)}." if falls else " It falls nowhere."
@@ -94,7 +96,10 @@ def _lower_state(result: "Result") -> Statement | None:
         + ("" if found.low == found.high else f" [{size(found.low)} to {size(found.high)}]")
         for kind, found in smallest.items()
     ]
-    text = f"The smallest N that reaches complexity {wanted:g} at an error of {result.plan.tolerances[0]:g}: {'; '.join(parts)}."
+    text = (
+        f"The smallest N that reaches complexity {wanted:g} at an error of {result.plan.tolerances[0]:g}: "
+        f"{'; '.join(parts)}."
+    )
     rich = [found for kind, found in smallest.items() if kind.model == "node" and kind.hidden]
     verdict = OPEN
     if RNN in smallest and rich:
@@ -116,7 +121,8 @@ def _pairs(result: "Result") -> list[Statement]:
                 mean, error = paired(result, rich, plain, duration)
                 verdict = HOLDS if mean + 2 * error < 0 else FAILS if mean - 2 * error > 0 or abs(mean) < 0.1 else OPEN
                 text = (
-                    f"{rich.label} against {plain.label} on the same targets, over {duration:g} τ: log10 e differs by {mean:+.2f} ± "
+                    f"{rich.label} against {plain.label} on the same targets, over {duration:g} τ: log10 e "
+                    f"differs by {mean:+.2f} ± "
                     f"{error:.2f} (mean over N and complexities, standard error over targets); negative is better."
                 )
                 found.append({"claim": kind, "verdict": verdict, "text": text})
@@ -196,7 +202,8 @@ def _polish(result: "Result") -> Statement | None:
             mean, error = measure.overall_difference(result.best(cell), result.unpolished(cell))
             parts.append(f"{cell.label} {mean:+.2f} ± {error:.2f}")
     text = (
-        f"Change of log10 e by the polish: {'; '.join(parts)}. Where it falls far, the network was not found; where it stays, "
+        f"Change of log10 e by the polish: {'; '.join(parts)}. Where it falls far, the network was not found; "
+        f"where it stays, "
         "it is likely that there is none."
     )
     return {"claim": "errors were limited by training", "verdict": OPEN, "text": text}

@@ -1,4 +1,5 @@
-"""The page of an expressivity directory: errors against complexity, capacities, and the fitted trajectories themselves."""
+"""The page of an expressivity directory: errors against complexity, capacities, and the fitted trajectories
+themselves."""
 
 from html import escape
 from pathlib import Path
@@ -42,7 +43,8 @@ def _html(result: Result) -> str:
         Section(
             "capacity",
             "How complex it may be",
-            f"Complexity is the {escape(dial)} ({escape(unit)}). The capacity is the complexity at which the median error over "
+            f"Complexity is the {escape(dial)} ({escape(unit)}). The capacity is the complexity at which the "
+            f"median error over "
             f"targets crosses the tolerance; in brackets the 95 % bootstrap interval over targets. {note}.",
             [
                 Card("Capacity against N", _captioned("Triangles: beyond the grid.", note), _against_size(result)),
@@ -62,7 +64,8 @@ def _html(result: Result) -> str:
         Section(
             "trajectories",
             "Where a small network gives up",
-            "The first target in grey and the best network's output over it, with its error below. From left to right the path grows "
+            "The first target in grey and the best network's output over it, with its error below. From left to "
+            "right the path grows "
             "more complex.",
             [Card("Targets and fits", note, _panels(result), wide=True), *_in_space(result, note)],
         ),
@@ -79,7 +82,10 @@ def _headline(result: Result) -> str:
     found = {cell: result.capacity(cell) for cell in cells}
     best = max(cells, key=lambda cell: found[cell].value)
     least = min(cells, key=lambda cell: found[cell].value)
-    sentence = f"With N = {size}, {best.architecture.label} networks reproduce paths of complexity up to {_words(result, best)}"
+    sentence = (
+        f"With N = {size}, {best.architecture.label} networks reproduce paths of complexity up to "
+        f"{_words(result, best)}"
+    )
     if found[best].value > found[least].value:
         sentence += f", {least.architecture.label} networks up to {_words(result, least)}"
     sentence += f", at an error of {result.plan.tolerances[0]:g}."
@@ -276,7 +282,10 @@ def _in_space(result: Result, note: str) -> list[Card]:
             states = result.arrays[_cell(result, kind, size)]["states"][at, 0]
             line = {"color": colour, "width": 4}
             traces.append(_path(states[:, :3], kind.label, line, visible=_some(len(traces) + 1)))
-        caption = f"The states of the same networks, N = {size}. What crosses itself in the plane of the outputs does not cross here. {note}."
+        caption = (
+            f"The states of the same networks, N = {size}. What crosses itself in the plane of the "
+            f"outputs does not cross here. {note}."
+        )
         cards.append(Card("The states behind them", caption, _scene(traces, ["h₁", "h₂", "h₃"])))
     return cards
 
