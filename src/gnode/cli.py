@@ -241,6 +241,39 @@ def demo(
     )
 
 
+@app.command(epilog=example("gnode expressivity --preset quick --out runs/expressivity"))
+def expressivity(
+    out: Annotated[Path, typer.Option(help="Directory of the measurement: new or empty.", show_default=False)],
+    preset: Annotated[
+        str | None, typer.Option(help="quick (a minute) or full (half an hour). [default: quick]")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file: keys of the plan, and `preset` whose other keys hold.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Recorded trajectories, .csv or .npz: advise the smallest network for them.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="With --data: the error, MSE over variance, to be reached.")] = 0.01,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of targets, networks and bootstrap. [default: 0]")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. [default: one a core]")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the measurement in the directory.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure how complex a trajectory networks can generate, or which network a recorded one needs."""
+    if sum(given is not None for given in (preset, config, data)) > 1:
+        raise typer.BadParameter("Must have one of --preset, --config and --data.")
+    with _machine(), _quiet_stdout(as_json):
+        from gnode.expressivity.command import advise_on_file, measure
+        from gnode.report.expressivity import expressivity_report
+
+        if data is not None:
+            result, lines = advise_on_file(data, out, tolerance=tolerance, seed=seed, resume=resume, workers=workers)
+        else:
+            result, lines = measure(out, preset=preset, config=config, seed=seed, resume=resume, workers=workers)
+        page = expressivity_report(out)
+    _answer(as_json, {"directory": str(out), "report": str(page), **result}, *lines, f"Report: {page}")
+
+
 @app.command(name="list", epilog=example("gnode list tasks"))
 def list_(
     what: Annotated[

@@ -1,0 +1,107 @@
+"""The expressivity directory: the plan, a file a cell while it runs, and the tables at the end.
+
+plan.toml determines everything; cells/<id>.safetensors is written whole or not at all as each cell is done, so that a
+killed measurement goes on with the next cell; errors.parquet has a row a network; capacity.json the outcome.
+"""
+
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+from safetensors import SafetensorError
+from safetensors.numpy import load as from_bytes
+from safetensors.numpy import save as to_bytes
+
+from gnode.errors import GnodeError, InvalidInput, must_have
+from gnode.expressivity.plan import Cell, Plan, plan_from_tables
+from gnode.files import write_atomically
+
+PLAN, TARGETS_FILE, ERRORS, CAPACITY, REPORT = (
+    "plan.toml",
+    "targets.safetensors",
+    "errors.parquet",
+    "capacity.json",
+    "report.html",
+)
+
+
+@dataclass(frozen=True)
+class Directory:
+    """Reads and writes one expressivity directory."""
+
+    path: Path
+
+    @classmethod
+    def begin(cls, path: Path, plan: Plan, targets: np.ndarray, resume: bool) -> "Directory":
+        """A new directory, or, to resume, the one of the same plan and targets.
+
+        Raises:
+            InvalidInput: it holds something else, or there is nothing to resume.
+        """
+        directory = cls(path)
+        if resume and (path / PLAN).is_file():
+            if directory.plan() != plan or not np.array_equal(directory.targets(), targets):
+                must_have(f"the plan that {path} was started with", "another", "Choose another directory.")
+            return directory
+        if path.is_file() or (path.is_dir() and any(path.iterdir())):
+            what = "a measurement already" if (path / PLAN).is_file() else "other files"
+            advice = "Resume it with --resume, or choose another." if (path / PLAN).is_file() else "Choose another."
+            must_have("an empty or new directory", f"{path}, which holds {what}", advice)
+        try:
+            (path / "cells").mkdir(parents=True)
+        except OSError as error:
+            raise GnodeError(f"Could not make the directory {path}: {error.strerror}.") from error
+        write_atomically(path / TARGETS_FILE, to_bytes({"targets": targets}))
+        # Last, because it is what makes the directory one that can be resumed.
+        write_atomically(path / PLAN, tomli_w.dumps({"gnode": version("gnode"), **plan.as_tables()}).encode())
+        return directory
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Directory":
+        """A directory that holds a measurement.
+
+        Raises:
+            InvalidInput: it does not.
+        """
+        if not (Path(path) / PLAN).is_file():
+            must_have(f"an expressivity directory with a {PLAN}", str(path))
+        return cls(Path(path))
+
+    def plan(self) -> Plan:
+        try:
+            return plan_from_tables(tomllib.loads((self.path / PLAN).read_text()))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"Must have a readable {self.path / PLAN}, instead got: {error}.") from error
+
+    def targets(self) -> np.ndarray:
+        return self._arrays(self.path / TARGETS_FILE)["targets"]
+
+    def has(self, cell: Cell) -> bool:
+        return self._file(cell).is_file()
+
+    def write_cell(self, cell: Cell, arrays: dict[str, np.ndarray]) -> None:
+        write_atomically(self._file(cell), to_bytes({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
+
+    def read_cell(self, cell: Cell) -> dict[str, np.ndarray]:
+        if not self.has(cell):
+            must_have(f"a finished measurement in {self.path}", f"none of {cell.label}", "Finish it with --resume.")
+        return self._arrays(self._file(cell))
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        write_atomically(self.path / name, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+
+    def _file(self, cell: Cell) -> Path:
+        name = hashlib.sha256(repr(cell).encode()).hexdigest()[:16]
+        return self.path / "cells" / f"{name}.safetensors"
+
+    def _arrays(self, path: Path) -> dict[str, np.ndarray]:
+        try:
+            return from_bytes(path.read_bytes())
+        except (SafetensorError, FileNotFoundError) as error:
+            raise InvalidInput(f"Must have a whole file at {path}, instead got a damaged one or none.") from error

@@ -1,0 +1,409 @@
+"""The measure itself: errors of networks on targets, and the capacity of architectures."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+
+from gnode.errors import must_have
+from gnode.expressivity import measure
+from gnode.expressivity.directory import CAPACITY, ERRORS, Directory
+from gnode.expressivity.fit import fit
+from gnode.expressivity.measure import Capacity
+from gnode.expressivity.plan import GIVEN, Architecture, Cell, Plan, as_architecture
+from gnode.expressivity.polish import polish
+from gnode.files import write_atomically
+from gnode.training.workers import run_jobs
+
+SHOWN_TARGETS = 2  # whose fitted trajectories are kept, for the report
+
+Done = Callable[[Cell, float, float], None]  # a cell is done: its share of the work and what is done of the whole
+
+
+def errors(
+    model: str,
+    *,
+    state_size: int,
+    targets: np.ndarray,
+    hidden: Sequence[int] | None = None,
+    duration: float | None = None,
+    steps: int = 3000,
+    restarts: int = 2,
+    polish: int = 0,
+    step: str = "map",
+    seed: int = 0,
+    **architecture: Any,
+) -> np.ndarray:
+    """MSE / variance of the best restart, (complexities, targets), in this process.
+
+    Args:
+        model: of gnode.fields.FIELDS.
+        state_size: N.
+        targets: (complexities, targets, time, d), each of them with some movement in every dimension.
+        hidden: hidden widths of F, for gnode and node.
+        duration: of a path in tau; by default 0.2 tau a step.
+        steps, restarts, polish, step, seed: see Plan.
+        architecture: other keys of Architecture.
+
+    Raises:
+        InvalidInput: an argument that cannot be.
+    """
+    paths = np.asarray(targets, float)
+    if paths.ndim != 4:
+        must_have("targets (complexities, targets, time, d)", f"shape {paths.shape}")
+    kind = Architecture(model=model, hidden=None if hidden is None else tuple(hidden), **architecture)
+    bins = paths.shape[2] - 1
+    plan = Plan(
+        architectures=(kind,),
+        state_sizes=(state_size,),
+        targets=GIVEN,
+        complexities=tuple(range(1, len(paths) + 1)),
+        count=paths.shape[1],
+        bins=bins,
+        durations=(0.2 * bins if duration is None else duration,),
+        steps=(steps,),
+        restarts=restarts,
+        polish=polish,
+        step=step,
+        seed=seed,
+    )
+    return _best(_fit_cell(plan, plan.cells()[0], plan.checked(paths)))
+
+
+@dataclass(frozen=True)
+class Result:
+    """A measurement, with everything that is said about it computed from its errors alone."""
+
+    plan: Plan
+    targets: np.ndarray
+    arrays: dict[Cell, dict[str, np.ndarray]]
+
+    @cached_property
+    def errors(self) -> pd.DataFrame:
+        """A row a network: what it is, what it was to generate, and its error; diverged ones have none."""
+        tables = [self._rows(cell, self.arrays[cell]) for cell in self.plan.cells()]
+        return pd.concat(tables, ignore_index=True)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A row a cell and tolerance: capacity and interval, parameters, diverged restarts."""
+        rows = [
+            {
+                "architecture": cell.architecture.label,
+                "state_size": cell.state_size,
+                "duration": cell.duration,
+                "steps": cell.steps,
+                "parameters": self.parameters(cell),
+                "tolerance": tolerance,
+                "capacity": found.value,
+                "low": found.low,
+                "high": found.high,
+                "networks": self.arrays[cell]["errors"].size,
+                "diverged": int(np.sum(~np.isfinite(self.arrays[cell]["errors"]))),
+            }
+            for cell in self.plan.cells()
+            for tolerance in self.plan.tolerances
+            for found in [self.capacity(cell, tolerance)]
+        ]
+        return pd.DataFrame(rows)
+
+    def cell(self, architecture: Architecture | str | Mapping[str, Any], state_size: int) -> Cell:
+        """The cell at the first duration and budget."""
+        kind = next((a for a in self.plan.architectures if a.label == architecture), None)
+        cell = Cell(kind or as_architecture(architecture), state_size, self.plan.durations[0], self.plan.steps[0])
+        if cell not in self.arrays:
+            must_have("a cell of the measurement", cell.label)
+        return cell
+
+    def best(self, cell: Cell) -> np.ndarray:
+        """Errors of the best restarts, (complexities, targets); polished where the plan says so."""
+        return _best(self.arrays[cell])
+
+    def unpolished(self, cell: Cell) -> np.ndarray:
+        return measure.best_of_restarts(self.arrays[cell]["errors"])
+
+    def capacity(self, cell: Cell, tolerance: float | None = None) -> Capacity:
+        """The capacity of a cell with its interval."""
+        return measure.with_interval(*self._capacities(cell, tolerance))
+
+    def _capacities(self, cell: Cell, tolerance: float | None) -> tuple[float, np.ndarray]:
+        key = (cell, self.plan.tolerances[0] if tolerance is None else tolerance)
+        if key not in self._known:
+            self._known[key] = measure.capacities_at(self.dial, self.best(cell), key[1], self.draws)
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[tuple[Cell, float], tuple[float, np.ndarray]]:
+        return {}
+
+    def interval(self, cell: Cell, tolerance: float | None = None) -> tuple[float, float]:
+        found = self.capacity(cell, tolerance)
+        return found.low, found.high
+
+    def paired(self, cell: Cell, other: Cell) -> tuple[float, float]:
+        """Mean of log10 e - log10 e' over targets and complexities, with the standard error over targets."""
+        return measure.overall_difference(self.best(cell), self.best(other))
+
+    def smallest_state(self, architecture: Architecture, wanted: float, tolerance: float | None = None) -> Capacity:
+        """The smallest N of the plan whose capacity reaches the wanted complexity."""
+        duration, steps = self.plan.durations[0], self.plan.steps[0]
+        cells = {size: Cell(architecture, size, duration, steps) for size in self.plan.state_sizes}
+        return measure.smallest_state({size: self._capacities(cell, tolerance) for size, cell in cells.items()}, wanted)
+
+    @property
+    def dial(self) -> tuple[float, ...]:
+        assert self.plan.complexities is not None
+        return self.plan.complexities
+
+    @cached_property
+    def draws(self) -> np.ndarray:
+        return measure.resamples(self.plan.count, self.plan.resamples, self.plan.seed)
+
+    def parameters(self, cell: Cell) -> int:
+        return int(self.arrays[cell]["parameters"].item())
+
+    def floor(self, state_size: int) -> np.ndarray:
+        """The least error an affine readout of N numbers allows, (complexities, targets)."""
+        return measure.principal_floor(self.targets, state_size)
+
+    @cached_property
+    def crossings(self) -> np.ndarray | None:
+        """How often each target crosses itself, (complexities, targets); None where they are not in a plane."""
+        if self.targets.shape[-1] != 2:
+            return None
+        return np.array([[measure.self_crossings(path) for path in row] for row in self.targets])
+
+    def summary(self) -> dict[str, Any]:
+        """What capacity.json holds."""
+        from gnode.expressivity.words import statements
+
+        crossed = self.crossings
+        return {
+            "dial": list(self.plan.dial),
+            "complexities": list(self.dial),
+            "capacities": [
+                {
+                    **{key: row[key] for key in ("architecture", "state_size", "duration", "steps", "parameters")},
+                    "tolerance": row["tolerance"],
+                    **{key: ends(row[key]) for key in ("capacity", "low", "high")},
+                    "median_error": np.median(self.best(cell), axis=1).tolist(),
+                    "networks": row["networks"],
+                    "diverged": row["diverged"],
+                }
+                for row, cell in zip(
+                    self.table.to_dict("records"),
+                    [cell for cell in self.plan.cells() for _ in self.plan.tolerances],
+                    strict=True,
+                )
+            ],
+            "floors": {str(n): np.median(self.floor(n), axis=1).tolist() for n in self.plan.state_sizes},
+            "crossing_targets": None if crossed is None else np.mean(crossed > 0, axis=1).tolist(),
+            "statements": statements(self),
+        }
+
+    def _rows(self, cell: Cell, arrays: dict[str, np.ndarray]) -> pd.DataFrame:
+        found = arrays["errors"]
+        c, k, r = (axis.ravel() for axis in np.indices(found.shape))
+        rates = cell.architecture.rates
+        flat = found.ravel()
+        polished = arrays.get("polished")
+        return pd.DataFrame(
+            {
+                "architecture": cell.architecture.label,
+                "model": cell.architecture.model,
+                "hidden": ",".join(map(str, cell.architecture.hidden or ())),
+                "state_size": cell.state_size,
+                "parameters": self.parameters(cell),
+                "duration": cell.duration,
+                "steps": cell.steps,
+                "complexity": np.asarray(self.dial)[c],
+                "target": k,
+                "restart": r,
+                "rate": np.asarray(rates)[r % len(rates)],
+                "error": np.where(np.isfinite(flat), flat, np.nan),
+                "diverged": ~np.isfinite(flat),
+                "polished": np.nan if polished is None else polished[c, k],
+            }
+        )
+
+
+def ends(value: float) -> float | str:
+    """A capacity as JSON has it: a number, or one of the open ends."""
+    return "< grid" if value == 0 else "> grid" if np.isinf(value) else value
+
+
+def capacity(
+    architectures: Sequence[Architecture | str | Mapping[str, Any]] = (),
+    *,
+    state_sizes: Sequence[int] = (2, 3, 4),
+    targets: str | np.ndarray = "gaussian-process",
+    tolerance: float = 0.01,
+    out: str | Path | None = None,
+    resume: bool = False,
+    workers: int | None = None,
+    done: Done | None = None,
+    **plan: Any,
+) -> Result:
+    """Measure the capacity of architectures: the greatest complexity that they reproduce at a tolerance.
+
+    Args:
+        architectures: Architecture, names of models, or tables such as {"model": "node", "hidden": (30,)}.
+        state_sizes: N.
+        targets: a family of TARGETS, a file, or an array (complexities, targets, time, d).
+        tolerance: e = MSE / variance at which capacity is read; also 0.05 is reported.
+        out: directory that keeps everything; None for none.
+        resume: go on with the measurement in `out`.
+        workers: processes; by default one a core.
+        done: told of every cell that is done.
+        plan: other keys of Plan: complexities, count, bins, durations, steps, restarts, polish, step, seed, ...
+
+    Returns:
+        Result: `.table` (pandas, a row a cell), `.errors` (a row a network), `.capacity(cell)`, `.interval(cell)`.
+
+    Raises:
+        InvalidInput: an argument that cannot be, or a directory that holds something else.
+    """
+    plan.setdefault("tolerances", (tolerance, 0.05) if tolerance != 0.05 else (0.05,))
+    given = None
+    if not isinstance(targets, str):
+        given = np.asarray(targets, float)
+        if given.ndim != 4:
+            must_have("targets (complexities, targets, time, d)", f"shape {given.shape}")
+        plan |= {"count": given.shape[1], "bins": given.shape[2] - 1}
+        plan.setdefault("complexities", tuple(range(1, len(given) + 1)))
+    plan.setdefault("durations", (0.2 * plan.get("bins", 128),))
+    made = Plan(
+        architectures=tuple(architectures),  # type: ignore[arg-type]  # Plan reads names and tables
+        state_sizes=tuple(state_sizes),
+        targets=targets if isinstance(targets, str) else GIVEN,
+        **plan,
+    )
+    if out is not None:
+        return run_plan(made, Path(out), given=given, resume=resume, workers=workers, done=done)
+    with TemporaryDirectory() as folder:
+        return run_plan(made, Path(folder), given=given, workers=workers, done=done)
+
+
+def run_plan(
+    plan: Plan,
+    out: Path,
+    *,
+    given: np.ndarray | None = None,
+    resume: bool = False,
+    workers: int | None = None,
+    done: Done | None = None,
+) -> Result:
+    """Fit all cells that the directory does not hold yet, each in a process with one core, and write the tables."""
+    targets = plan.draw() if given is None else plan.checked(given)
+    directory = Directory.begin(out, plan, targets, resume)
+    # The longest first, so that no core is idle at the end.
+    cells = sorted(plan.cells(), key=lambda cell: -work(plan, cell, targets.shape[-1]))
+    missing = [cell for cell in cells if not directory.has(cell)]
+    loads = {cell: work(plan, cell, targets.shape[-1]) for cell in cells}
+    total = sum(loads.values())
+    finished = total - sum(loads[cell] for cell in missing)
+    # A cell's numbers depend on one core's arithmetic: in a process of its own that has one, they are always the same.
+    jobs = run_jobs(_job, [(str(out), cell) for cell in missing], workers=workers)
+    with closing(jobs):  # type: ignore[type-var]
+        for index, outcome in jobs:
+            if isinstance(outcome, Exception):
+                raise outcome
+            finished += loads[missing[index]]
+            if done is not None:
+                done(missing[index], loads[missing[index]] / total, finished / total)
+    result = load_result(out)
+    buffer = io.BytesIO()
+    result.errors.to_parquet(buffer, index=False)
+    write_atomically(out / ERRORS, buffer.getvalue())
+    directory.write_json(CAPACITY, result.summary())
+    return result
+
+
+def load_result(path: str | Path) -> Result:
+    """The measurement in an expressivity directory.
+
+    Raises:
+        InvalidInput: there is none, or it has not finished.
+    """
+    directory = Directory.open(path)
+    plan = directory.plan()
+    return Result(plan, directory.targets(), {cell: directory.read_cell(cell) for cell in plan.cells()})
+
+
+def work(plan: Plan, cell: Cell, outputs: int) -> float:
+    """About how long a cell takes, in arbitrary units: its products, and a constant a time step."""
+    config = cell.architecture.config(cell.state_size, outputs)
+    gates = {"gnode": 1, "mgru": 1, "gru": 2}.get(config.model, 0)
+    products = 0
+    for widths in ([*(config.hidden or ()), config.state_size], *[[*config.gate_hidden, config.state_size]] * gates):
+        fan_in = config.state_size
+        for width in widths:
+            products += fan_in * width
+            fan_in = width
+    slower = {"map": 1, "flow": 4}[plan.step]
+    return cell.steps * plan.restarts * slower * (60 + 12 * (1 + gates) * config.state_size + products)
+
+
+def _job(job: tuple[str, Cell]) -> None:
+    """Fit one cell and put it into the directory; runs in a worker."""
+    folder, cell = job
+    directory = Directory.open(folder)
+    directory.write_cell(cell, _fit_cell(directory.plan(), cell, directory.targets()))
+
+
+def _fit_cell(plan: Plan, cell: Cell, targets: np.ndarray) -> dict[str, np.ndarray]:
+    """Errors (complexities, targets, restarts), and what the best networks of a few targets do."""
+    complexities, count, samples, outputs = targets.shape
+    config = cell.architecture.config(cell.state_size, outputs)
+    rates = cell.architecture.rates
+    alpha = cell.duration / plan.bins
+    index = [(plan.seed, k, c, r) for c in range(complexities) for k in range(count) for r in range(plan.restarts)]
+    fitted = fit(
+        config,
+        np.repeat(targets.reshape(-1, samples, outputs), plan.restarts, axis=0),
+        seeds=index,
+        rates=[rates[r % len(rates)] for *_, r in index],
+        alpha=alpha,
+        steps=cell.steps,
+        clip=plan.clip,
+        step=plan.step,
+    )
+    found = fitted.errors.reshape(complexities, count, plan.restarts)
+    best = np.argmin(np.where(np.isfinite(found), found, np.inf), axis=-1)
+    chosen = (np.arange(complexities * count) * plan.restarts + best.ravel()).astype(int)
+    fitted = type(fitted)(
+        jax.tree.map(lambda part: part[chosen] if isinstance(part, jax.Array) else part, fitted.networks),
+        fitted.errors[chosen],
+        fitted.outputs[chosen],
+        fitted.states[chosen],
+    )
+    size = sum(part[0].size for part in jax.tree.leaves(fitted.networks) if isinstance(part, jax.Array))
+    arrays = {"errors": found, "parameters": np.array([size])}
+    if plan.polish:
+        fitted = polish(
+            fitted,
+            targets.reshape(-1, samples, outputs),
+            alpha=alpha,
+            evaluations=plan.polish,
+            step=plan.step,
+        )
+        arrays["polished"] = fitted.errors.reshape(complexities, count)
+    shown = min(count, SHOWN_TARGETS)
+    arrays["outputs"] = fitted.outputs.reshape(complexities, count, samples, -1)[:, :shown]
+    arrays["states"] = fitted.states.reshape(complexities, count, samples, -1)[:, :shown]
+    return {name: np.asarray(array) for name, array in arrays.items()}
+
+
+def _best(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    best = measure.best_of_restarts(arrays["errors"])
+    if "polished" in arrays:
+        best = np.fmin(best, arrays["polished"])
+    return best
