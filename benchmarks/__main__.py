@@ -20,20 +20,6 @@ BENCHMARKS = {
     "expressivity": expressivity.measure,
 }
 
-BENCHMARKS = {
-    "training-epoch": training_epoch.measure,
-    "start-up": start_up.measure,
-from benchmarks import expressivity, fixed_points, start_up, sweep, training_epoch  # noqa: E402
-
-BENCHMARKS = {
-    "training-epoch": training_epoch.measure,
-    "start-up": start_up.measure,
-    "fixed-points": fixed_points.measure,
-    "sweep": sweep.measure,
-    "expressivity": expressivity.measure,
-}
-}
-
 
 def main() -> None:
     chosen = sys.argv[1:] or list(BENCHMARKS)

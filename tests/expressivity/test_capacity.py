@@ -179,7 +179,7 @@ def test_labels_and_plans_survive_their_file(tmp_path: Path):
         read_plan(tmp_path / "plan.toml")
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "experiments").glob("expressivity-*.toml")))
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "docs" / "results").glob("expressivity-*.toml")))
 def test_the_published_plans_can_be_read(path: Path):
     assert isinstance(read_plan(path), Plan)
 

@@ -1,5 +1,5 @@
 """Write docs/results/expressivity.md from finished expressivity directories: python
-experiments/expressivity_results.py DIR [DIR ...]."""
+docs/results/expressivity.py DIR [DIR ...]."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ import numpy as np
 from gnode.expressivity import load_result
 from gnode.expressivity.words import budget, capacity_words, reference_complexity, statements
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "expressivity.md"
+PAGE = Path(__file__).resolve().parent / "expressivity.md"
 HEAD = """# Expressivity: results
 
 Measured with the commands below; the protocol is in [Expressivity](../expressivity.md) and is this project's own.
@@ -18,9 +18,9 @@ at an error of 0.01 with 95 % bootstrap intervals over targets.
 
 ```
 gnode expressivity --preset full --out runs/expressivity-full
-gnode expressivity --config experiments/expressivity-durations.toml --out runs/expressivity-durations
-gnode expressivity --config experiments/expressivity-depth.toml --out runs/expressivity-depth
-python experiments/expressivity_results.py runs/expressivity-full runs/expressivity-durations runs/expressivity-depth
+gnode expressivity --config docs/results/expressivity-durations.toml --out runs/expressivity-durations
+gnode expressivity --config docs/results/expressivity-depth.toml --out runs/expressivity-depth
+python docs/results/expressivity.py runs/expressivity-full runs/expressivity-durations runs/expressivity-depth
 ```
 """
 

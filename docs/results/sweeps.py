@@ -2,7 +2,7 @@
 
     gnode sweep variable-amplitude-6 --out runs/variable-amplitude-6
     gnode sweep planar --out runs/planar
-    python -m benchmarks.result_tables runs/variable-amplitude-6 runs/planar
+    python docs/results/sweeps.py runs/variable-amplitude-6 runs/planar
 
 Every number on the pages is computed from the tables of the sweeps; a sentence about a claim follows from numbers by
 the rules in CLAIMS.
@@ -24,7 +24,7 @@ from gnode import results
 from gnode.report.style import number
 from gnode.training.grid import experiments, read_plan
 
-OUT = Path(__file__).parents[1] / "docs" / "results"
+OUT = Path(__file__).parent
 PAPER = "Kim, Can and Krishnamurthy (ICML 2023)"
 
 
@@ -127,7 +127,7 @@ def claims(pages: dict[str, Path]) -> str:
         f"{_machine()}",
         "\n".join(f"- [{experiments()[name]}]({name}.md)" for name in pages),
         "## What they say of the paper's claims",
-        "Each verdict follows from the numbers beside it by a rule fixed beforehand (`benchmarks/result_tables.py`): a "
+        "Each verdict follows from the numbers beside it by a rule fixed beforehand (`docs/results/sweeps.py`): a "
         "comparison is supported where the median is lower and p is below 0.05; the other rules name their numbers.",
         "| claim | verdict at this preset | numbers |\n|---|---|---|",
     ]
