@@ -8,11 +8,8 @@ analysed; a missing one is a gap. Beside OUT.md a picture is written, OUT.png.
 
 import json
 import math
-import os
-import platform
 import sys
 import time
-from datetime import date
 from pathlib import Path
 
 import matplotlib
@@ -20,6 +17,7 @@ import matplotlib
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from machine import measured_on
 
 import gnode
 from gnode import analysis, tasks
@@ -88,16 +86,6 @@ def draw(axes: plt.Axes, model: gnode.models.Model, found: analysis.Attractor) -
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
 
 
-def machine() -> str:
-    names = [line.split(":")[1].strip() for line in _cpu_lines() if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
-
-
-def _cpu_lines() -> list[str]:
-    file = Path("/proc/cpuinfo")
-    return file.read_text().splitlines() if file.exists() else []
-
-
 def main() -> None:
     if len(sys.argv) != 3:
         sys.exit("Usage: python docs/results/attractors.py RUNS_DIR OUT.md")
@@ -130,8 +118,8 @@ shown. Dimension, drift, distinct values, coverage, Hausdorff distance and RMS e
 
 ![Flow without input, and the states after {SOON} silent bins]({picture.name})
 
-Made by `python docs/results/attractors.py RUNS_DIR {out.name}` on {date.today().isoformat()}, {machine()};
-{(time.perf_counter() - began) / max(len(lines), 1):.0f} s a run.
+Made by `python docs/results/attractors.py RUNS_DIR {out.name}` on {measured_on()}
+{(time.perf_counter() - began) / max(len(lines), 1):.0f} s of analysis a run.
 """
     out.write_text(page)
 

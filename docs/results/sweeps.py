@@ -8,17 +8,14 @@ Every number on the pages is computed from the tables of the sweeps; a sentence 
 the rules in CLAIMS.
 """
 
-import os
-import platform
 import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
+from machine import measured_on
 
 from gnode import results
 from gnode.report.style import number
@@ -105,7 +102,7 @@ def page(name: str, directory: Path) -> str:
         f"```\n{_command(name, directory)}\n```",
         f"{len(runs)} runs ({', '.join(f'{count} {state}' for state, count in states.items())}), "
         f"{number(runs['seconds'].sum() / 60)} core-minutes of training. Seeds: "
-        f"{', '.join(map(str, sorted(runs['seed'].unique())))}. {_machine()}",
+        f"{', '.join(map(str, sorted(runs['seed'].unique())))}. {measured_on()}",
         _how(runs),
     ]
     for panel, part in results.panels(chosen).items():
@@ -124,8 +121,14 @@ def claims(pages: dict[str, Path]) -> str:
         "# Results",
         f"The experiments published by {PAPER}, rerun with gnode. Of the paper the abstract was at hand and, through "
         "its public code, the tasks and grids; the protocols called `quick` are this project's own. "
-        f"{_machine()}",
-        "\n".join(f"- [{experiments()[name]}]({name}.md)" for name in pages),
+        f"{measured_on()}",
+        "\n".join(
+            [
+                *(f"- [{experiments()[name]}]({name}.md)" for name in pages),
+                "- [Attractors of five models on the five planar tasks](attractors.md)",
+                "- [Expressivity: the capacity to generate complex trajectories](expressivity.md)",
+            ]
+        ),
         "## What they say of the paper's claims",
         "Each verdict follows from the numbers beside it by a rule fixed beforehand (`docs/results/sweeps.py`): a "
         "comparison is supported where the median is lower and p is below 0.05; the other rules name their numbers.",
@@ -216,14 +219,6 @@ def _command(name: str, directory: Path) -> str:
         if read_plan(name, preset).tables == made:
             return f"gnode sweep {name} --preset {preset} --out runs/{name}"
     sys.exit(f"Must have a sweep of {name} as shipped, instead got another one in {directory}.")
-
-
-def _machine() -> str:
-    model = platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
-    return f"{date.today():%d %B %Y}, gnode {version('gnode')}, {os.cpu_count()} cores of {model}."
 
 
 def main() -> None:
