@@ -118,8 +118,8 @@ shown. Dimension, drift, distinct values, coverage, Hausdorff distance and RMS e
 
 ![Flow without input, and the states after {SOON} silent bins]({picture.name})
 
-Made by `python docs/results/attractors.py RUNS_DIR {out.name}` on {measured_on()}
-{(time.perf_counter() - began) / max(len(lines), 1):.0f} s of analysis a run.
+Made by `python docs/results/attractors.py runs/planar/runs docs/results/{out.name}` from [the planar
+sweep](planar.md), on {measured_on()} {(time.perf_counter() - began) / max(len(lines), 1):.0f} s of analysis a run.
 """
     out.write_text(page)
 

@@ -203,7 +203,8 @@ def _values(column: pd.Series) -> str:
 def _pictures(name: str, chosen: pd.DataFrame) -> str:
     lines = [
         "## Pictures",
-        "The flow field, the fixed points and what survives silence, for each network; `gnode report` makes the page:",
+        "![Flow without input, and the states after 100 silent bins](attractors.png)",
+        "They are measured on [the page of attractors](attractors.md). `gnode report` makes a page of each network:",
         "| task | model | seed | command |\n|---|---|---|---|",
     ]
     for row in chosen[chosen["seed"] == chosen["seed"].min()].itertuples():
