@@ -30,9 +30,7 @@ def losses(contents: Sequence[Content]) -> Figure:
             values = numbers([record.get(key, np.nan) for record in content.metrics])
             line = {"color": colour, "dash": dash, "width": width}
             traces.append(_line(epochs, values, name=f"{name}{label}", line=line))
-    return _figure(
-        traces, xaxis=_axis("epoch"), yaxis=_log_axis(_loss_name(contents), [trace["y"] for trace in traces])
-    )
+    return _figure(traces, xaxis=_axis("epoch"), yaxis=log_axis(_loss_name(contents), [trace["y"] for trace in traces]))
 
 
 def memory_error(contents: Sequence[Content]) -> Figure:
@@ -61,7 +59,7 @@ def _memory(contents: Sequence[Content], what: str, label: str, scale: str) -> F
             )
         )
     marks = {"tickvals": [1, 10, 100, 1000, 10_000], "ticktext": ["1", "10", "100", "1000", "10 000"]}
-    yaxis = _log_axis(label, [trace["y"] for trace in traces]) if scale == "log" else _axis(label, rangemode="tozero")
+    yaxis = log_axis(label, [trace["y"] for trace in traces]) if scale == "log" else _axis(label, rangemode="tozero")
     return _figure(traces, xaxis=_axis("silent bins", type="log", **marks), yaxis=yaxis)
 
 
@@ -463,7 +461,7 @@ def _axis(title: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def _log_axis(title: str, curves: list[list[float | None]]) -> dict[str, Any]:
+def log_axis(title: str, curves: list[list[float | None]]) -> dict[str, Any]:
     """Ticks at a handful of powers of ten, and at 2 and 5 times them where the curves span little."""
     positive = [value for curve in curves for value in curve if value is not None and value > 0] or [1.0]
     low, high = int(np.floor(np.log10(min(positive)))), int(np.ceil(np.log10(max(positive))))

@@ -11,7 +11,7 @@ from gnode import results
 from gnode.files import write_atomically
 from gnode.report import style
 from gnode.report.html import Card, Section, html_page, table
-from gnode.report.interactive import numbers
+from gnode.report.interactive import log_axis, numbers
 from gnode.report.page import report
 from gnode.training.workers import run_jobs
 
@@ -151,7 +151,7 @@ def _dots(part: pd.DataFrame, by: str) -> dict[str, Any]:
         bar = {"x": [str(value)], "y": [float(group["test_loss"].median())], "mode": "markers", "showlegend": False}
         symbol = {"symbol": "line-ew", "size": 30, "line": {"color": colour, "width": 3}}
         traces.append({"type": "scatter", "marker": symbol, "hoverinfo": "skip", **bar})
-    return _figure(traces, xaxis={"type": "category"}, yaxis={"type": "log", "title": {"text": "test loss"}})
+    return _figure(traces, xaxis={"type": "category"}, yaxis=log_axis("test loss", _heights(traces)))
 
 
 def _curves(part: pd.DataFrame, epochs: pd.DataFrame, by: str) -> dict[str, Any]:
@@ -165,8 +165,7 @@ def _curves(part: pd.DataFrame, epochs: pd.DataFrame, by: str) -> dict[str, Any]
         traces.append({"type": "scatter", "mode": "lines", "fillcolor": f"{colour}26", **around, **hidden})
         line = {"x": at, "y": numbers(middle), "line": {"color": colour, "width": 2}, "name": str(value)}
         traces.append({"type": "scatter", "mode": "lines", "legendgroup": str(value), **line})
-    loss = {"type": "log", "title": {"text": "validation loss"}}
-    return _figure(traces, xaxis={"title": {"text": "epoch"}}, yaxis=loss)
+    return _figure(traces, xaxis={"title": {"text": "epoch"}}, yaxis=log_axis("validation loss", _heights(traces)))
 
 
 def _sensitivity(part: pd.DataFrame, axis: str, by: str) -> dict[str, Any]:
@@ -176,7 +175,11 @@ def _sensitivity(part: pd.DataFrame, axis: str, by: str) -> dict[str, Any]:
         line = {"x": [str(at) for at in best.index], "y": numbers(best), "name": str(value)}
         traces.append({"type": "scatter", "mode": "lines+markers", "line": {"color": colour, "width": 2}, **line})
     xaxis = {"type": "category", "title": {"text": axis}}
-    return _figure(traces, xaxis=xaxis, yaxis={"type": "log", "title": {"text": "validation loss"}})
+    return _figure(traces, xaxis=xaxis, yaxis=log_axis("validation loss", _heights(traces)))
+
+
+def _heights(traces: list[dict[str, Any]]) -> list[list[float | None]]:
+    return [trace["y"] for trace in traces]
 
 
 def _run_caption(runs: pd.DataFrame) -> str:
