@@ -63,6 +63,7 @@ def draw_errors(result: Result) -> None:
     """Median error against complexity, a panel a state dimension."""
     sizes = result.plan.state_sizes
     rows = -(-len(sizes) // 3)
+    ticks = result.dial[::2]
     figure, axes = plt.subplots(rows, 3, figsize=(9, 2.9 * rows), sharex=True, sharey=True, layout="constrained")
     for panel, size in zip(axes.flat, sizes, strict=False):
         for kind, colour in zip(result.plan.architectures, _colours(result), strict=True):
@@ -71,10 +72,12 @@ def draw_errors(result: Result) -> None:
             panel.loglog(result.dial, median, style, color=colour, label=kind.label, lw=1.5)
         panel.axhline(result.plan.tolerances[0], color="#999999", lw=0.8, ls=":")
         panel.set_title(f"N = {size}", fontsize=10)
+        panel.minorticks_off()
+        panel.set_xticks(ticks, [f"{value:g}" for value in ticks])
     figure.supxlabel("complexity (correlation lengths)", fontsize=10)
     figure.supylabel("median error (MSE / variance)", fontsize=10)
     figure.legend(
-        *axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9, frameon=False
+        *axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9, frameon=False
     )
     _save(figure, "expressivity-errors")
 
@@ -131,7 +134,7 @@ def _colours(result: Result) -> list:
 
 
 def _save(figure: plt.Figure, name: str) -> None:
-    figure.savefig(FOLDER.parent / "images" / f"{name}.png", dpi=110)
+    figure.savefig(FOLDER.parent / "images" / f"{name}.png", dpi=85)
     plt.close(figure)
 
 

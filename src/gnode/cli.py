@@ -215,9 +215,7 @@ def demo(
         from gnode.training.progress import watcher
 
         typer.echo("A two-dimensional gated neural ODE learns to remember an angle (the ring task).", err=True)
-        experiment = experiment_from(
-            "ring", {"snapshot_every": 10}
-        )  # so that the report has a film of the ring's birth
+        experiment = experiment_from("ring", {"snapshot_every": 10})  # for the film of how the ring came to be
         run = train_experiment(experiment, out=_fresh(out), resume=False, watcher=watcher())
         assert run.path is not None
         memory = {bins: evaluate_run(run.path, trials=100, seed=12345, silence=bins) for bins in (100, 1000)}

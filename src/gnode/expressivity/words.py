@@ -69,16 +69,22 @@ def _rises_with_size(result: "Result") -> Statement | None:
     sizes = sorted(result.plan.state_sizes)
     if len(sizes) < 2:
         return None
-    falls, parts = [], []
+    parts, falls, clear_falls, level = [], [], [], []
     for kind in result.plan.architectures:
         found = [result.capacity(_first(result, kind, size)) for size in sizes]
-        values = [item.value for item in found]
-        parts.append(f"{kind.label} {_plain(values[0], result)} to {_plain(values[-1], result)}")
-        if any(b < a for a, b in pairwise(values)):
+        parts.append(f"{kind.label} {_plain(found[0].value, result)} to {_plain(found[-1].value, result)}")
+        if any(b.value < a.value for a, b in pairwise(found)):
             falls.append(kind.label)
+        if any(b.high < a.low for a, b in pairwise(found)):
+            clear_falls.append(kind.label)
+        if found[-1].low <= found[0].high:
+            level.append(kind.label)
     text = f"From N = {sizes[0]} to N = {sizes[-1]} the capacity goes: {'; '.join(parts)}."
-    text += f" It falls somewhere for {', '.join(falls)}." if falls else " It falls nowhere."
-    return {"claim": "capacity rises with N", "verdict": FAILS if falls else HOLDS, "text": text}
+    text += f" From one N to the next it falls somewhere for {', '.join(falls)}" if falls else " It falls nowhere."
+    text += f", by more than the intervals for {', '.join(clear_falls)}." if clear_falls else ""
+    text += ", within the intervals." if falls and not clear_falls else ""
+    verdict = FAILS if clear_falls else OPEN if level else HOLDS
+    return {"claim": "capacity rises with N", "verdict": verdict, "text": text}
 
 
 def _lower_state(result: "Result") -> Statement | None:
