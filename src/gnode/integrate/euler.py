@@ -2,9 +2,9 @@
 
 Why by hand: autodiff of the scan accumulates every weight gradient inside the loop, one small product a step. Here the
 forward scan keeps what each dense layer returned; the reverse scan replays the field from these without any forward
-product, carries only the cotangent of the state, and emits the cotangent of each dense layer's result; all weight
-gradients are then formed outside the loop, each as one product over (time x batch). Parameters that are not dense
-layers (gains, layer norms) are few, and accumulate inside the loop as usual.
+product, carries only the cotangent of the state, and emits the cotangent of each dense layer's result. Weight gradients
+are formed a chunk of steps at a time, each as one product over (steps x batch), while the chunk is still in the cache.
+Parameters that are not dense layers (gains, layer norms) are few, and accumulate inside the loop as usual.
 
 A field calls its layers in the same order at every step, so a call is known by its position in that order.
 """
@@ -19,7 +19,9 @@ from jax import Array
 from jaxtyping import Float, PyTree
 
 from gnode.fields import Field
-from gnode.nn.dense import Dense, affine
+from gnode.nn.dense import Dense
+
+ROWS = 350  # of (time x batch) that go into one product for the weight gradients: what a core's cache can hold
 
 States = Float[Array, "time batch N"]
 Inputs = Float[Array, "time batch D"]
@@ -46,12 +48,15 @@ def scan_with_adjoint(field: Field, start: Float[Array, "batch N"], inputs: Inpu
 
     def forward(parameters: Field, start: Array, inputs: Array) -> tuple[Array, tuple]:
         field = eqx.combine(parameters, rest)
+        # Turned once, outside of the loop: at small batches a product with a transposed matrix takes thrice the time.
+        turned = {id(layer): jax.lax.optimization_barrier(layer.weight.T) for layer in _dense_layers(field)}
 
         def step(state: Array, held: Array) -> tuple[Array, tuple]:
             results: list[Array] = []
 
             def record(layer: Dense, values: Array) -> Array:
-                results.append(affine(layer, values))
+                product = values @ turned[id(layer)]
+                results.append(product if layer.bias is None else product + layer.bias)
                 return results[-1]
 
             following = state + alpha * field(state, held, record)
@@ -70,6 +75,8 @@ def scan_with_adjoint(field: Field, start: Float[Array, "batch N"], inputs: Inpu
             position = iter(zip(taps, results, strict=True))
             return alpha * field(state, held, lambda layer, values: _replayed(layer.weight, values, *next(position)))
 
+        places: list[int] = []
+
         def step(carry: tuple, kept: tuple) -> tuple:
             of_state, of_others = carry
             of_output, state, held, results = kept
@@ -79,12 +86,28 @@ def scan_with_adjoint(field: Field, start: Float[Array, "batch N"], inputs: Inpu
             )
             more_of_others, through_field, of_results = pull_back(of_state)
             of_others = jax.tree.map(jnp.add, of_others, more_of_others)
-            return (of_state + through_field, of_others), (of_state, of_results)
+            # Results that are added up have one cotangent in common: it leaves the loop once.
+            distinct = {id(cotangent): cotangent for cotangent in of_results}
+            places[:] = [list(distinct).index(id(cotangent)) for cotangent in of_results]
+            return (of_state + through_field, of_others), (of_state, list(distinct.values()))
 
-        (of_start, of_others), (of_moves, of_results) = jax.lax.scan(
-            step, (jnp.zeros_like(start), _zeros(others)), (of_states, before, inputs, results), reverse=True
+        def chunk(carry: tuple, kept: tuple) -> tuple:
+            *carried, of_weights = carry
+            carried, (of_moves, distinct) = jax.lax.scan(step, tuple(carried), kept, reverse=True)
+            of_results = [distinct[place] for place in places]
+            _, before, inputs, results = kept
+            more_of_weights = _dense_gradients(eqx.combine(parameters, rest), before, inputs, results, of_results)
+            return (*carried, jax.tree.map(jnp.add, of_weights, more_of_weights)), of_moves
+
+        time, batch = inputs.shape[:2]
+        split, join = _chunks(time, batch)
+        (of_start, of_others, of_weights), of_moves = jax.lax.scan(
+            chunk,
+            (jnp.zeros_like(start), _zeros(others), _zeros(weights)),
+            split((of_states, before, inputs, results)),
+            reverse=True,
         )
-        of_weights = _dense_gradients(eqx.combine(parameters, rest), before, inputs, results, of_results)
+        of_moves = join(of_moves)
         _, to_inputs = jax.vjp(lambda held: move(others, before, held, _zeros(results), results), inputs)
         return eqx.combine(of_weights, of_others), of_start, *to_inputs(of_moves)
 
@@ -138,12 +161,29 @@ def _replayed_backward(weight: Array, of_result: Array) -> tuple:
 _replayed.defvjp(_replayed_forward, _replayed_backward)
 
 
+def _chunks(time: int, batch: int) -> tuple[Callable[[PyTree], PyTree], Callable[[PyTree], PyTree]]:
+    """Functions that split the time axis of arrays into chunks, and join it again."""
+    length = max(length for length in range(1, time + 1) if time % length == 0 and length <= max(1, ROWS // batch))
+
+    def split(tree: PyTree) -> PyTree:
+        return jax.tree.map(lambda array: array.reshape(time // length, length, *array.shape[1:]), tree)
+
+    def join(tree: PyTree) -> PyTree:
+        return jax.tree.map(lambda array: array.reshape(time, *array.shape[2:]), tree)
+
+    return split, join
+
+
 def _zeros(tree: PyTree) -> PyTree:
     return jax.tree.map(jnp.zeros_like, tree)
 
 
 def _is_dense(node: object) -> bool:
     return isinstance(node, Dense)
+
+
+def _dense_layers(field: Field) -> list[Dense]:
+    return [node for node in jax.tree.leaves(field, is_leaf=_is_dense) if _is_dense(node)]
 
 
 def _inside_dense(parameters: Field) -> PyTree:
@@ -155,7 +195,7 @@ def _dense_gradients(
     field: Field, states: Array, inputs: Array, results: list[Array], of_results: list[Array]
 ) -> PyTree:
     """Gradients of all dense layers, each one product over (time x batch); None in the place of other parameters."""
-    gradients = {id(node): _zeros(node) for node in jax.tree.leaves(field, is_leaf=_is_dense) if _is_dense(node)}
+    gradients = {id(layer): _zeros(layer) for layer in _dense_layers(field)}
     position = iter(zip(results, of_results, strict=True))
 
     def gather(layer: Dense, values: Array) -> Array:
