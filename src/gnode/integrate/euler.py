@@ -92,12 +92,12 @@ def scan_with_adjoint(field: Field, start: Float[Array, "batch N"], inputs: Inpu
             return (of_state + through_field, of_others), (of_state, list(distinct.values()))
 
         def chunk(carry: tuple, kept: tuple) -> tuple:
-            *carried, of_weights = carry
-            carried, (of_moves, distinct) = jax.lax.scan(step, tuple(carried), kept, reverse=True)
+            of_state, of_others, of_weights = carry
+            (of_state, of_others), (of_moves, distinct) = jax.lax.scan(step, (of_state, of_others), kept, reverse=True)
             of_results = [distinct[place] for place in places]
             _, before, inputs, results = kept
             more_of_weights = _dense_gradients(eqx.combine(parameters, rest), before, inputs, results, of_results)
-            return (*carried, jax.tree.map(jnp.add, of_weights, more_of_weights)), of_moves
+            return (of_state, of_others, jax.tree.map(jnp.add, of_weights, more_of_weights)), of_moves
 
         time, batch = inputs.shape[:2]
         split, join = _chunks(time, batch)
