@@ -56,7 +56,7 @@ $(UV):
 
 $(READY): requirements.lock pyproject.toml | $(UV)
 	test -e $@ || $(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" .venv
-	$(UV) pip sync --quiet --python .venv requirements.lock
+	$(UV) pip sync --quiet --compile-bytecode --python .venv requirements.lock
 	$(UV) pip install --quiet --python .venv --no-deps --editable .
 	@touch $@
 
