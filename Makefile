@@ -63,7 +63,7 @@ $(READY): requirements.lock pyproject.toml | $(UV)
 # PyTorch is a peer to measure against and no part of the package; pip, unlike uv, may be set up to prefer a build for CPUs.
 $(BENCH_READY): requirements.lock pyproject.toml benchmarks/requirements.txt | $(UV)
 	test -e $@ || $(UV) venv --quiet --clear --seed --python "$$(command -v $(PYTHON))" $(BENCH)
-	$(UV) pip install --quiet --python $(BENCH) --requirements requirements.lock
+	$(UV) pip install --quiet --compile-bytecode --python $(BENCH) --requirements requirements.lock
 	$(UV) pip install --quiet --python $(BENCH) --no-deps --editable .
 	$(BENCH)/bin/python -m pip install --quiet --requirement benchmarks/requirements.txt
 	@touch $@

@@ -15,6 +15,12 @@ def use_one_thread() -> None:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
+def use_all_cores() -> None:
+    """Undo the pinning of `use_one_thread`, in a process of its own that inherited it."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+
+
 def in_turn(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Seconds of each contender in each round, A B C A B C ..., after one round that does not count."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}

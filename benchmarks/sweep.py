@@ -14,6 +14,8 @@ import threading
 import time
 from pathlib import Path
 
+from benchmarks.machine import use_all_cores
+
 EPOCHS = 40
 EMPTY_TASKS = 3000
 TABLES = {
@@ -46,8 +48,7 @@ def measure() -> dict:
 
 
 def _measure() -> dict:
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    use_all_cores()
     from gnode.training.workers import cores
 
     peak = _peak_of_matrix_products()
