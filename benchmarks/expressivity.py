@@ -1,7 +1,6 @@
 """Fitting many autonomous networks: gnode.expressivity.fit against a plain vmapped autodiff scan, per network.
 
-The cells are those of the full preset at N = 4 and N = 12, and the number of networks that it fits at once. The
-plain way is
+The cells are those of the full preset at N = 4 and N = 12, with as many networks at once as it fits. The plain way is
 what one writes first: the loss of one network by a scan, `jax.grad`, `jax.vmap`, the same Adam and clip.
 """
 
@@ -63,17 +62,21 @@ def _contenders(kind, size, targets):
     first, last = jnp.int32(0), jnp.int32(STEPS)
 
     def begin(networks):
-        parameters, rest = eqx.partition(fitting._stacked(networks), eqx.is_inexact_array)
+        parameters, rest = eqx.partition(networks, eqx.is_inexact_array)
         return (parameters, optax.scale_by_adam().init(parameters)), rest
 
-    plain, fast = begin(drawn), begin([fitting._wide_last(network) for network in drawn])
+    networks = fitting._side_by_side(drawn)
+    plain = begin(jax.tree.map(lambda part: jnp.moveaxis(part, -1, 0) if eqx.is_array(part) else part, networks))
+    fast = begin(networks)
     runs = {
         "plain": lambda: _plain(*plain, goals, peaks, first, last),
-        "gnode": lambda: fitting._train(*fast, goals, peaks, first, last, 3000, ALPHA, 1.0, fitting.euler),
+        "gnode": lambda: fitting._train(
+            *fast, jnp.moveaxis(goals, 0, -1), peaks, first, last, 3000, ALPHA, 1.0, fitting.euler
+        ),
     }
     # Both must compute the same thing, or the ratio means nothing.
-    starts = [np.asarray(run()[0].start) for run in runs.values()]
-    np.testing.assert_allclose(*starts, atol=2e-2)
+    plainly, fastly = (np.asarray(run()[0].start) for run in runs.values())
+    np.testing.assert_allclose(plainly, fastly.T, atol=2e-2)
     return {name: (lambda run=run: jax.block_until_ready(run())) for name, run in runs.items()}
 
 

@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from scipy.integrate import solve_ivp
 
@@ -12,6 +13,7 @@ from gnode.expressivity.fit import STEPS, fit, simulate
 from gnode.expressivity.polish import polish
 from gnode.fields import FIELDS
 from gnode.models import ModelConfig
+from gnode.nn.activations import ACTIVATIONS
 
 RNG = np.random.default_rng(0)
 TARGETS = RNG.standard_normal((3, 12, 2)).astype(np.float32)
@@ -52,6 +54,23 @@ def test_a_step_of_the_optimiser_is_that_of_plain_autodiff(model):
             old, new, slope = map(np.asarray, leaves)
             sure = np.abs(slope) > 1e-4
             np.testing.assert_allclose((old - new)[sure], (peak * rate * np.sign(slope))[sure], rtol=2e-2)
+
+
+@pytest.mark.parametrize("model", sorted(FIELDS))
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+def test_networks_stay_last(model, activation):
+    """Whatever vmap would bring to the front comes back by a transposition, which costs more than the products."""
+    networks = fitting._side_by_side(
+        [fitting.draw_network(config(model, activation=activation), (k,)) for k in range(4)]
+    )
+    parameters, rest = eqx.partition(networks, eqx.is_inexact_array)
+    state = (parameters, optax.scale_by_adam().init(parameters))
+    goals = jnp.zeros((12, 2, 4))
+    program = jax.make_jaxpr(
+        lambda state, last: fitting._train(state, rest, goals, jnp.ones(4), 0, last, 9, 0.2, 1.0, fitting.euler)
+    )(state, 5)
+    assert "cond[" in str(program)
+    assert "transpose[" not in str(program)
 
 
 @pytest.mark.parametrize("step", sorted(STEPS))

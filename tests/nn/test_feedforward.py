@@ -1,5 +1,6 @@
 """Feed-forward nets against the equations written out in NumPy."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -73,3 +74,9 @@ def test_activations_at_one_half(name, at_half):
 
 def test_gelu_is_the_gaussian_error_linear_unit():
     assert float(ACTIVATIONS["gelu"](jnp.float32(0.5))) == pytest.approx(0.3457312, rel=1e-3)
+
+
+@pytest.mark.parametrize("differentiate", [jax.grad, jax.jacfwd, jax.jacrev])
+def test_slope_of_relu_is_a_step_that_is_shut_at_zero(differentiate):
+    slope = jax.vmap(differentiate(ACTIVATIONS["relu"]))(jnp.array([-jnp.inf, -2.0, 0.0, 1e-30, 3.0, jnp.inf]))
+    np.testing.assert_array_equal(slope, [0, 0, 0, 1, 1, 1])
