@@ -170,7 +170,9 @@ def sweep(
         str | None, typer.Option(help="Preset of the file, as quick or paper. [default: quick where there is one]")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the sweep in the directory.")] = False,
-    on: Annotated[str, typer.Option(help="local: the cores of this machine. ray: a Ray cluster.")] = "local",
+    on: Annotated[
+        str, typer.Option(help="local: the cores of this machine. ray: a Ray cluster. device: a GPU.")
+    ] = "local",
     address: Annotated[str | None, typer.Option(help="Of the Ray cluster, as host:port or auto.")] = None,
     workers: Annotated[int | None, typer.Option(help="Runs at a time. [default: as many as there are cores]")] = None,
     halving: Annotated[bool | None, typer.Option(help="Stop hopeless runs early by successive halving.")] = None,

@@ -15,8 +15,10 @@ import pytest
 import gnode
 from gnode import results
 from gnode.errors import InvalidInput
+from gnode.training import RunDirectory
 from gnode.training.grid import experiments, plan, read_plan
 from gnode.training.sweep import run_sweep
+from gnode.training.train import Interrupted
 
 SMALL = dict(epochs=9, batch_size=5, train_trials=20, validation_trials=10, test_trials=10)
 TABLES = {
@@ -251,6 +253,65 @@ def test_killed_at_random_moments_and_resumed_is_uninterrupted(tmp_path):
     for read in (results.load, results.load_epochs):
         ours, theirs = (read(tmp_path / name).drop(columns="seconds") for name in ("parts", "whole"))
         pd.testing.assert_frame_equal(ours, theirs)
+
+
+# -- as one program --
+
+
+def test_a_device_trains_what_the_cores_train(swept, tmp_path):
+    """Up to rounding: the failed ones, the same best epochs, directories that load and resume as any other."""
+    planned = plan(tables(grid__lr=[1e-2, 1e-3, 1e30], sweep__seeds=2, training__clip=0.0))
+    together = run_sweep(planned, tmp_path / "device", on="device").set_index("run")
+    apart = results.load(swept).set_index("run").loc[together.index]
+    columns = ["state", "why", "epochs_run"]
+    pd.testing.assert_frame_equal(together[columns], apart[columns])
+    done = apart.index[apart["state"] == "done"]
+    for column in ("train_loss", "val_loss", "test_loss"):
+        np.testing.assert_allclose(together.loc[done, column], apart.loc[done, column], rtol=1e-3)
+    for run in done:
+        folders = [where / "runs" / run for where in (tmp_path / "device", swept)]
+        assert files(folders[0])["config.toml"] == files(folders[1])["config.toml"]
+        assert gnode.load(folders[0]).config == gnode.load(folders[1]).config
+    assert run_sweep(planned, tmp_path / "device", on="device", resume=True)["run"].is_unique
+
+
+def test_a_device_interrupted_and_resumed_is_uninterrupted(tmp_path, monkeypatch):
+    planned = plan(tables(grid__model=["rnn"]))
+    run_sweep(planned, tmp_path / "whole", on="device")
+    epochs = []
+
+    def interrupt(directory, record, seconds, add=RunDirectory.add):
+        epochs.append(record.epoch)
+        if len(epochs) == 11:  # amid the fourth epoch of three runs
+            raise KeyboardInterrupt
+        add(directory, record, seconds)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "add", interrupt)
+        with pytest.raises(Interrupted):
+            run_sweep(planned, tmp_path / "parts", on="device")
+    table = run_sweep(planned, tmp_path / "parts", on="device", resume=True)
+    assert (table["state"] == "done").all() and (table["epochs_run"] == 9).all()
+    # Those that had written down the fourth epoch go on apart from those that had not: equal up to rounding.
+    whole = results.load(tmp_path / "whole")
+    np.testing.assert_allclose(table["test_loss"], whole["test_loss"], rtol=1e-4)
+
+
+def test_a_device_pauses_for_halving_and_takes_patient_runs_one_by_one(tmp_path):
+    halving = plan(tables(grid__model=["rnn"], sweep__halving=True))
+    halved = run_sweep(halving, tmp_path / "halved", on="device").set_index("lr")
+    assert dict(halved["state"]) == {1e-2: "done", 1e-3: "stopped", 1e-4: "stopped"}
+    assert list(halved.loc[[1e-2, 1e-3, 1e-4], "epochs_run"]) == [9, 1, 1]
+    patient = plan(tables(grid__model=["rnn"], training__patience=8))
+    assert (run_sweep(patient, tmp_path / "patient", on="device")["state"] == "done").all()
+
+
+def test_an_engine_that_is_none_is_named(tmp_path):
+    with pytest.raises(InvalidInput, match="engine out of device, local, ray"):
+        run_sweep(plan(TABLES), tmp_path / "out", on="gpu")
+    with pytest.raises(InvalidInput, match="on='ray' with an address"):
+        run_sweep(plan(TABLES), tmp_path / "out", on="device", address="auto")
+    assert not (tmp_path / "out").exists()
 
 
 # -- statistics --

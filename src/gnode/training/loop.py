@@ -5,6 +5,7 @@ So the state at the end of an epoch is a function of the state at its beginning,
 which is what makes a resumed run bit-identical to one that was never interrupted.
 """
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -179,7 +180,18 @@ def _compiled_loss(model: Model, loss: str, bins: Bins) -> Array:
 
 def loss_on(model: Model, loss: str, trials: Trials) -> float:
     """The loss of a model on trials, as a number."""
-    return float(_compiled_loss(model, loss, bins_of(trials)))
+    return float(_compiled_loss(anonymous(model), loss, bins_of(trials)))
+
+
+def anonymous(tree: PyTree) -> PyTree:
+    """The tree without the seed in its models' configurations, so that models that differ in it share a program."""
+
+    def without_seed(node: PyTree) -> PyTree:
+        if not isinstance(node, Model):
+            return node
+        return Model(node.initial, node.field, node.readout, node.integrator, dataclasses.replace(node.config, seed=0))
+
+    return jax.tree.map(without_seed, tree, is_leaf=lambda node: isinstance(node, Model))
 
 
 def epochs(
@@ -201,12 +213,17 @@ def epochs(
             frozen, loss, strength(settings), state, shown, validation_bins, today
         )
         record = Record(epoch, float(train_loss), float(validation_loss), int(state.best_epoch), float(today.rates[-1]))
-        if not np.isfinite([record.train_loss, record.val_loss]).all():
-            raise Diverged(
-                f"Training diverged in epoch {epoch} of {settings.epochs}: training loss {record.train_loss:.3g}, "
-                f"validation loss {record.val_loss:.3g}. Try a lower learning rate (now {settings.lr:g}), a smaller "
-                f"clip (now {settings.clip:g}) or a longer warm-up."
-            )
+        check_finite(record, settings)
         yield state, record
         if settings.patience and epoch - record.best_epoch >= settings.patience:
             return
+
+
+def check_finite(record: Record, settings: Settings) -> None:
+    """Raises Diverged where a loss is not a number, or infinite."""
+    if not np.isfinite([record.train_loss, record.val_loss]).all():
+        raise Diverged(
+            f"Training diverged in epoch {record.epoch} of {settings.epochs}: training loss {record.train_loss:.3g}, "
+            f"validation loss {record.val_loss:.3g}. Try a lower learning rate (now {settings.lr:g}), a smaller "
+            f"clip (now {settings.clip:g}) or a longer warm-up."
+        )

@@ -3,7 +3,8 @@
 Workers (gnode.training.workers) do the runs. On this machine they write straight into the sweep's directory,
 checkpoints included, so that little is lost when anything dies. Through Ray each run happens in a folder of its worker
 and comes back as files, which the caller puts in place once, in one step. The files are the same, byte for byte, but
-for the seconds in them.
+for the seconds in them. On a device, such as a GPU, runs of equal shape are one program (gnode.training.population) in
+the caller's own process.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
-from gnode.errors import Diverged, GnodeError, InvalidInput, must_have
+from gnode.errors import Diverged, GnodeError, InvalidInput, look_up, must_have
 from gnode.files import write_atomically
 from gnode.training.directory import CONFIG, SUMMARY, RunDirectory
 from gnode.training.experiment import assemble, train_experiment
@@ -34,6 +35,7 @@ from gnode.training.workers import check, run_jobs
 if TYPE_CHECKING:
     import pandas as pd
 
+TOGETHER = 256  # runs that a device trains as one program
 SWEEP, RUNS, FAILED = "sweep.toml", "runs", "failed.json"
 RUNGS, KEPT = (1 / 9, 1 / 3), 1 / 3  # successive halving: after so much of its epochs, so many of a group go on
 
@@ -78,7 +80,10 @@ def run_sweep(
         plan: from gnode.training.grid.read_plan.
         out: the sweep's directory: new or empty, or with `resume` that of the same sweep.
         resume: go on: finished runs stay as they are, begun ones continue from their checkpoints.
-        on, address, workers: where it runs (gnode.training.workers.run_jobs).
+        on: "local" for one process a core, "ray" for a cluster, or "device" to train runs of equal shape as one
+            program on JAX's default device, which is what fills a GPU (gnode.training.population).
+        address: of the cluster (gnode.training.workers.run_jobs).
+        workers: at most so many runs at a time; on a device, 256 by default.
         watcher: is told of every finished run.
 
     Returns:
@@ -88,7 +93,8 @@ def run_sweep(
         InvalidInput: the directory holds other files, or another sweep; nothing is overwritten.
         GnodeError: no Ray answers at the address.
     """
-    check(workers, on, address)
+    look_up("engine", on, WAYS)
+    check(workers, "local" if on == "device" else on, address)
     sweep = _open(plan, Path(out), resume)
     lost: dict[str, str] = {}  # why a run whose worker kept dying is missing; another --resume tries it again
     watcher = watcher or SweepWatcher()
@@ -102,7 +108,8 @@ def run_sweep(
                 waiting = [run for run in plan.runs if sweep.state(run) == "waiting" and run.id not in hopeless]
                 watcher.skip(hopeless)
                 jobs = [job for run in waiting if (job := _job(sweep, run, rung)) is not None]
-                for run, error in _train(sweep, jobs, on, address, workers):
+                longest_first = sorted(jobs, key=lambda job: -cost(job.config))
+                for run, error in WAYS[on](sweep, longest_first, address, workers):
                     if isinstance(error, Exception):
                         lost[run.id] = " ".join(str(error).split())
                     if rung is None or run.id in lost or sweep.state(run) != "waiting":
@@ -194,15 +201,24 @@ class PauseAfter(Silent):
 
 def train_in_place(runs: Path, job: Job) -> None:
     """Train a run into runs/<id>, from its checkpoint if there is one. Divergence is written down there."""
-    folder = runs / job.id
-    if folder.is_dir() and not (folder / CONFIG).is_file():
-        shutil.rmtree(folder)  # it was killed between its first two steps
+    folder = _folder(runs, job)
     try:
         train_experiment(assemble(job.config, {}), out=folder, resume=True, watcher=PauseAfter(job.until))
     except Interrupted:
         pass
     except Diverged as error:
-        write_atomically(folder / FAILED, (json.dumps({"why": str(error)}, indent=2) + "\n").encode())
+        _write_failure(folder, error)
+
+
+def _folder(runs: Path, job: Job) -> Path:
+    folder = runs / job.id
+    if folder.is_dir() and not (folder / CONFIG).is_file():
+        shutil.rmtree(folder)  # it was killed between its first two steps
+    return folder
+
+
+def _write_failure(folder: Path, error: Diverged) -> None:
+    write_atomically(folder / FAILED, (json.dumps({"why": str(error)}, indent=2) + "\n").encode())
 
 
 def train_elsewhere(job: tuple[Job, dict[str, bytes]]) -> dict[str, bytes]:
@@ -244,24 +260,58 @@ def _job(sweep: Sweep, run: PlannedRun, rung: float | None) -> Job | None:
     return None if len(sweep.records(run)) >= until else Job(run.id, run.config, until)
 
 
-def _train(
-    sweep: Sweep, jobs: list[Job], on: str, address: str | None, workers: int | None
-) -> Iterator[tuple[PlannedRun, Any]]:
-    """Have the jobs done, the longest first, and yield each run with what went wrong (an Exception) or None."""
+Ended = Iterator[tuple[PlannedRun, Any]]  # each run with what went wrong (an Exception) or None
+
+
+def _train_locally(sweep: Sweep, jobs: list[Job], address: str | None, workers: int | None) -> Ended:
     runs = {run.id: run for run in sweep.plan.runs}
-    jobs = sorted(jobs, key=lambda job: -cost(job.config))
-    if on == "local":
-        for index, error in run_jobs(
-            partial(train_in_place, sweep.path / RUNS), jobs, workers=workers, address=address
-        ):
-            yield runs[jobs[index].id], error
-        return
+    for index, error in run_jobs(partial(train_in_place, sweep.path / RUNS), jobs, workers=workers):
+        yield runs[jobs[index].id], error
+
+
+def _train_on_ray(sweep: Sweep, jobs: list[Job], address: str | None, workers: int | None) -> Ended:
+    runs = {run.id: run for run in sweep.plan.runs}
     packed = [(job, _pack(sweep.folder(runs[job.id]))) for job in jobs]
-    for index, content in run_jobs(train_elsewhere, packed, workers=workers, on=on, address=address):
+    for index, content in run_jobs(train_elsewhere, packed, workers=workers, on="ray", address=address):
         run = runs[jobs[index].id]
         if not isinstance(content, Exception):
             _put(sweep.folder(run), content)
         yield run, content
+
+
+def _train_on_device(sweep: Sweep, jobs: list[Job], address: str | None, workers: int | None) -> Ended:
+    from gnode.training.population import train_group  # the other ways have no need of it
+
+    runs = {run.id: run for run in sweep.plan.runs}
+    for group in _groups(jobs, workers or TOGETHER):
+        if len(group) == 1:
+            train_in_place(sweep.path / RUNS, group[0])
+            yield runs[group[0].id], None
+            continue
+        folders = [_folder(sweep.path / RUNS, job) for job in group]
+        experiments = [assemble(job.config, {}) for job in group]
+        for index, error in train_group(experiments, folders, group[0].until):
+            if error:
+                _write_failure(folders[index], error)
+            yield runs[group[index].id], None
+
+
+def _groups(jobs: list[Job], most: int) -> list[list[Job]]:
+    """Jobs that can be one program: equal but for what only enters it as numbers."""
+    from gnode.training.population import FREE
+
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        task, model, training = (job.config[table] for table in ("task", "model", "training"))
+        model = {key: value for key, value in model.items() if key != "seed"}
+        training = {key: value for key, value in training.items() if key not in FREE}
+        alone = job.id if training.get("curriculum") or training.get("patience") else None
+        groups.setdefault(json.dumps([task, model, training, job.until, alone], sort_keys=True), []).append(job)
+    return [group[first : first + most] for group in groups.values() for first in range(0, len(group), most)]
+
+
+Way = Callable[[Sweep, list[Job], str | None, int | None], Ended]
+WAYS: dict[str, Way] = {"local": _train_locally, "ray": _train_on_ray, "device": _train_on_device}
 
 
 # -- successive halving (Jamieson and Talwalkar 2016, arXiv 1502.07943) --

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import time
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -112,19 +113,37 @@ def train(
         >>> run = gnode.train(model, gnode.tasks.make("ring"), epochs=150, batch_size=10, lr=1e-2, out="runs/ring")
     """
     chosen = make_settings(**settings)
-    data = task if isinstance(task, Data) else draw_data(task, chosen)
-    loss = chosen.loss or ("mse" if isinstance(task, Data) else task.loss)
-    for trials in (data.train, data.validation, data.test):
-        _check(model, loss, trials)
-    if chosen.batch_size > len(data.train):
-        must_have(f"batch_size at most the {len(data.train)} training trials", chosen.batch_size)
+    data, loss = prepare(model, task, chosen)
     directory = None
     if out is not None:
-        config = configuration(task, model.config, chosen)
-        path = Path(out)
-        fresh = not resume or not path.exists() or not any(path.iterdir())
-        directory = RunDirectory.create(path, config) if fresh else RunDirectory.reopen(path, config)
-    return _train(model, data, loss, chosen, directory, watcher or Silent())
+        directory = open_directory(Path(out), resume, configuration(task, model.config, chosen))
+    state = first_state(model, directory)
+    source = _after_patience(model, loss, chosen, state, data)
+    training = keep_books(model, data, loss, chosen, directory, state, source, watcher or Silent())
+    while True:
+        try:
+            next(training)
+        except StopIteration as end:
+            return end.value
+        except KeyboardInterrupt as stop:  # between two epochs
+            training.throw(stop)
+
+
+def prepare(model: Model, task: Drawable | Data, settings: Settings) -> tuple[Data, str]:
+    """The trials and the loss of a run, checked against the model and the settings."""
+    data = task if isinstance(task, Data) else draw_data(task, settings)
+    loss = settings.loss or ("mse" if isinstance(task, Data) else task.loss)
+    for trials in (data.train, data.validation, data.test):
+        _check(model, loss, trials)
+    if settings.batch_size > len(data.train):
+        must_have(f"batch_size at most the {len(data.train)} training trials", settings.batch_size)
+    return data, loss
+
+
+def open_directory(path: Path, resume: bool, config: dict[str, Any]) -> RunDirectory:
+    """A fresh run directory, or with `resume` the one that is there already."""
+    fresh = not resume or not path.exists() or not any(path.iterdir())
+    return RunDirectory.create(path, config) if fresh else RunDirectory.reopen(path, config)
 
 
 def configuration(task: Drawable | Data, model: ModelConfig, settings: Settings) -> dict[str, Any]:
@@ -136,32 +155,52 @@ def configuration(task: Drawable | Data, model: ModelConfig, settings: Settings)
     }
 
 
-def _train(
-    model: Model, data: Data, loss: str, settings: Settings, directory: RunDirectory | None, watcher: Watcher
-) -> Run:
-    began = time.perf_counter()
-    _, frozen = eqx.partition(model, trainable(model))
+def first_state(model: Model, directory: RunDirectory | None) -> TrainingState:
+    """Where training begins: at the checkpoint, if there is one. Records of epochs after it are dropped."""
     state = begin(model)
     if directory:
         state = directory.read_checkpoint(state)
         directory.forget_after(int(state.epoch))
+    return state
+
+
+def keep_books(
+    model: Model,
+    data: Data,
+    loss: str,
+    settings: Settings,
+    directory: RunDirectory | None,
+    state: TrainingState,
+    source: Iterable[tuple[TrainingState, Record]],
+    watcher: Watcher,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Generator[None, None, Run]:
+    """Write down each epoch that `source` brings, then the outcome, which is what this generator returns.
+
+    It pauses after every epoch, so that runs that are trained together can take turns.
+    """
+    frozen = eqx.partition(model, trainable(model))[1]
     history: list[Record] = []
     checkpoints = _Checkpoints(directory, settings.checkpoint_seconds)
+    began = clock()
     try:
         with watcher:
             watcher.start(int(state.epoch) + 1, settings.epochs)
-            last = time.perf_counter()
-            for following, record in _after_patience(frozen, loss, settings, state, data):
-                state = following
-                now = time.perf_counter()
-                history.append(record)
+            last = clock()
+            for following, record in source:
+                now = clock()
                 if directory:
                     directory.add(record, now - last)
+                # Interrupted before this line, the epoch is forgotten and done again; after it, it is kept.
+                state = following
+                history.append(record)
+                if directory:
                     if settings.snapshot_every and record.epoch % settings.snapshot_every == 0:
                         directory.write_snapshot(eqx.combine(state.parameters, frozen), record.epoch)
                     checkpoints.maybe_write(state)
                 watcher.epoch(record)
                 last = now
+                yield
     except KeyboardInterrupt:
         if not directory:
             raise
@@ -176,7 +215,7 @@ def _train(
             directory.write_model(eqx.combine(state.best_parameters, frozen))
         raise
     best = eqx.combine(state.best_parameters, frozen)
-    summary = _summary(best, loss, data, state, directory, history, time.perf_counter() - began)
+    summary = _summary(best, loss, data, state, directory, history, clock() - began)
     if directory:
         directory.write_checkpoint(state)
         directory.write_model(best)
@@ -184,8 +223,11 @@ def _train(
     return Run(best, history, summary, directory.path if directory else None)
 
 
-def _after_patience(frozen: Any, loss: str, settings: Settings, state: TrainingState, data: Data) -> Any:
+def _after_patience(
+    model: Model, loss: str, settings: Settings, state: TrainingState, data: Data
+) -> Iterator[tuple[TrainingState, Record]]:
     """The epochs that remain; none where early stopping had already ended the run."""
+    frozen = eqx.partition(model, trainable(model))[1]
     waited = int(state.epoch) - int(state.best_epoch)
     if settings.patience and int(state.epoch) and waited >= settings.patience:
         return iter(())

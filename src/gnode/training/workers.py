@@ -91,7 +91,10 @@ def _outcome(function: Callable[[Any], Any], job: Any) -> Any:
 
 def _use_one_core() -> None:
     """Takes effect where it comes before the first computation: XLA sizes its pool when JAX makes its devices."""
+    import jax  # late: the caller has no need of it
+
     os.environ["NPROC"] = "1"
+    jax.config.update("jax_platforms", "cpu")  # a GPU, if there is one, is not for many processes to share
 
 
 def _given_up(index: int) -> WorkerDied:
