@@ -155,3 +155,26 @@ def test_an_address_where_something_else_answers_is_a_clear_line_in_time():
 def test_an_address_that_cannot_be_one_is_a_clear_line(address):
     with pytest.raises(GnodeError, match="Ray cluster"):
         list(run_jobs(abs, [-1], on="ray", address=address))
+
+
+def test_a_cluster_that_asks_for_its_token_is_said_so(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", f"--port={port}", "--num-cpus=0"]
+    command += ["--include-dashboard=false", "--object-store-memory=80000000", "--block"]
+    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": 8 * "0123abcd", "RAY_USAGE_STATS_ENABLED": "0"}
+    head = subprocess.Popen(command, env=os.environ | secret, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 60
+        while "asks for its token" not in (line := line_at(f"127.0.0.1:{port}")):
+            assert "No Ray cluster answers" in line and time.monotonic() < until
+    finally:
+        head.terminate()
+        head.wait()
+
+
+def line_at(address: str) -> str:
+    with pytest.raises(GnodeError) as error:
+        list(run_jobs(abs, [-1], on="ray", address=address))
+    return str(error.value)

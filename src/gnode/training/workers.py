@@ -204,8 +204,8 @@ def _join(address: str | None) -> None:
     import ray
 
     address = address or os.environ.get("RAY_ADDRESS")
-    if address and ":" in address and "://" not in address and not _answers(address):
-        raise GnodeError(f"No Ray cluster answers at {address}. Start one with `ray start --head`, or name another.")
+    if address and ":" in address and "://" not in address and (why := _refusal(address)):
+        raise GnodeError(why)
     start: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
     try:
         ray.init(**start, log_to_driver=False, logging_level=logging.ERROR)
@@ -214,15 +214,24 @@ def _join(address: str | None) -> None:
         raise GnodeError(f"Could not join the Ray cluster {address or 'of this machine'}: {lines[0]}") from error
 
 
-def _answers(address: str) -> bool:
+def _refusal(address: str) -> str | None:
+    """Why nothing can be joined at host:port; None where a cluster answers."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), REACH_SECONDS / 4).close()
         # Something listens; whether it is Ray, its own command knows.
         check = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
-        return subprocess.run(check, capture_output=True, timeout=REACH_SECONDS).returncode == 0
+        found = subprocess.run(check, capture_output=True, timeout=REACH_SECONDS)
+        if found.returncode == 0:
+            return None
+        if b"AuthToken" in found.stdout + found.stderr:
+            return (
+                f"The Ray cluster at {address} asks for its token. Set RAY_AUTH_MODE=token, and have the token in "
+                "RAY_AUTH_TOKEN or in ~/.ray/auth_token."
+            )
     except (OSError, ValueError, OverflowError, subprocess.TimeoutExpired):
-        return False
+        pass
+    return f"No Ray cluster answers at {address}. Start one with `ray start --head`, or name another."
 
 
 ENGINES: dict[str, Callable[[Any, Sequence[Any], int | None, Any], Iterator[Outcome]]] = {
