@@ -136,6 +136,12 @@ def test_every_command_has_help_with_an_example(gnode):
         assert code == 0 and "Example:" in text and f"gnode {command}" in text
 
 
+def test_help_tells_the_defaults(gnode):
+    _, text, _ = gnode("train --help")
+    for default in ("[default: gnode]", "[default: 150]", "[default: 0.01]", "[default: 0]"):
+        assert default in text
+
+
 def test_version(gnode):
     code, out, _ = gnode("--version")
     assert code == 0 and out.startswith("gnode 0.")

@@ -54,20 +54,20 @@ def train(
         str, typer.Argument(metavar="TASK|EXPERIMENT.toml", help="A task, or a file with [task], [model], [training].")
     ],
     out: Annotated[Path, typer.Option(help="Directory of the run: new or empty.", show_default=False)],
-    model: Annotated[str | None, typer.Option(help="gnode, node, mgru, rnn or gru. [default: gnode]")] = None,
+    model: Annotated[str | None, typer.Option(help="gnode, node, mgru, rnn or gru. \\[default: gnode]")] = None,
     state_size: Annotated[
-        int | None, typer.Option(help="Dimension N of the state. [default: as many as the task remembers]")
+        int | None, typer.Option(help="Dimension N of the state. \\[default: as many as the task remembers]")
     ] = None,
     hidden: Annotated[str | None, typer.Option(help="Hidden widths of F, as 128,128; 'none' for one layer.")] = None,
     gate_hidden: Annotated[str | None, typer.Option(help="Hidden widths of the gate; 'none' for one layer.")] = None,
-    activation: Annotated[str | None, typer.Option(help="Nonlinearity of hidden layers. [default: relu]")] = None,
-    epochs: Annotated[int | None, typer.Option(help="[default: 150]")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="[default: 10]")] = None,
-    lr: Annotated[float | None, typer.Option(help="Peak learning rate. [default: 0.01]")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Times the rate, as in PyTorch. [default: 0.01]")] = None,
+    activation: Annotated[str | None, typer.Option(help="Nonlinearity of hidden layers. \\[default: relu]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="\\[default: 150]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="\\[default: 10]")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate. \\[default: 0.01]")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Times the rate, as in PyTorch. \\[default: 0.01]")] = None,
     schedule: Annotated[str | None, typer.Option(help="constant, cosine or warmup-cosine (the default).")] = None,
-    clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0 for none. [default: 1]")] = None,
-    seed: Annotated[int | None, typer.Option(help="[default: 0]")] = None,
+    clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0 for none. \\[default: 1]")] = None,
+    seed: Annotated[int | None, typer.Option(help="\\[default: 0]")] = None,
     bits: Annotated[int | None, typer.Option(help="Number of channels, for the tasks that have them.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other key; see gnode list keys.")
@@ -144,7 +144,7 @@ def analyse(directory: Directory, as_json: Json = False) -> None:
 @app.command(epilog=example("gnode report runs/gnode runs/node runs/gru"))
 def report(
     directories: Annotated[list[Path], typer.Argument(help="Run directories; several are put side by side.")],
-    out: Annotated[Path | None, typer.Option(help="Where the page goes. [default: report.html in the first]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the page goes. \\[default: report.html in the first]")] = None,
     figures: Annotated[
         Path | None, typer.Option(help="Also write the figures as PNG and PDF into this folder (one run).")
     ] = None,
@@ -247,7 +247,7 @@ def demo(
 def expressivity(
     out: Annotated[Path, typer.Option(help="Directory of the measurement: new or empty.", show_default=False)],
     preset: Annotated[
-        str | None, typer.Option(help="quick (a minute) or full (half an hour). [default: quick]")
+        str | None, typer.Option(help="quick (a minute) or full (half an hour). \\[default: quick]")
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file: keys of the plan, and `preset` whose other keys hold.")
@@ -256,8 +256,8 @@ def expressivity(
         Path | None, typer.Option(help="Recorded trajectories, .csv or .npz: advise the smallest network for them.")
     ] = None,
     tolerance: Annotated[float, typer.Option(help="With --data: the error, MSE over variance, to be reached.")] = 0.01,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of targets, networks and bootstrap. [default: 0]")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes. [default: one a core]")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of targets, networks and bootstrap. \\[default: 0]")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. \\[default: one a core]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the measurement in the directory.")] = False,
     as_json: Json = False,
 ) -> None:
