@@ -1,6 +1,7 @@
 """Sweeps: what a file expands to, that runs do not depend on their neighbours, that nothing is lost or done twice."""
 
 import copy
+import json
 import os
 import signal
 import subprocess
@@ -11,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import load_file
 
 import gnode
 from gnode import results
-from gnode.errors import InvalidInput
+from gnode.errors import GnodeError, InvalidInput
 from gnode.training import RunDirectory
 from gnode.training.grid import experiments, plan, read_plan
+from gnode.training.progress import SweepWatcher
 from gnode.training.sweep import run_sweep
 from gnode.training.train import Interrupted
 
@@ -258,8 +261,17 @@ def test_killed_at_random_moments_and_resumed_is_uninterrupted(tmp_path):
 # -- as one program --
 
 
+def best_epochs(folder: Path) -> dict[str, int]:
+    return {path.parent.name: json.loads(path.read_text())["best_epoch"] for path in folder.glob("runs/*/summary.json")}
+
+
+def checkpoint_epochs(folder: Path) -> list[int]:
+    paths = folder.glob("runs/*/checkpoint/state.safetensors")
+    return sorted(int(load_file(path)["epoch"]) for path in paths)
+
+
 def test_a_device_trains_what_the_cores_train(swept, tmp_path):
-    """Up to rounding: the failed ones, the same best epochs, directories that load and resume as any other."""
+    """Up to rounding: the failed ones, the same best epochs, directories that load as any other."""
     planned = plan(tables(grid__lr=[1e-2, 1e-3, 1e30], sweep__seeds=2, training__clip=0.0))
     together = run_sweep(planned, tmp_path / "device", on="device").set_index("run")
     apart = results.load(swept).set_index("run").loc[together.index]
@@ -268,42 +280,86 @@ def test_a_device_trains_what_the_cores_train(swept, tmp_path):
     done = apart.index[apart["state"] == "done"]
     for column in ("train_loss", "val_loss", "test_loss"):
         np.testing.assert_allclose(together.loc[done, column], apart.loc[done, column], rtol=1e-3)
+    assert best_epochs(tmp_path / "device") == best_epochs(swept)
+    assert (together.loc[done, "seconds"] > 0).all()
     for run in done:
         folders = [where / "runs" / run for where in (tmp_path / "device", swept)]
         assert files(folders[0])["config.toml"] == files(folders[1])["config.toml"]
         assert gnode.load(folders[0]).config == gnode.load(folders[1]).config
-    assert run_sweep(planned, tmp_path / "device", on="device", resume=True)["run"].is_unique
 
 
-def test_a_device_interrupted_and_resumed_is_uninterrupted(tmp_path, monkeypatch):
+@pytest.fixture
+def written(monkeypatch) -> list[int]:
+    """The epochs that runs write down, in order; a test may make one of them go wrong by `written.fault`."""
+
+    class Epochs(list):
+        fault: dict[int, BaseException]
+
+    epochs = Epochs()
+    epochs.fault = {}
+
+    def add(directory, record, seconds, original=RunDirectory.add):
+        epochs.append(record.epoch)
+        if len(epochs) in epochs.fault:
+            raise epochs.fault[len(epochs)]
+        original(directory, record, seconds)
+
+    monkeypatch.setattr(RunDirectory, "add", add)
+    return epochs
+
+
+def test_a_device_interrupted_amid_an_epoch_goes_on_there(tmp_path, written):
     planned = plan(tables(grid__model=["rnn"]))
     run_sweep(planned, tmp_path / "whole", on="device")
-    epochs = []
-
-    def interrupt(directory, record, seconds, add=RunDirectory.add):
-        epochs.append(record.epoch)
-        if len(epochs) == 11:  # amid the fourth epoch of three runs
-            raise KeyboardInterrupt
-        add(directory, record, seconds)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunDirectory, "add", interrupt)
-        with pytest.raises(Interrupted):
-            run_sweep(planned, tmp_path / "parts", on="device")
+    written.fault = {len(written) + 11: KeyboardInterrupt()}  # the second of three runs, in the fourth epoch
+    with pytest.raises(Interrupted):
+        run_sweep(planned, tmp_path / "parts", on="device")
+    assert checkpoint_epochs(tmp_path / "parts") == [3, 3, 4]
+    written.clear()
     table = run_sweep(planned, tmp_path / "parts", on="device", resume=True)
+    assert sorted(written) == sorted([4, 4, *(3 * [5, 6, 7, 8, 9])])
     assert (table["state"] == "done").all() and (table["epochs_run"] == 9).all()
-    # Those that had written down the fourth epoch go on apart from those that had not: equal up to rounding.
-    whole = results.load(tmp_path / "whole")
-    np.testing.assert_allclose(table["test_loss"], whole["test_loss"], rtol=1e-4)
+    np.testing.assert_allclose(table["test_loss"], results.load(tmp_path / "whole")["test_loss"], rtol=1e-4)
 
 
-def test_a_device_pauses_for_halving_and_takes_patient_runs_one_by_one(tmp_path):
-    halving = plan(tables(grid__model=["rnn"], sweep__halving=True))
+def test_a_device_whose_caller_is_interrupted_leaves_checkpoints(tmp_path):
+    class Impatient(SweepWatcher):
+        def done(self, *args):
+            raise KeyboardInterrupt
+
+    planned = plan(tables(grid__model=["rnn"], grid__lr=[1e30, 1e-2, 1e-3], training__clip=0.0))  # the first diverges
+    with pytest.raises(Interrupted):
+        run_sweep(planned, tmp_path / "out", on="device", watcher=Impatient())
+    # The run that was to write down the first epoch after the diverged one had not.
+    assert checkpoint_epochs(tmp_path / "out") == [0, 0]
+
+
+def test_what_goes_wrong_with_one_run_on_a_device_leaves_the_others_alone(tmp_path, written):
+    written.fault = {5: GnodeError("the disk is full")}
+    planned = plan(tables(grid__model=["rnn"]))
+    table = run_sweep(planned, tmp_path / "out", on="device")
+    assert sorted(table["state"]) == ["done", "done", "failed"]
+    assert list(table["why"][table["state"] == "failed"]) == ["the disk is full"]
+    again = run_sweep(planned, tmp_path / "out", on="device", resume=True)
+    assert (again["state"] == "done").all() and (again["epochs_run"] == 9).all()
+
+
+def test_a_device_pauses_for_halving(tmp_path):
+    rates = [1e30, 1e-2, 1e-3, 1e-4]  # the first diverges at once, and pauses no more
+    halving = plan(tables(grid__model=["rnn"], grid__lr=rates, training__clip=0.0, sweep__halving=True))
     halved = run_sweep(halving, tmp_path / "halved", on="device").set_index("lr")
-    assert dict(halved["state"]) == {1e-2: "done", 1e-3: "stopped", 1e-4: "stopped"}
+    assert dict(halved["state"]) == {1e30: "failed", 1e-2: "done", 1e-3: "stopped", 1e-4: "stopped"}
     assert list(halved.loc[[1e-2, 1e-3, 1e-4], "epochs_run"]) == [9, 1, 1]
-    patient = plan(tables(grid__model=["rnn"], training__patience=8))
-    assert (run_sweep(patient, tmp_path / "patient", on="device")["state"] == "done").all()
+    assert checkpoint_epochs(tmp_path / "halved") == [1, 1, 9]
+
+
+def test_patient_runs_go_one_by_one_on_a_device_and_can_be_interrupted(tmp_path, written):
+    planned = plan(tables(grid__model=["rnn"], training__patience=8))
+    written.fault = {4: KeyboardInterrupt()}
+    with pytest.raises(Interrupted):
+        run_sweep(planned, tmp_path / "out", on="device")
+    assert len(written) == 4
+    assert (run_sweep(planned, tmp_path / "out", on="device", resume=True)["state"] == "done").all()
 
 
 def test_an_engine_that_is_none_is_named(tmp_path):

@@ -6,8 +6,9 @@ taken in another order than in a single run, so losses agree to rounding and not
 
 import contextlib
 import dataclasses
+import inspect
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import equinox as eqx
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from gnode.errors import Diverged, must_have
+from gnode.errors import must_have
 from gnode.models import Model, draw, trainable
 from gnode.training.experiment import Experiment
 from gnode.training.loop import (
@@ -34,10 +35,9 @@ from gnode.training.loop import (
 )
 from gnode.training.progress import Silent
 from gnode.training.settings import Settings
-from gnode.training.train import Interrupted, Run, configuration, first_state, keep_books, open_directory, prepare
+from gnode.training.train import Interrupted, configuration, first_state, keep_books, open_directory, prepare
 from gnode.types import Trials
 
-Books = Generator[None, None, Run]
 FREE = {"lr", "weight_decay", "clip", "seed", "schedule", "warmup_epochs", "final_fraction"}  # may differ between runs
 
 
@@ -79,28 +79,49 @@ def train_together(
 
 def train_group(
     experiments: Sequence[Experiment], folders: Sequence[Path], until: int | None = None
-) -> Iterator[tuple[int, Diverged | None]]:
+) -> Generator[tuple[int, Exception | None]]:
     """Train runs of equal shape together, each into its directory, from its checkpoint if there is one.
+
+    However it ends, with Ctrl-C or because its caller stops, every begun run has a checkpoint of its last finished
+    epoch.
 
     Args:
         experiments, folders: one a run.
-        until: the epoch after which all pause, with a checkpoint; None to finish.
+        until: the epoch after which all pause; None to finish.
 
     Yields:
-        The index of each run as it ends, and Diverged if that was why.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C; every run has a checkpoint of its last finished epoch.
+        The index of each run as it ends or pauses, and what went wrong with it: Diverged, a full disk, a model that
+        cannot be drawn. The others go on.
     """
-    runs = [_Member(*run) for run in zip(experiments, folders, strict=True)]
-    # What was killed while it wrote checkpoints may have them from two epochs.
-    for epoch in sorted({run.epoch for run in runs}):
-        yield from _train_equal({index: run for index, run in enumerate(runs) if run.epoch == epoch}, until)
+    runs: dict[int, _Member] = {}
+    try:
+        for index, (experiment, folder) in enumerate(zip(experiments, folders, strict=True)):
+            try:
+                runs[index] = _Member(experiment, folder)
+            except Exception as error:
+                yield index, error
+        while runs:
+            # Interrupted amid an epoch, some are an epoch behind: they catch up first.
+            first, *later = sorted({run.epoch for run in runs.values()})
+            if until is not None and first >= until:
+                break
+            stop = min(later, default=until)
+            for index, reason in _train_to({index: run for index, run in runs.items() if run.epoch == first}, stop):
+                del runs[index]
+                yield index, reason
+        for index in list(runs):
+            runs.pop(index).pause()
+            yield index, None
+    except BaseException:
+        for run in runs.values():
+            run.pause()
+        raise
 
 
-def _train_equal(runs: dict[int, "_Member"], until: int | None) -> Iterator[tuple[int, Diverged | None]]:
-    """Those that are after the same epoch."""
+def _train_to(runs: dict[int, "_Member"], stop: int | None) -> Iterator[tuple[int, Exception | None]]:
+    """Train runs that are after the same epoch as far as the epoch `stop`, or to their end; yields those that end."""
     members = list(runs.values())
+    at = {index: place for place, index in enumerate(runs)}
     together = train_together(
         [run.model for run in members],
         members[0].loss,
@@ -109,73 +130,83 @@ def _train_equal(runs: dict[int, "_Member"], until: int | None) -> Iterator[tupl
         [run.data.validation for run in members],
         [run.state for run in members],
     )
-    began = time.perf_counter()
-    books = {index: run.books(lambda: (time.perf_counter() - began) / len(members)) for index, run in runs.items()}
     try:
+        last = time.perf_counter()
         for stacked, train_loss, validation_loss in together:
-            for at, (index, run) in enumerate(runs.items()):
-                if index in books:
-                    run.receive(_one(stacked, at), float(train_loss[at]), float(validation_loss[at]))
-                    yield from _turn(books, index)
-            if not books:
+            states = jax.device_get(stacked)
+            now = time.perf_counter()
+            for index, run in list(runs.items()):
+                place = at[index]
+                losses = float(train_loss[place]), float(validation_loss[place])
+                state = jax.tree.map(lambda part, place=place: part[place], states)
+                try:
+                    run.receive(state, *losses, (now - last) / len(members))
+                except Interrupted:
+                    raise KeyboardInterrupt from None
+                except Exception as error:
+                    del runs[index]
+                    yield index, error
+            if not runs or int(states.epoch[0]) == stop:
                 return
-            if until is not None and int(stacked.epoch[0]) >= until:
-                _interrupt(books)
-                yield from ((index, None) for index in books)
-                return
-        for index in list(books):
-            yield from _turn(books, index)
-    except KeyboardInterrupt:
-        _interrupt(books)
-        raise
-
-
-def _turn(books: dict[int, Books], index: int) -> Iterator[tuple[int, Diverged | None]]:
-    """Let a run write down what it received; where it ends by that, it leaves the books."""
-    try:
-        next(books[index])
-    except StopIteration:
-        del books[index]
-        yield index, None
-    except Diverged as error:
-        del books[index]
-        yield index, error
-    except Interrupted:
-        del books[index]
-        raise KeyboardInterrupt from None
-
-
-def _interrupt(books: dict[int, Books]) -> None:
-    """Every run writes a checkpoint, as after Ctrl-C."""
-    for book in books.values():
-        with contextlib.suppress(Interrupted, KeyboardInterrupt):  # the latter from one that has not begun
-            book.throw(KeyboardInterrupt)
+            last = now
+    except Exception as error:  # of the program that they share, as when memory runs out
+        for index, run in runs.items():
+            run.pause()
+            yield index, error
+        return
+    for index, run in runs.items():
+        yield index, run.finish()
 
 
 class _Member:
-    """A run that is trained with others: what it needs, and the last epoch, on its way into the books."""
+    """A run that is trained with others: what it needs, where it is, and its books."""
 
     def __init__(self, experiment: Experiment, folder: Path) -> None:
         self.settings = experiment.settings
         self.model = draw(experiment.model)
         self.data, self.loss = prepare(self.model, experiment.task, self.settings)
         config = configuration(experiment.task, experiment.model, self.settings)
-        self._directory = open_directory(folder, True, config)
-        self.state = first_state(self.model, self._directory)
-        self.epoch = int(self.state.epoch)
+        directory = open_directory(folder, True, config)
+        self.state = first_state(self.model, directory)
+        self._seconds = 0.0  # its share of its groups'
         self._news: list[tuple[TrainingState, Record]] = []
-
-    def books(self, clock: Callable[[], float]) -> Books:
-        return keep_books(
-            self.model, self.data, self.loss, self.settings, self._directory, self.state, self._epochs(),
-            Silent(), clock,
+        self._books = keep_books(
+            self.model, self.data, self.loss, self.settings, directory, self.state, self._epochs(), Silent(),
+            lambda: self._seconds,
         )  # fmt: skip
+        next(self._books)
 
-    def receive(self, state: TrainingState, train_loss: float, validation_loss: float) -> None:
-        epoch = int(state.epoch)
-        rate = plan(self.settings, len(self.data.train), epoch).rates[-1]
-        named = jax.tree.unflatten(jax.tree.structure(self.state), jax.tree.leaves(state))
-        self._news.append((named, Record(epoch, train_loss, validation_loss, int(state.best_epoch), float(rate))))
+    @property
+    def epoch(self) -> int:
+        return int(self.state.epoch)
+
+    def receive(self, state: TrainingState, train_loss: float, validation_loss: float, seconds: float) -> None:
+        """Write an epoch down."""
+        self.state = jax.tree.unflatten(jax.tree.structure(self.state), jax.tree.leaves(state))
+        self._seconds += seconds
+        rate = plan(self.settings, len(self.data.train), self.epoch).rates[-1]
+        self._news.append(
+            (self.state, Record(self.epoch, train_loss, validation_loss, int(state.best_epoch), float(rate)))
+        )
+        next(self._books)
+
+    def finish(self) -> Exception | None:
+        """Write the outcome down; what went wrong with that."""
+        try:
+            next(self._books)
+        except StopIteration:
+            return None
+        except Interrupted:
+            raise KeyboardInterrupt from None
+        except Exception as error:
+            return error
+        raise AssertionError("the books wait for an epoch that is not to come")
+
+    def pause(self) -> None:
+        """Leave a checkpoint, unless it has ended."""
+        if inspect.getgeneratorstate(self._books) == inspect.GEN_SUSPENDED:
+            with contextlib.suppress(Interrupted):
+                self._books.throw(KeyboardInterrupt)
 
     def _epochs(self) -> Iterator[tuple[TrainingState, Record]]:
         while self._news:
@@ -194,7 +225,8 @@ def _one_epoch_each(
     def each(arrays: PyTree, *arguments: PyTree) -> tuple[TrainingState, jax.Array, jax.Array]:
         return one_epoch(eqx.combine(arrays, rest), loss, *arguments)
 
-    return jax.vmap(each)(arrays, strengths, states, train, validation, plans)
+    with jax.default_matmul_precision("highest"):  # a GPU would round the factors of its products
+        return jax.vmap(each)(arrays, strengths, states, train, validation, plans)
 
 
 def _check_alike(models: Sequence[Model], settings: Sequence[Settings]) -> None:
@@ -210,10 +242,6 @@ def _check_alike(models: Sequence[Model], settings: Sequence[Settings]) -> None:
             must_have(f"settings that differ in {', '.join(sorted(FREE))} alone", f"a difference in {', '.join(odd)}")
     if any(one.curriculum or one.patience for one in settings):
         must_have("neither a curriculum nor patience", "one of them", "Train these runs one by one.")
-
-
-def _one(tree: PyTree, at: int) -> PyTree:
-    return jax.tree.map(lambda part: part[at], tree)
 
 
 def _stack(trees: Sequence[PyTree]) -> PyTree:

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -109,12 +109,13 @@ def run_sweep(
                 watcher.skip(hopeless)
                 jobs = [job for run in waiting if (job := _job(sweep, run, rung)) is not None]
                 longest_first = sorted(jobs, key=lambda job: -cost(job.config))
-                for run, error in WAYS[on](sweep, longest_first, address, workers):
-                    if isinstance(error, Exception):
-                        lost[run.id] = " ".join(str(error).split())
-                    if rung is None or run.id in lost or sweep.state(run) != "waiting":
-                        losses = [record["val_loss"] for record in sweep.records(run)]
-                        watcher.done(run.id, run.name(), min(losses, default=None), sweep.state(run))
+                with contextlib.closing(WAYS[on](sweep, longest_first, address, workers)) as ended:
+                    for run, error in ended:
+                        if isinstance(error, Exception):
+                            lost[run.id] = " ".join(str(error).split())
+                        if rung is None or run.id in lost or sweep.state(run) != "waiting":
+                            losses = [record["val_loss"] for record in sweep.records(run)]
+                            watcher.done(run.id, run.name(), min(losses, default=None), sweep.state(run))
         except KeyboardInterrupt:
             _tables(sweep, lost)
             raise Interrupted("Interrupted. Go on with the same command and --resume.") from None
@@ -193,19 +194,22 @@ class PauseAfter(Silent):
 
     def __init__(self, last: int | None) -> None:
         self._last = last
+        self.paused = False
 
     def epoch(self, record: Record) -> None:
         if record.epoch == self._last:
+            self.paused = True
             raise KeyboardInterrupt
 
 
 def train_in_place(runs: Path, job: Job) -> None:
     """Train a run into runs/<id>, from its checkpoint if there is one. Divergence is written down there."""
-    folder = _folder(runs, job)
+    folder, pause = _folder(runs, job), PauseAfter(job.until)
     try:
-        train_experiment(assemble(job.config, {}), out=folder, resume=True, watcher=PauseAfter(job.until))
+        train_experiment(assemble(job.config, {}), out=folder, resume=True, watcher=pause)
     except Interrupted:
-        pass
+        if not pause.paused:
+            raise KeyboardInterrupt from None
     except Diverged as error:
         _write_failure(folder, error)
 
@@ -260,7 +264,7 @@ def _job(sweep: Sweep, run: PlannedRun, rung: float | None) -> Job | None:
     return None if len(sweep.records(run)) >= until else Job(run.id, run.config, until)
 
 
-Ended = Iterator[tuple[PlannedRun, Any]]  # each run with what went wrong (an Exception) or None
+Ended = Generator[tuple[PlannedRun, Any]]  # each run with what went wrong (an Exception) or None
 
 
 def _train_locally(sweep: Sweep, jobs: list[Job], address: str | None, workers: int | None) -> Ended:
@@ -285,15 +289,24 @@ def _train_on_device(sweep: Sweep, jobs: list[Job], address: str | None, workers
     runs = {run.id: run for run in sweep.plan.runs}
     for group in _groups(jobs, workers or TOGETHER):
         if len(group) == 1:
-            train_in_place(sweep.path / RUNS, group[0])
-            yield runs[group[0].id], None
+            yield runs[group[0].id], _tried(partial(train_in_place, sweep.path / RUNS), group[0])
             continue
         folders = [_folder(sweep.path / RUNS, job) for job in group]
         experiments = [assemble(job.config, {}) for job in group]
-        for index, error in train_group(experiments, folders, group[0].until):
-            if error:
-                _write_failure(folders[index], error)
-            yield runs[group[index].id], None
+        with contextlib.closing(train_group(experiments, folders, group[0].until)) as ended:
+            for index, error in ended:
+                if isinstance(error, Diverged):
+                    _write_failure(folders[index], error)
+                    error = None
+                yield runs[group[index].id], error
+
+
+def _tried(function: Callable[[Job], None], job: Job) -> Exception | None:
+    try:
+        function(job)
+    except Exception as error:
+        return error
+    return None
 
 
 def _groups(jobs: list[Job], most: int) -> list[list[Job]]:

@@ -120,13 +120,14 @@ def train(
     state = first_state(model, directory)
     source = _after_patience(model, loss, chosen, state, data)
     training = keep_books(model, data, loss, chosen, directory, state, source, watcher or Silent())
-    while True:
-        try:
+    try:
+        while True:
             next(training)
-        except StopIteration as end:
-            return end.value
-        except KeyboardInterrupt as stop:  # between two epochs
-            training.throw(stop)
+    except StopIteration as end:
+        return end.value
+    except KeyboardInterrupt as stop:  # between two epochs
+        training.throw(stop)
+        raise
 
 
 def prepare(model: Model, task: Drawable | Data, settings: Settings) -> tuple[Data, str]:
@@ -177,7 +178,8 @@ def keep_books(
 ) -> Generator[None, None, Run]:
     """Write down each epoch that `source` brings, then the outcome, which is what this generator returns.
 
-    It pauses after every epoch, so that runs that are trained together can take turns.
+    It pauses before the first epoch and after every one, so that runs that are trained together can take turns. Once it
+    has begun, a KeyboardInterrupt that happens in it or is thrown into it leaves a checkpoint and becomes Interrupted.
     """
     frozen = eqx.partition(model, trainable(model))[1]
     history: list[Record] = []
@@ -187,6 +189,7 @@ def keep_books(
         with watcher:
             watcher.start(int(state.epoch) + 1, settings.epochs)
             last = clock()
+            yield
             for following, record in source:
                 now = clock()
                 if directory:
