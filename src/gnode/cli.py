@@ -247,7 +247,7 @@ def demo(
 def expressivity(
     out: Annotated[Path, typer.Option(help="Directory of the measurement: new or empty.", show_default=False)],
     preset: Annotated[
-        str | None, typer.Option(help="quick (a minute) or full (half an hour). \\[default: quick]")
+        str | None, typer.Option(help="quick (half a minute) or full (a quarter of an hour). \\[default: quick]")
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file: keys of the plan, and `preset` whose other keys hold.")
