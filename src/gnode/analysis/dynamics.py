@@ -22,9 +22,10 @@ from gnode.errors import InvalidInput, must_have
 Function = Callable[[Any], Any]  # (batch, N) -> (batch, N), rows independent of each other
 Call = Callable[[np.ndarray], np.ndarray]
 
-_LARGEST_BATCH = 256  # rows that one compiled call takes; fewer where Jacobians of many units would fill the memory
+_LARGEST_BATCH = 256  # rows that one compiled call takes
 _SMALL_BATCH = 4  # calls with no more rows than this get a compiled function of their own
-_JACOBIAN_ENTRIES = 2**21
+_JACOBIAN_ROWS = 64  # of a call for Jacobians: most calls of a search come from its last few starts, padded to this
+_JACOBIAN_ENTRIES = 2**21  # fewer rows where those of many units would fill the memory
 
 
 class Dynamics(abc.ABC):
@@ -249,22 +250,23 @@ class _Jax(Dynamics):
 
     def __init__(self, function: Function, size: int, precision: float) -> None:
         self.function, self.size, self.precision = function, size, precision
-        self._rows = 2 ** int(np.log2(np.clip(_JACOBIAN_ENTRIES // size**2, 1, _LARGEST_BATCH)))
+        self._jacobian_rows = 2 ** int(np.log2(np.clip(_JACOBIAN_ENTRIES // size**2, 1, _JACOBIAN_ROWS)))
         self._values = jax.jit(lambda states: jnp.asarray(function(states), jnp.float64))
         self._jacobians = jax.jit(lambda states: _batched_jacobian(function, states))
 
     def values(self, states: np.ndarray) -> np.ndarray:
-        return self._in_batches(self._values, states, np.empty((len(states), self.size)))
+        return self._in_batches(self._values, _LARGEST_BATCH, states, np.empty((len(states), self.size)))
 
     def jacobians(self, states: np.ndarray) -> np.ndarray:
-        return self._in_batches(self._jacobians, states, np.empty((len(states), self.size, self.size)))
+        shape = (len(states), self.size, self.size)
+        return self._in_batches(self._jacobians, self._jacobian_rows, states, np.empty(shape))
 
     def jacobian_error(self, states: np.ndarray) -> float:
         return 0.0
 
-    def _in_batches(self, compiled: Callable, states: np.ndarray, out: np.ndarray) -> np.ndarray:
+    def _in_batches(self, compiled: Callable, largest: int, states: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Batches of one of two sizes, the last one padded, so that nothing is compiled more than twice."""
-        rows = min(self._rows, _SMALL_BATCH) if len(states) <= _SMALL_BATCH else self._rows
+        rows = min(largest, _SMALL_BATCH) if len(states) <= _SMALL_BATCH else largest
         with jax.enable_x64(True):
             for first in range(0, len(states), rows):
                 batch = states[first : first + rows]
