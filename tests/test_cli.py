@@ -4,8 +4,10 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -163,10 +165,15 @@ def test_a_terminal_gets_a_bar(tmp_path):
     assert b"epoch" in shown and b"validation" in shown and b"\x1b[" in shown
 
 
-def test_ctrl_c_leaves_a_resumable_run(tmp_path):
-    import signal
-    import time
+@pytest.fixture
+def heeded():
+    """Ctrl-C works in processes that the test starts, also where whoever runs the tests told them to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
+
+def test_ctrl_c_leaves_a_resumable_run(tmp_path, heeded):
     line = [GNODE, "train", "ring", *QUICK.split(), "--epochs", "5000", "--out", str(tmp_path / "run")]
     for sent in (signal.SIGINT, signal.SIGTERM):
         process = subprocess.Popen([*line, "--resume"], stderr=subprocess.PIPE, text=True)

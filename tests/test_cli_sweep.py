@@ -83,7 +83,7 @@ def test_the_reports_of_selected_runs_are_made_and_linked(gnode, experiment, tmp
         (["variable-amplitud-6"], "Did you mean 'variable-amplitude-6'"),
         (["nothing.toml"], "nothing at nothing.toml"),
         (["planar", "--preset", "papers"], "Did you mean 'paper'"),
-        (["planar", "--on", "slurm"], "out of local, ray"),
+        (["planar", "--on", "slurm"], "an engine out of device, local, ray"),
         (["planar", "--address", "127.0.0.1:1"], "on='ray' with an address"),
         (["planar", "--workers", "0"], "workers an integer of at least 1"),
     ],

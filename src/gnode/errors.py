@@ -37,4 +37,5 @@ def look_up(kind: str, name: str, members: Mapping[str, Member]) -> Member:
         return members[name]
     near = difflib.get_close_matches(str(name), members, n=1, cutoff=0.5)
     advice = f"Did you mean {near[0]!r}?" if near else ""
-    must_have(f"a {kind} out of {', '.join(sorted(members))}", repr(name), advice)
+    article = "an" if kind[0] in "aeiou" else "a"
+    must_have(f"{article} {kind} out of {', '.join(sorted(members))}", repr(name), advice)

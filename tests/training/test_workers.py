@@ -75,7 +75,7 @@ def test_closing_ends_the_workers(tmp_path):
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        (dict(on="slurm"), "a engine out of local, ray"),
+        (dict(on="slurm"), "an engine out of local, ray"),
         (dict(workers=0), "workers an integer of at least 1"),
         (dict(address="127.0.0.1:1"), "on='ray' with an address"),
     ],
