@@ -1,5 +1,8 @@
-"""Integrators: how a field moves the state. The Euler map for now; continuous flows get a file of their own."""
+"""Integrators: how a field moves the state over the time that elapsed. Maps take a step a sample, flows solve."""
 
-from gnode.integrate.euler import SCANS, EulerMap, scan_with_adjoint, scan_with_autodiff
+from gnode.integrate.adjoint import SCANS, scan_with_adjoint, scan_with_autodiff
+from gnode.integrate.map import Map
+from gnode.integrate.path import Path
+from gnode.integrate.rules import RULES
 
-__all__ = ["SCANS", "EulerMap", "scan_with_adjoint", "scan_with_autodiff"]
+__all__ = ["RULES", "SCANS", "Map", "Path", "scan_with_adjoint", "scan_with_autodiff"]

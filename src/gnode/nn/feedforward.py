@@ -11,7 +11,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from gnode.nn.activations import ACTIVATIONS, Activation
+from gnode.nn.activations import ACTIVATIONS
 from gnode.nn.dense import Apply, Dense, affine, draw_dense
 
 
@@ -38,33 +38,34 @@ class FeedForward(eqx.Module):
     from_input: Dense
     later: tuple[Dense, ...]
     norms: tuple[LayerNorm, ...]  # one a layer, or none at all
-    activation: Activation = eqx.field(static=True)
-    last_activation: Activation = eqx.field(static=True)
+    activation: str = eqx.field(static=True)  # a name: functions in static fields would make equal nets unequal
+    last_activation: str = eqx.field(static=True)
 
     def __call__(
         self, state: Float[Array, "*batch N"], inputs: Float[Array, "*batch D"], dense: Apply = affine
     ) -> Float[Array, "*batch width"]:
+        activation = ACTIVATIONS[self.activation]
         signal = dense(self.from_state, state)
         if self.norms:
             signal = self.norms[0](signal)
         signal = signal + dense(self.from_input, inputs)
         for position, layer in enumerate(self.later, start=1):
-            signal = dense(layer, self.activation(signal))
+            signal = dense(layer, activation(signal))
             if self.norms:
                 signal = self.norms[position](signal)
-        return self.last_activation(signal)
+        return ACTIVATIONS[self.last_activation](signal)
 
 
 class Perceptron(eqx.Module):
     """A multilayer perceptron of one argument whose last layer is affine; with no hidden layer, an affine map."""
 
     layers: tuple[Dense, ...]
-    activation: Activation = eqx.field(static=True)
+    activation: str = eqx.field(static=True)
 
     def __call__(self, values: Float[ArrayLike, "*batch fan_in"]) -> Float[Array, "*batch fan_out"]:
         signal = affine(self.layers[0], jnp.asarray(values))
         for layer in self.layers[1:]:
-            signal = affine(layer, self.activation(signal))
+            signal = affine(layer, ACTIVATIONS[self.activation](signal))
         return signal
 
 
@@ -89,14 +90,12 @@ def draw_feedforward(
     from_state = draw_dense(generator, state_size, widths[0], bias=False)
     from_input = draw_dense(generator, input_size, widths[0])
     later = [draw_dense(generator, fan_in, fan_out) for fan_in, fan_out in pairwise(widths)]
-    norms = tuple(LayerNorm(jnp.ones(width), jnp.zeros(width)) for width in widths) if layer_norm else ()
+    norms = tuple(LayerNorm(jnp.ones(width, jnp.float32), jnp.zeros(width, jnp.float32)) for width in widths) if layer_norm else ()
     if later:
         later[-1] = _raise_bias(later[-1], last_bias)
     else:
         from_input = _raise_bias(from_input, last_bias)
-    return FeedForward(
-        from_state, from_input, tuple(later), norms, ACTIVATIONS[activation], ACTIVATIONS[last_activation]
-    )
+    return FeedForward(from_state, from_input, tuple(later), norms, activation, last_activation)
 
 
 def draw_perceptron(
@@ -105,7 +104,7 @@ def draw_perceptron(
     """A random Perceptron with the given hidden widths."""
     widths = [fan_in, *hidden, fan_out]
     layers = tuple(draw_dense(generator, *pair) for pair in pairwise(widths))
-    return Perceptron(layers, ACTIVATIONS[activation])
+    return Perceptron(layers, activation)
 
 
 def _raise_bias(layer: Dense, amount: float) -> Dense:

@@ -1,0 +1,238 @@
+"""The scan of a step rule over time, and its reverse pass written by hand.
+
+Why by hand: autodiff of the scan accumulates every weight gradient inside the loop, one small product a step. Here the
+forward scan keeps what each dense layer returned; the reverse scan replays the rule from these without any forward
+product, carries only the cotangent of the state, and emits the cotangent of each dense layer's result. Weight gradients
+are formed a chunk of steps at a time, each as one product over (steps x batch), while the chunk is still in the cache.
+Parameters that are not dense layers (gains, layer norms) are few, and accumulate inside the loop as usual. Where the
+results of all steps would take more than KEPT bytes, as in long trials, they are computed again, a chunk at a time.
+
+A rule calls its layers in the same order at every step, so a call is known by its position in that order. The reverse
+pass is itself differentiable: a replayed result depends on the layer and its values as the layer's own would.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.custom_derivatives import SymbolicZero
+from jaxtyping import Float, PyTree
+
+from gnode.fields import Field
+from gnode.integrate.rules import Advance
+from gnode.nn.dense import Dense, affine
+
+ROWS = 350  # of (time x batch) that go into one product for the weight gradients: what a core's cache can hold
+KEPT = 2**28  # bytes of layers' results that the forward pass may keep for the reverse pass
+
+Start = Float[Array, "batch N"]
+States = Float[Array, "time batch N"]
+Inputs = Float[Array, "time batch D"]
+Steps = Float[Array, "time #batch 1"]  # elapsed time in units of tau
+Scan = Callable[[Advance, Field, Start, Inputs, Steps], States]
+
+
+def scan_with_autodiff(advance: Advance, field: Field, start: Start, inputs: Inputs, steps: Steps) -> States:
+    """States after each step, (time, batch, N), differentiated by JAX: the truth that the adjoint is tested against."""
+
+    def step(state: Array, sample: tuple[Array, Array]) -> tuple[Array, Array]:
+        held, elapsed = sample
+        state = advance(field, state, held, elapsed, affine)
+        return state, state
+
+    return jax.lax.scan(step, start, (inputs, steps))[1]
+
+
+def scan_with_adjoint(advance: Advance, field: Field, start: Start, inputs: Inputs, steps: Steps) -> States:
+    """The same states, differentiated by the adjoint of this module, once or again. Only reverse mode is defined."""
+    parameters, rest = eqx.partition(field, eqx.is_inexact_array)
+
+    @jax.custom_vjp
+    def run(parameters: Field, start: Array, inputs: Array, steps: Array) -> Array:
+        return scan_with_autodiff(advance, eqx.combine(parameters, rest), start, inputs, steps)
+
+    def forward(parameters: Field, start: Array, inputs: Array, steps: Array) -> tuple[Array, tuple]:
+        field = eqx.combine(parameters, rest)
+        # Turned once, outside of the loop: at small batches a product with a transposed matrix takes thrice the time.
+        turned = {id(layer): jax.lax.optimization_barrier(layer.weight.T) for layer in _dense_layers(field)}
+
+        def product(layer: Dense, values: Array) -> Array:
+            return values @ turned[id(layer)]
+
+        def step(state: Array, sample: tuple[Array, Array]) -> tuple[Array, tuple]:
+            following, results = _recorded(advance, field, state, *sample, product)
+            return following, (following, results if keeps else None)
+
+        one_step = jax.eval_shape(lambda: _recorded(advance, field, start, inputs[0], steps[0], product)[1])
+        keeps = len(inputs) * sum(result.size * result.dtype.itemsize for result in one_step) <= KEPT
+        _, (states, results) = jax.lax.scan(step, start, (inputs, steps))
+        return states, (parameters, start, inputs, steps, states, results)
+
+    def backward(kept: tuple, of_states: Array) -> tuple:
+        parameters, start, inputs, steps, states, results = kept
+        field = eqx.combine(parameters, rest)
+        before = jnp.concatenate([start[None], states[:-1]])
+        weights, others = eqx.partition(parameters, _inside_dense(parameters))
+
+        def move(others: Field, state: Array, held: Array, step: Array, taps: list[Array], results: list) -> Array:
+            position = iter(zip(taps, results, strict=True))
+            field = eqx.combine(weights, others, rest)
+            return advance(field, state, held, step, lambda layer, values: _replayed(layer, values, *next(position)))
+
+        places: list[int] = []
+
+        def step(carry: tuple, kept: tuple) -> tuple:
+            of_state, of_others = carry
+            of_output, state, held, step, results = kept
+            of_state = of_state + of_output
+            _, pull_back = jax.vjp(
+                lambda others, state, taps: move(others, state, held, step, taps, results),
+                others, state, _zeros(results),
+            )  # fmt: skip
+            more_of_others, through_move, of_results = pull_back(of_state)
+            of_others = jax.tree.map(jnp.add, of_others, more_of_others)
+            # Results that are added up have one cotangent in common: it leaves the loop once.
+            distinct = {id(cotangent): cotangent for cotangent in of_results}
+            places[:] = [list(distinct).index(id(cotangent)) for cotangent in of_results]
+            return (through_move, of_others), (of_state, list(distinct.values()))
+
+        def chunk(carry: tuple, kept: tuple) -> tuple:
+            of_state, of_others, of_weights = carry
+            of_states, before, inputs, steps, results = kept
+            if results is None:
+                results = _recorded(advance, field, before, inputs, steps, lambda layer, values: values @ layer.weight.T)[1]
+            (of_state, of_others), (of_moves, distinct) = jax.lax.scan(
+                step, (of_state, of_others), (of_states, before, inputs, steps, results), reverse=True
+            )
+            of_results = [distinct[place] for place in places]
+            more = _dense_gradients(advance, field, before, inputs, steps, results, of_results)
+            _, to_samples = jax.vjp(
+                lambda held, step: move(others, before, held, step, _zeros(results), results), inputs, steps
+            )
+            return (of_state, of_others, jax.tree.map(jnp.add, of_weights, more)), to_samples(of_moves)
+
+        split, join = _chunks(*inputs.shape[:2])
+        (of_start, of_others, of_weights), of_samples = jax.lax.scan(
+            chunk,
+            (jnp.zeros_like(start), _zeros(others), _zeros(weights)),
+            split((of_states, before, inputs, steps, results)),
+            reverse=True,
+        )
+        return eqx.combine(of_weights, of_others), of_start, *join(of_samples)
+
+    run.defvjp(forward, backward)
+    return run(parameters, start, inputs, steps)
+
+
+SCANS: dict[str, Scan] = {"adjoint": scan_with_adjoint, "autodiff": scan_with_autodiff}
+
+
+def _recorded(
+    advance: Advance, field: Field, state: Array, held: Array, step: Array, product: Callable[[Dense, Array], Array]
+) -> tuple[Array, list[Array]]:
+    """The following state, and what each dense layer returned on the way."""
+    results: list[Array] = []
+
+    def record(layer: Dense, values: Array) -> Array:
+        result = product(layer, values)
+        results.append(result if layer.bias is None else result + layer.bias)
+        return results[-1]
+
+    return advance(field, state, held, step, record), results
+
+
+@partial(jax.custom_jvp)
+def _replayed(layer: Dense, values: Array, tap: Array, result: Array) -> Array:
+    """`result`, which is what the layer returned for `values`, differentiated as if it were computed here.
+
+    What is added to the tap would be added to the result: its cotangent is that of the result.
+    """
+    return result
+
+
+def _replayed_forward_mode(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    layer, values, _, result = primals
+    of_layer, of_values, of_tap, _ = tangents
+    parts = [
+        None if _is_zero(of_values) else of_values @ layer.weight.T,
+        None if _is_zero(of_layer.weight) else values @ of_layer.weight.T,
+        None if _is_zero(of_layer.bias) else of_layer.bias,
+        None if _is_zero(of_tap) else of_tap,
+    ]
+    return _replayed(*primals), sum((part for part in parts if part is not None), jnp.zeros_like(result))
+
+
+_replayed.defjvp(_replayed_forward_mode, symbolic_zeros=True)
+
+
+def _is_zero(tangent: object) -> bool:
+    return tangent is None or isinstance(tangent, SymbolicZero)
+
+
+def _chunks(time: int, batch: int) -> tuple[Callable[[PyTree], PyTree], Callable[[PyTree], PyTree]]:
+    """Functions that split the time axis of arrays into chunks of about ROWS rows, and join it again.
+
+    Where no number of chunks divides the time, zeros follow: steps of length 0, whose cotangents are 0.
+    """
+    fewest = -(-time // max(1, ROWS // batch))
+    number = min(range(fewest, 2 * fewest + 1), key=lambda number: (-time % number, number))
+    length = -(-time // number)
+
+    def split(tree: PyTree) -> PyTree:
+        def one(array: Array) -> Array:
+            padded = jnp.pad(array, [(0, number * length - time)] + [(0, 0)] * (array.ndim - 1))
+            return padded.reshape(number, length, *array.shape[1:])
+
+        return jax.tree.map(one, tree)
+
+    def join(tree: PyTree) -> PyTree:
+        return jax.tree.map(lambda array: array.reshape(number * length, *array.shape[2:])[:time], tree)
+
+    return split, join
+
+
+def _zeros(tree: PyTree) -> PyTree:
+    return jax.tree.map(jnp.zeros_like, tree)
+
+
+def _is_dense(node: object) -> bool:
+    return isinstance(node, Dense)
+
+
+def _dense_layers(field: Field) -> list[Dense]:
+    return [node for node in jax.tree.leaves(field, is_leaf=_is_dense) if _is_dense(node)]
+
+
+def _inside_dense(parameters: Field) -> PyTree:
+    """True at every parameter of a dense layer, False at every other one."""
+    return jax.tree.map(lambda node: jax.tree.map(lambda _: _is_dense(node), node), parameters, is_leaf=_is_dense)
+
+
+def _dense_gradients(
+    advance: Advance,
+    field: Field,
+    states: Array,
+    inputs: Array,
+    steps: Array,
+    results: list[Array],
+    of_results: list[Array],
+) -> PyTree:
+    """Gradients of all dense layers, each one product over (time x batch); None in the place of other parameters."""
+    gradients = {id(layer): _zeros(layer) for layer in _dense_layers(field)}
+    position = iter(zip(results, of_results, strict=True))
+
+    def gather(layer: Dense, values: Array) -> Array:
+        result, of_result = next(position)
+        rows = math.prod(values.shape[:-1])
+        flat_values, flat_cotangents = (array.reshape(rows, array.shape[-1]) for array in (values, of_result))
+        of_weight = flat_cotangents.T @ flat_values
+        of_bias = None if layer.bias is None else flat_cotangents.sum(axis=0)
+        gradients[id(layer)] = jax.tree.map(jnp.add, gradients[id(layer)], Dense(of_weight, of_bias))
+        return result
+
+    advance(field, states, inputs, steps, gather)
+    return jax.tree.map(lambda node: gradients.get(id(node)), field, is_leaf=_is_dense)
