@@ -21,7 +21,7 @@ from gnode.expressivity.measure import Capacity
 from gnode.expressivity.plan import GIVEN, Architecture, Cell, Plan, as_architecture
 from gnode.expressivity.polish import polish
 from gnode.files import write_atomically
-from gnode.training.workers import run_jobs
+from gnode.workers import run_jobs
 
 SHOWN_TARGETS = 2  # whose fitted trajectories are kept, for the report
 
