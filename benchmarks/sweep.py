@@ -49,7 +49,7 @@ def measure() -> dict:
 
 def _measure() -> dict:
     use_all_cores()
-    from gnode.training.workers import cores
+    from gnode.workers import cores
 
     peak = _peak_of_matrix_products()
     with tempfile.TemporaryDirectory() as folder:
@@ -84,8 +84,8 @@ def _measure() -> dict:
 
 
 def _seconds_of(tables: dict, out: str) -> float:
-    from gnode.training.grid import plan
-    from gnode.training.sweep import run_sweep
+    from gnode.sweeps.grid import plan
+    from gnode.sweeps.sweep import run_sweep
 
     planned = plan(tables)
     began = time.perf_counter()
@@ -115,7 +115,7 @@ def _flops_of_an_epoch() -> float:
 
 
 def _empty_tasks() -> float:
-    from gnode.training.workers import run_jobs
+    from gnode.workers import run_jobs
 
     jobs = run_jobs(abs, list(range(EMPTY_TASKS)), on="ray")
     next(jobs)  # Ray and its workers have started

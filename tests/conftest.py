@@ -1,4 +1,4 @@
-"""What every test shares: JAX on one quiet core, shapes checked at run time, the data folder, a browser."""
+"""What tests share: JAX on one quiet core, shapes checked at run time, the data folder, a browser, tiny runs."""
 
 import os
 import shutil
@@ -35,6 +35,10 @@ install_import_hook(
 )
 
 from hypothesis import HealthCheck, settings  # noqa: E402
+
+import gnode  # noqa: E402
+from gnode.training import Interrupted  # noqa: E402
+from gnode.training.progress import Silent  # noqa: E402
 
 settings.register_profile(
     "gnode", derandomize=True, deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
@@ -80,3 +84,73 @@ def browser() -> Iterator["Browser"]:
         chromium = playwright.chromium.launch(executable_path=executable, args=list(quiet))
         yield chromium
         chromium.close()
+
+
+# -- tiny runs, for the tests of examine and report --
+
+TINY = dict(batch_size=10, train_trials=40, validation_trials=10, test_trials=10)
+
+
+class StopAfter(Silent):
+    """Presses Ctrl-C after an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def epoch(self, record) -> None:
+        if record.epoch == self._epoch:
+            raise KeyboardInterrupt
+
+
+def tiny(out: Path, task="ring", *, model="gnode", size=2, epochs=6, watcher=None, **options) -> Path:
+    """A run directory after a few epochs."""
+    task = task if hasattr(task, "sample") else gnode.tasks.make(task, **options)
+    trials = task.sample(1, seed=0)
+    hidden = {"hidden": (8,)} if model in ("gnode", "node") else {}
+    made = gnode.models.make(
+        model,
+        input_size=trials.inputs.shape[-1],
+        state_size=size,
+        output_size=trials.targets.shape[-1],
+        seed=1,
+        **hidden,
+    )
+    gnode.train(made, task, out=out, epochs=epochs, lr=1e-2, snapshot_every=2, watcher=watcher, **TINY)
+    return out
+
+
+@pytest.fixture(scope="session")
+def make_run():
+    return tiny
+
+
+@pytest.fixture(scope="session")
+def plane_run(tmp_path_factory) -> Path:
+    """N = 2 on the ring, with snapshots."""
+    return tiny(tmp_path_factory.mktemp("runs") / "plane")
+
+
+@pytest.fixture(scope="session")
+def space_run(tmp_path_factory) -> Path:
+    """N = 3 on the ring, with snapshots."""
+    return tiny(tmp_path_factory.mktemp("runs") / "space", size=3)
+
+
+@pytest.fixture(scope="session")
+def stopped_run(tmp_path_factory) -> Path:
+    """A run that was interrupted after its third epoch."""
+    out = tmp_path_factory.mktemp("runs") / "stopped"
+    with pytest.raises(Interrupted):
+        tiny(out, watcher=StopAfter(3))
+    return out
+
+
+@pytest.fixture(scope="session")
+def own_run(tmp_path_factory) -> Path:
+    """A run on trials of the user's own, of which the directory keeps nothing."""
+    task = gnode.tasks.make("square")
+    out = tmp_path_factory.mktemp("runs") / "own"
+    data = gnode.training.Data(*(task.sample(20, seed=seed) for seed in (1, 2, 3)))
+    model = gnode.models.make("gnode", input_size=2, state_size=2, output_size=2, hidden=(8,), seed=1)
+    gnode.train(model, data, out=out, epochs=3, batch_size=10)
+    return out

@@ -96,6 +96,7 @@ def test_options_reach_the_configuration(gnode, tmp_path):
         ("train ring --hidden 0", 1, "positive integers"),
         ("train ring --epochs -1", 1, "epochs an integer"),
         ("train ring --bits 3", 1, "known key"),
+        ("train ring --set input_size=3", 1, "a known key, instead got 'input_size'"),
         ("train variable-amplitude --bits 0", 1, "bits"),
         ("train ring --lr nan", 1, "lr a positive number"),
         ("train missing.toml", 1, "nothing at missing.toml"),

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,29 @@ def test_no_module_reads_or_writes_pickles_or_postpones_its_annotations(path: Pa
     keywords = [keyword for node in ast.walk(tree) if isinstance(node, ast.Call) for keyword in node.keywords]
     allowed = [keyword.value for keyword in keywords if keyword.arg == "allow_pickle"]
     assert all(isinstance(value, ast.Constant) and value.value is False for value in allowed)
+
+
+def modules_imported_by(path: Path, known: set[str]) -> set[str]:
+    """The modules of gnode that a file names in any import: at its top, in a function, or for the type checker."""
+    named: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module is not None
+            within = [f"{node.module}.{alias.name}" for alias in node.names]
+            named |= {name if name in known else node.module for name in within}
+    return named & known
+
+
+def test_no_modules_import_each_other_directly_or_around_a_circle():
+    def name_of(path: Path) -> str:
+        return ".".join(["gnode", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
+
+    files = {name_of(path): path for path in PACKAGE.rglob("*.py")}
+    imports = {name: modules_imported_by(path, set(files)) for name, path in files.items()}
+    assert "gnode.errors" in imports["gnode.files"]
+    list(TopologicalSorter(imports).static_order())  # raises CycleError, which names the circle
 
 
 def test_make_setup_asks_for_nothing_the_second_time(tmp_path: Path):

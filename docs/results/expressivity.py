@@ -14,7 +14,7 @@ import numpy as np
 from machine import measured_on
 
 from gnode.expressivity import load_result
-from gnode.expressivity.measurement import Result
+from gnode.expressivity.result import Result
 from gnode.expressivity.words import budget, capacity_words, reference_complexity, statements
 from gnode.report.style import RUNS
 

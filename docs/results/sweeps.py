@@ -19,7 +19,7 @@ from machine import measured_on
 
 from gnode import results
 from gnode.report.style import number
-from gnode.training.grid import experiments, read_plan
+from gnode.sweeps.grid import experiments, read_plan
 
 OUT = Path(__file__).parent
 PAPER = "Kim, Can and Krishnamurthy (ICML 2023)"

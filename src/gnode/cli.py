@@ -118,7 +118,7 @@ def evaluate(
 ) -> None:
     """Score a trained model on fresh trials, and its memory after silence."""
     with _machine(), _quiet_stdout(as_json):
-        from gnode.report.evaluate import evaluate as evaluate_run
+        from gnode.examine import evaluate as evaluate_run
 
         result = evaluate_run(directory, trials=trials, seed=seed, silence=silence)
     lines = [f"{result['loss']} on {trials} fresh trials: {result['fresh_loss']:.3e}"]
@@ -134,7 +134,7 @@ def evaluate(
 def analyse(directory: Directory, as_json: Json = False) -> None:
     """Find and classify what a trained model has learned: analysis.json and analysis.npz."""
     with _machine(), _quiet_stdout(as_json):
-        from gnode.report import analyse as analyse_run
+        from gnode.examine import analyse as analyse_run
 
         written = analyse_run(directory)
         summary = json.loads(Path(written).read_text())
@@ -183,9 +183,9 @@ def sweep(
 ) -> None:
     """Run every combination of an experiment's grid and seeds; tables and a report come out."""
     with _machine(), _quiet_stdout(as_json):
-        from gnode.training.grid import read_plan
-        from gnode.training.progress import sweep_watcher
-        from gnode.training.sweep import run_sweep
+        from gnode.sweeps.grid import read_plan
+        from gnode.sweeps.progress import sweep_watcher
+        from gnode.sweeps.sweep import run_sweep
 
         plan = read_plan(experiment, preset, halving)
         runs = run_sweep(plan, out, resume=resume, on=on, address=address, workers=workers, watcher=sweep_watcher())
@@ -213,8 +213,8 @@ def demo(
 ) -> None:
     """Train a 2-D gnODE to remember an angle, and write report.html."""
     with _machine(), _quiet_stdout(as_json):
+        from gnode.examine import evaluate as evaluate_run
         from gnode.report import report as make_report
-        from gnode.report.evaluate import evaluate as evaluate_run
         from gnode.training.experiment import experiment_from, train_experiment
         from gnode.training.progress import watcher
 
@@ -285,8 +285,8 @@ def list_(
 ) -> None:
     """List what there is to choose from."""
     with _machine():
+        from gnode.sweeps.grid import experiments
         from gnode.training.experiment import catalogue
-        from gnode.training.grid import experiments
 
         entries = experiments() if what == "experiments" else catalogue(what)
     width = max(map(len, entries))

@@ -1,7 +1,7 @@
 """Every error that gnode raises on purpose: one sentence that says what was expected, what came, and what to do."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NoReturn, TypeVar
 
 Member = TypeVar("Member")
@@ -33,9 +33,15 @@ def must_have(expected: str, got: object, advice: str = "") -> NoReturn:
 
 def look_up(kind: str, name: str, members: Mapping[str, Member]) -> Member:
     """The member of a registry called `name`; an InvalidInput with the nearest name where there is none."""
-    if name in members:
-        return members[name]
-    near = difflib.get_close_matches(str(name), members, n=1, cutoff=0.5)
-    advice = f"Did you mean {near[0]!r}?" if near else ""
     article = "an" if kind[0] in "aeiou" else "a"
-    must_have(f"{article} {kind} out of {', '.join(sorted(members))}", repr(name), advice)
+    check_known([name], members, f"{article} {kind} out of {', '.join(sorted(members))}")
+    return members[name]
+
+
+def check_known(names: Iterable[str], known: Iterable[str], expected: str, otherwise: str = "") -> None:
+    """Raise InvalidInput where a name is not known, with the nearest that is; `otherwise` where none is near."""
+    known = list(known)
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+            must_have(expected, repr(name), f"Did you mean {near[0]!r}?" if near else otherwise)

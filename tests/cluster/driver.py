@@ -2,9 +2,9 @@
 
 import sys
 
-from gnode.training.grid import read_plan
-from gnode.training.progress import SweepLines
-from gnode.training.sweep import run_sweep
+from gnode.sweeps.grid import read_plan
+from gnode.sweeps.progress import SweepLines
+from gnode.sweeps.sweep import run_sweep
 
 if __name__ == "__main__":
     experiment, out, *address = sys.argv[1:]

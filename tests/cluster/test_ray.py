@@ -14,7 +14,7 @@ import pytest
 
 from gnode import results
 from gnode.errors import GnodeError
-from gnode.training.workers import run_jobs
+from gnode.workers import run_jobs
 
 DRIVER = Path(__file__).with_name("driver.py")
 SOURCE = Path(__file__).resolve().parents[2] / "src"

@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from gnode.report import analyse, report
+from gnode.examine import analyse
+from gnode.report import report
 
 SIZES = {
     "desk": dict(viewport={"width": 1280, "height": 900}),

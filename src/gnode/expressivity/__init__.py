@@ -8,8 +8,9 @@ tolerance. What is measured is trainable capacity at a budget, so the budget bel
 
 from gnode.expressivity.advise import Advice, advise
 from gnode.expressivity.measure import Capacity
-from gnode.expressivity.measurement import Result, capacity, errors, load_result, run_plan
+from gnode.expressivity.measurement import capacity, errors, run_plan
 from gnode.expressivity.plan import PRESETS, Architecture, Plan, read_plan
+from gnode.expressivity.result import Result, load_result
 from gnode.expressivity.targets import TARGETS, Family, draw_targets, read_trajectories
 
 __all__ = [

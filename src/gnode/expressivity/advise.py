@@ -9,8 +9,9 @@ import pandas as pd
 
 from gnode.errors import must_have
 from gnode.expressivity.measure import check_tolerance
-from gnode.expressivity.measurement import Result, capacity
+from gnode.expressivity.measurement import capacity
 from gnode.expressivity.plan import RNN, Architecture, Cell, layers
+from gnode.expressivity.result import Result
 
 ARCHITECTURES = (RNN, layers(10), layers(30), layers(30, gated=True))
 LONGEST = 512  # samples a trajectory: more are thinned out, since what is measured is the shape of the path

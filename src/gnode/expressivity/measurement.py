@@ -1,27 +1,24 @@
-"""The measure itself: errors of networks on targets, and the capacity of architectures."""
+"""Measuring: errors of networks on targets, and the capacity of architectures."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import jax
 import numpy as np
-import pandas as pd
 
 from gnode.errors import must_have
-from gnode.expressivity import measure
 from gnode.expressivity.directory import CAPACITY, ERRORS, Directory
 from gnode.expressivity.fit import fit
-from gnode.expressivity.measure import Capacity
-from gnode.expressivity.plan import GIVEN, Architecture, Cell, Plan, as_architecture
+from gnode.expressivity.plan import GIVEN, Architecture, Cell, Plan
 from gnode.expressivity.polish import polish
+from gnode.expressivity.result import Result, best_errors, load_result
+from gnode.expressivity.words import statements
 from gnode.files import write_atomically
-from gnode.training.workers import run_jobs
+from gnode.workers import run_jobs
 
 SHOWN_TARGETS = 2  # whose fitted trajectories are kept, for the report
 
@@ -75,169 +72,7 @@ def errors(
         step=step,
         seed=seed,
     )
-    return _best(_fit_cell(plan, plan.cells()[0], plan.checked(paths)))
-
-
-@dataclass(frozen=True)
-class Result:
-    """A measurement, with everything that is said about it computed from its errors alone."""
-
-    plan: Plan
-    targets: np.ndarray
-    arrays: dict[Cell, dict[str, np.ndarray]]
-
-    @cached_property
-    def errors(self) -> pd.DataFrame:
-        """A row a network: what it is, what it was to generate, and its error; diverged ones have none."""
-        tables = [self._rows(cell, self.arrays[cell]) for cell in self.plan.cells()]
-        return pd.concat(tables, ignore_index=True)
-
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """A row a cell and tolerance: capacity and interval, parameters, diverged restarts."""
-        rows = [
-            {
-                "architecture": cell.architecture.label,
-                "state_size": cell.state_size,
-                "duration": cell.duration,
-                "steps": cell.steps,
-                "parameters": self.parameters(cell),
-                "tolerance": tolerance,
-                "capacity": found.value,
-                "low": found.low,
-                "high": found.high,
-                "networks": self.arrays[cell]["errors"].size,
-                "diverged": int(np.sum(~np.isfinite(self.arrays[cell]["errors"]))),
-            }
-            for cell in self.plan.cells()
-            for tolerance in self.plan.tolerances
-            for found in [self.capacity(cell, tolerance)]
-        ]
-        return pd.DataFrame(rows)
-
-    def cell(self, architecture: Architecture | str | Mapping[str, Any], state_size: int) -> Cell:
-        """The cell at the first duration and budget."""
-        kind = next((a for a in self.plan.architectures if a.label == architecture), None)
-        cell = Cell(kind or as_architecture(architecture), state_size, self.plan.durations[0], self.plan.steps[0])
-        if cell not in self.arrays:
-            must_have("a cell of the measurement", cell.label)
-        return cell
-
-    def best(self, cell: Cell) -> np.ndarray:
-        """Errors of the best restarts, (complexities, targets); polished where the plan says so."""
-        return _best(self.arrays[cell])
-
-    def unpolished(self, cell: Cell) -> np.ndarray:
-        return measure.best_of_restarts(self.arrays[cell]["errors"])
-
-    def capacity(self, cell: Cell, tolerance: float | None = None) -> Capacity:
-        """The capacity of a cell with its interval."""
-        return measure.with_interval(*self._capacities(cell, tolerance))
-
-    def _capacities(self, cell: Cell, tolerance: float | None) -> tuple[float, np.ndarray]:
-        key = (cell, self.plan.tolerances[0] if tolerance is None else tolerance)
-        if key not in self._known:
-            self._known[key] = measure.capacities_at(self.dial, self.best(cell), key[1], self.draws)
-        return self._known[key]
-
-    @cached_property
-    def _known(self) -> dict[tuple[Cell, float], tuple[float, np.ndarray]]:
-        return {}
-
-    def interval(self, cell: Cell, tolerance: float | None = None) -> tuple[float, float]:
-        found = self.capacity(cell, tolerance)
-        return found.low, found.high
-
-    def paired(self, cell: Cell, other: Cell) -> tuple[float, float]:
-        """Mean of log10 e - log10 e' over targets and complexities, with the standard error over targets."""
-        return measure.overall_difference(self.best(cell), self.best(other))
-
-    def smallest_state(self, architecture: Architecture, wanted: float, tolerance: float | None = None) -> Capacity:
-        """The smallest N of the plan whose capacity reaches the wanted complexity."""
-        duration, steps = self.plan.durations[0], self.plan.steps[0]
-        cells = {size: Cell(architecture, size, duration, steps) for size in self.plan.state_sizes}
-        return measure.smallest_state({size: self._capacities(cell, tolerance) for size, cell in cells.items()}, wanted)
-
-    @property
-    def dial(self) -> tuple[float, ...]:
-        assert self.plan.complexities is not None
-        return self.plan.complexities
-
-    @cached_property
-    def draws(self) -> np.ndarray:
-        return measure.resamples(self.plan.count, self.plan.resamples, self.plan.seed)
-
-    def parameters(self, cell: Cell) -> int:
-        return int(self.arrays[cell]["parameters"].item())
-
-    def floor(self, state_size: int) -> np.ndarray:
-        """The least error an affine readout of N numbers allows, (complexities, targets)."""
-        return measure.principal_floor(self.targets, state_size)
-
-    @cached_property
-    def crossings(self) -> np.ndarray | None:
-        """How often each target crosses itself, (complexities, targets); None where they are not in a plane."""
-        if self.targets.shape[-1] != 2:
-            return None
-        return np.array([[measure.self_crossings(path) for path in row] for row in self.targets])
-
-    def summary(self) -> dict[str, Any]:
-        """What capacity.json holds."""
-        from gnode.expressivity.words import statements
-
-        crossed = self.crossings
-        return {
-            "dial": list(self.plan.dial),
-            "complexities": list(self.dial),
-            "capacities": [
-                {
-                    **{key: row[key] for key in ("architecture", "state_size", "duration", "steps", "parameters")},
-                    "tolerance": row["tolerance"],
-                    **{key: ends(row[key]) for key in ("capacity", "low", "high")},
-                    "median_error": np.median(self.best(cell), axis=1).tolist(),
-                    "networks": row["networks"],
-                    "diverged": row["diverged"],
-                }
-                for row, cell in zip(
-                    self.table.to_dict("records"),
-                    [cell for cell in self.plan.cells() for _ in self.plan.tolerances],
-                    strict=True,
-                )
-            ],
-            "floors": {str(n): np.median(self.floor(n), axis=1).tolist() for n in self.plan.state_sizes},
-            "crossing_targets": None if crossed is None else np.mean(crossed > 0, axis=1).tolist(),
-            "statements": statements(self),
-        }
-
-    def _rows(self, cell: Cell, arrays: dict[str, np.ndarray]) -> pd.DataFrame:
-        found = arrays["errors"]
-        c, k, r = (axis.ravel() for axis in np.indices(found.shape))
-        rates = cell.architecture.rates
-        flat = found.ravel()
-        polished = arrays.get("polished")
-        return pd.DataFrame(
-            {
-                "architecture": cell.architecture.label,
-                "model": cell.architecture.model,
-                "hidden": ",".join(map(str, cell.architecture.hidden or ())),
-                "state_size": cell.state_size,
-                "parameters": self.parameters(cell),
-                "duration": cell.duration,
-                "steps": cell.steps,
-                "complexity": np.asarray(self.dial)[c],
-                "target": k,
-                "restart": r,
-                "rate": np.asarray(rates)[r % len(rates)],
-                "error": np.where(np.isfinite(flat), flat, np.nan),
-                "diverged": ~np.isfinite(flat),
-                "polished": np.nan if polished is None else polished[c, k],
-            }
-        )
-
-
-def ends(value: float) -> float | str:
-    """A capacity as JSON has it: a number, or one of the open ends."""
-    return "< grid" if value == 0 else "> grid" if np.isinf(value) else value
+    return best_errors(_fit_cell(plan, plan.cells()[0], plan.checked(paths)))
 
 
 def capacity(
@@ -323,19 +158,40 @@ def run_plan(
     buffer = io.BytesIO()
     result.errors.to_parquet(buffer, index=False)
     write_atomically(out / ERRORS, buffer.getvalue())
-    directory.write_json(CAPACITY, result.summary())
+    directory.write_json(CAPACITY, _summary(result))
     return result
 
 
-def load_result(path: str | Path) -> Result:
-    """The measurement in an expressivity directory.
+def _summary(result: Result) -> dict[str, Any]:
+    """What capacity.json holds."""
+    crossed = result.crossings
+    return {
+        "dial": list(result.plan.dial),
+        "complexities": list(result.dial),
+        "capacities": [
+            {
+                **{key: row[key] for key in ("architecture", "state_size", "duration", "steps", "parameters")},
+                "tolerance": row["tolerance"],
+                **{key: _ends(row[key]) for key in ("capacity", "low", "high")},
+                "median_error": np.median(result.best(cell), axis=1).tolist(),
+                "networks": row["networks"],
+                "diverged": row["diverged"],
+            }
+            for row, cell in zip(
+                result.table.to_dict("records"),
+                [cell for cell in result.plan.cells() for _ in result.plan.tolerances],
+                strict=True,
+            )
+        ],
+        "floors": {str(n): np.median(result.floor(n), axis=1).tolist() for n in result.plan.state_sizes},
+        "crossing_targets": None if crossed is None else np.mean(crossed > 0, axis=1).tolist(),
+        "statements": statements(result),
+    }
 
-    Raises:
-        InvalidInput: there is none, or it has not finished.
-    """
-    directory = Directory.open(path)
-    plan = directory.plan()
-    return Result(plan, directory.targets(), {cell: directory.read_cell(cell) for cell in plan.cells()})
+
+def _ends(value: float) -> float | str:
+    """A capacity as JSON has it: a number, or one of the open ends."""
+    return "< grid" if value == 0 else "> grid" if np.isinf(value) else value
 
 
 def work(plan: Plan, cell: Cell, outputs: int) -> float:
@@ -400,10 +256,3 @@ def _fit_cell(plan: Plan, cell: Cell, targets: np.ndarray) -> dict[str, np.ndarr
     arrays["outputs"] = fitted.outputs.reshape(complexities, count, samples, -1)[:, :shown]
     arrays["states"] = fitted.states.reshape(complexities, count, samples, -1)[:, :shown]
     return {name: np.asarray(array) for name, array in arrays.items()}
-
-
-def _best(arrays: dict[str, np.ndarray]) -> np.ndarray:
-    best = measure.best_of_restarts(arrays["errors"])
-    if "polished" in arrays:
-        best = np.fmin(best, arrays["polished"])
-    return best

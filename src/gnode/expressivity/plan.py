@@ -1,7 +1,6 @@
 """What is measured: architectures, state sizes, targets and budget, as plain data, from presets and TOML files."""
 
 import dataclasses
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gnode.errors import InvalidInput, look_up, must_have
+from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.expressivity.fit import STEPS
 from gnode.expressivity.measure import check_tolerance
 from gnode.expressivity.targets import TARGETS, check_dial, draw_targets, read_trajectories, standardised
@@ -86,10 +85,7 @@ def as_architecture(given: Architecture | str | Mapping[str, Any]) -> Architectu
         return Architecture(model=given)
     if not isinstance(given, Mapping):
         must_have("an architecture, a model's name or a table with `model` and `hidden`", repr(given))
-    known = [item.name for item in dataclasses.fields(Architecture)]
-    for key in given:
-        if key not in known:
-            _unknown(key, known)
+    _check_keys(given, Architecture)
     keys: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     return Architecture(**keys)
 
@@ -238,10 +234,7 @@ def plan_from_tables(tables: Mapping[str, Any]) -> Plan:
     tables = {key: value for key, value in tables.items() if key != "gnode"}
     preset = tables.pop("preset", "full")
     base = look_up("preset", preset, PRESETS)
-    known = [item.name for item in dataclasses.fields(Plan)]
-    for key in tables:
-        if key not in known:
-            _unknown(key, known)
+    _check_keys(tables, Plan)
     if "targets" in tables and "complexities" not in tables:
         tables["complexities"] = None
     return dataclasses.replace(base, **tables)
@@ -268,9 +261,9 @@ def _whole(name: str, value: Any, least: int) -> None:
         must_have(f"{name} an integer of at least {least}", repr(value))
 
 
-def _unknown(key: str, known: list[str]) -> None:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    must_have("a known key", repr(key), f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(known)}.")
+def _check_keys(keys: Iterable[str], kind: type) -> None:
+    known = [item.name for item in dataclasses.fields(kind)]
+    check_known(keys, known, "a known key", f"There are {', '.join(known)}.")
 
 
 PRESETS: dict[str, Plan] = {

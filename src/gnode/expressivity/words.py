@@ -1,23 +1,20 @@
 """Sentences about a measurement, made from its numbers: which claims hold on it, and which do not."""
 
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gnode.expressivity import measure
 from gnode.expressivity.measure import Capacity
 from gnode.expressivity.plan import RNN, Architecture, Cell
-
-if TYPE_CHECKING:
-    from gnode.expressivity.measurement import Result
+from gnode.expressivity.result import Result
 
 Statement = dict[str, str]  # claim, verdict ("holds", "does not hold", "undecided"), text
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "undecided"
 
 
-def statements(result: "Result") -> list[Statement]:
+def statements(result: Result) -> list[Statement]:
     """What the measurement says, claim by claim; only claims that its grid can speak to."""
     found = [
         _rises_with_size(result),
@@ -31,7 +28,7 @@ def statements(result: "Result") -> list[Statement]:
     return [statement for statement in found if statement is not None]
 
 
-def budget(result: "Result") -> str:
+def budget(result: Result) -> str:
     """The line that belongs under every figure: what was spent on each number."""
     plan = result.plan
     durations = ", ".join(f"{duration:g}" for duration in plan.durations)
@@ -54,18 +51,18 @@ def capacity_words(found: Capacity, dial: tuple[float, ...]) -> str:
     return f"{end(found.value)} [{end(found.low)}, {end(found.high)}]"
 
 
-def reference_complexity(result: "Result") -> float:
+def reference_complexity(result: Result) -> float:
     """The complexity that sentences are about: 16, or what is nearest to it below the grid's end, where answers are
     open."""
     dial = np.asarray(result.dial[:-1] or result.dial)
     return float(dial[np.argmin(np.abs(np.log(dial / 16.0)))])
 
 
-def _first(result: "Result", architecture: Architecture, size: int) -> Cell:
+def _first(result: Result, architecture: Architecture, size: int) -> Cell:
     return Cell(architecture, size, result.plan.durations[0], result.plan.steps[0])
 
 
-def _rises_with_size(result: "Result") -> Statement | None:
+def _rises_with_size(result: Result) -> Statement | None:
     sizes = sorted(result.plan.state_sizes)
     if len(sizes) < 2:
         return None
@@ -87,7 +84,7 @@ def _rises_with_size(result: "Result") -> Statement | None:
     return {"claim": "capacity rises with N", "verdict": verdict, "text": text}
 
 
-def _lower_state(result: "Result") -> Statement | None:
+def _lower_state(result: Result) -> Statement | None:
     if len(result.plan.state_sizes) < 2 or len(result.plan.architectures) < 2:
         return None
     wanted = reference_complexity(result)
@@ -115,7 +112,7 @@ def _lower_state(result: "Result") -> Statement | None:
     return {"claim": "a more complex F lets a lower N do", "verdict": verdict, "text": text}
 
 
-def _pairs(result: "Result") -> list[Statement]:
+def _pairs(result: Result) -> list[Statement]:
     """Paired differences: gated against not, deeper against shallower, wider against narrower."""
     found = []
     for one, other in combinations(result.plan.architectures, 2):
@@ -140,7 +137,7 @@ def _lower(mean: float, error: float) -> str:
     return HOLDS if mean + 2 * error < 0 else FAILS if mean - 2 * error > -0.1 else OPEN
 
 
-def paired(result: "Result", rich: Architecture, plain: Architecture, duration: float) -> tuple[float, float]:
+def paired(result: Result, rich: Architecture, plain: Architecture, duration: float) -> tuple[float, float]:
     """Mean over N, complexities and targets of log10 e - log10 e', and its standard error over targets."""
 
     def all_sizes(kind: Architecture) -> np.ndarray:
@@ -164,7 +161,7 @@ def _relation(rich: Architecture, plain: Architecture) -> str | None:
     return None
 
 
-def _parameters(result: "Result") -> Statement | None:
+def _parameters(result: Result) -> Statement | None:
     wanted = reference_complexity(result)
     least: dict[Architecture, tuple[int, int]] = {}
     for kind in result.plan.architectures:
@@ -187,7 +184,7 @@ def _parameters(result: "Result") -> Statement | None:
     }
 
 
-def _budgets(result: "Result") -> list[Statement]:
+def _budgets(result: Result) -> list[Statement]:
     """Cells whose error falls with more steps were limited by training, the others by what they can express."""
     plan, found = result.plan, []
     for more in plan.steps[1:]:
@@ -203,7 +200,7 @@ def _budgets(result: "Result") -> list[Statement]:
     return found
 
 
-def _polish(result: "Result") -> Statement | None:
+def _polish(result: Result) -> Statement | None:
     if not result.plan.polish:
         return None
     parts = []
@@ -220,7 +217,7 @@ def _polish(result: "Result") -> Statement | None:
     return {"claim": "errors were limited by training", "verdict": OPEN, "text": text}
 
 
-def _diverged(result: "Result") -> Statement:
+def _diverged(result: Result) -> Statement:
     total = sum(arrays["errors"].size for arrays in result.arrays.values())
     lost = sum(int(np.sum(~np.isfinite(arrays["errors"]))) for arrays in result.arrays.values())
     text = (
@@ -229,6 +226,6 @@ def _diverged(result: "Result") -> Statement:
     return {"claim": "training is stable", "verdict": HOLDS if lost == 0 else OPEN, "text": text}
 
 
-def _plain(value: float, result: "Result") -> str:
+def _plain(value: float, result: Result) -> str:
     dial = result.dial
     return f"< {dial[0]:g}" if value == 0 else f"> {dial[-1]:g}" if np.isinf(value) else f"{value:.1f}"

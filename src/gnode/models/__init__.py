@@ -1,10 +1,9 @@
 """Models: making, saving and loading them."""
 
 import dataclasses
-import difflib
 from typing import Any
 
-from gnode.errors import must_have
+from gnode.errors import check_known
 from gnode.fields import FIELDS
 from gnode.models.config import ModelConfig
 from gnode.models.model import Model, draw, make_critical, trainable, wide_network_gain
@@ -37,11 +36,7 @@ def make(model: str, *, input_size: int, state_size: int, output_size: int, **op
     Example:
         >>> model = make("gnode", input_size=2, state_size=2, output_size=2, hidden=(128, 128), seed=0)
     """
-    known = [field.name for field in dataclasses.fields(ModelConfig)]
-    for name in options:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            must_have("options of a model", repr(name), f"Did you mean {near[0]!r}?" if near else "")
+    check_known(options, [field.name for field in dataclasses.fields(ModelConfig)], "options of a model")
     return draw(
         ModelConfig(model=model, input_size=input_size, state_size=state_size, output_size=output_size, **options)
     )

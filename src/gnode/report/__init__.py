@@ -1,7 +1,6 @@
-"""Reports: what a run learned, as an interactive page, as figures for papers, and as files of numbers."""
+"""Reports: what a run learned, as an interactive page and as figures for papers."""
 
-from gnode.report.analyse import analyse
 from gnode.report.page import report
 from gnode.report.paper import figures
 
-__all__ = ["analyse", "figures", "report"]
+__all__ = ["figures", "report"]

@@ -10,8 +10,8 @@ import numpy as np
 from gnode.expressivity import load_result
 from gnode.expressivity.directory import REPORT
 from gnode.expressivity.measure import fitted_curve
-from gnode.expressivity.measurement import Result
 from gnode.expressivity.plan import Architecture, Cell
+from gnode.expressivity.result import Result
 from gnode.expressivity.words import budget, capacity_words, reference_complexity, statements
 from gnode.files import write_atomically
 from gnode.report import style

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from gnode.examine.content import Content, FlowGrid, Projection, readout_axes
 from gnode.report import style
-from gnode.report.content import Content, FlowGrid, Projection, readout_axes
 
 Figure = dict[str, Any]
 Trace = dict[str, Any]

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from gnode.errors import must_have
+from gnode.examine.content import FILM_SILENCE, Content, content_of
 from gnode.files import write_atomically
 from gnode.report import interactive, style
-from gnode.report.content import FILM_SILENCE, Content, content_of
 from gnode.report.html import Card, Section, embedded_json, fact, html_page, table
 from gnode.report.portrait import portrait_weights
 

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gnode.errors import GnodeError, must_have
+from gnode.examine.content import Content, Projection, content_of, readout_axes
 from gnode.report import style
-from gnode.report.content import Content, Projection, content_of, readout_axes
 
 SILENCES = (0, 100, 1000, 10_000)  # silent bins whose survivors are drawn beside each other
 _COLUMN, _PAGE = 3.4, 7.0  # inches: one column of a journal, and two

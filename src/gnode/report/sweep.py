@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from gnode import results
 from gnode.files import write_atomically
 from gnode.report import style
 from gnode.report.html import Card, Section, html_page, table
 from gnode.report.interactive import log_axis, numbers
 from gnode.report.page import report
-from gnode.training.workers import run_jobs
+from gnode.sweeps import results
+from gnode.workers import run_jobs
 
 
 def sweep_report(directory: str | Path) -> Path:

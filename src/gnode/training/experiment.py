@@ -1,14 +1,14 @@
 """An experiment: a task, a model and settings, from a flat set of keys or from a TOML file."""
 
 import dataclasses
-import difflib
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gnode import tasks
-from gnode.errors import InvalidInput, look_up, must_have
+from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.fields import FIELDS
 from gnode.models import ModelConfig, draw
 from gnode.models.initial import INITIAL_STATES
@@ -71,11 +71,9 @@ def assemble(tables: dict[str, dict[str, Any]], options: dict[str, Any]) -> Expe
         elif key in known["training"]:
             training_table[key] = value
         else:
-            _unknown(key, [name for names in known.values() for name in names])
+            _check_keys([key], [name for names in known.values() for name in names if name not in _SIZES])
     for section, table in (("task", task_table), ("model", model_table), ("training", training_table)):
-        for key in table:
-            if key not in known[section]:
-                _unknown(key, known[section])
+        _check_keys(table, known[section])
     if "seed" in training_table and "seed" not in model_table:
         model_table["seed"] = training_table["seed"]
     task = tasks.make(name, **task_table)
@@ -131,6 +129,5 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     return tables
 
 
-def _unknown(key: str, known: list[str]) -> None:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    must_have("a known key", repr(key), f"Did you mean {near[0]!r}? " if near else "See: gnode list keys.")
+def _check_keys(keys: Iterable[str], known: list[str]) -> None:
+    check_known(keys, known, "a known key", "See: gnode list keys.")

@@ -1,7 +1,6 @@
 """gnode.train: a model, a task or data, and settings in; a trained run out."""
 
 import dataclasses
-import difflib
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from gnode.errors import Diverged, GnodeError, must_have
+from gnode.errors import Diverged, GnodeError, check_known, must_have
 from gnode.models import Model, ModelConfig, trainable
 from gnode.training.directory import RunDirectory, platform_facts
 from gnode.training.loop import Record, TrainingState, begin, epochs, loss_on
@@ -67,11 +66,7 @@ class Run:
 
 def make_settings(**settings: Any) -> Settings:
     """Settings, with a clear line for an unknown name."""
-    known = [item.name for item in dataclasses.fields(Settings)]
-    for name in settings:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            must_have("settings of training", repr(name), f"Did you mean {near[0]!r}?" if near else "")
+    check_known(settings, [item.name for item in dataclasses.fields(Settings)], "settings of training")
     return Settings(**settings)
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from gnode import analysis, tasks
 from gnode.analysis.memory import read
 from gnode.errors import InvalidInput
+from gnode.examine.evaluate import VALUES, task_of
+from gnode.examine.recalling import Recalling, states_of
+from gnode.examine.stored import Stored, read_stored
 from gnode.models import Model, load_model, make, trainable
-from gnode.report.evaluate import VALUES, task_of
-from gnode.report.recalling import Recalling, states_of
-from gnode.report.stored import Stored, read_stored
 from gnode.training import RunDirectory
 from gnode.training.loop import begin
 

@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from gnode import analysis
+from gnode.examine.content import SEED, Content, content_of
+from gnode.examine.evaluate import VALUES
+from gnode.examine.recalling import Recalling
+from gnode.examine.stored import split, write_stored
 from gnode.models import Model, load_model
-from gnode.report.content import SEED, Content, content_of
-from gnode.report.evaluate import VALUES
-from gnode.report.recalling import Recalling
-from gnode.report.stored import split, write_stored
 from gnode.training import RunDirectory
 
 SILENCES = (100, 1000, 10_000)  # bins after which attractors are looked at: that of the task, and far beyond

@@ -1,10 +1,10 @@
 """Run a sweep: every run in a directory of its own, finished runs never again, and the tables of them all.
 
-Workers (gnode.training.workers) do the runs. On this machine they write straight into the sweep's directory,
-checkpoints included, so that little is lost when anything dies. Through Ray each run happens in a folder of its worker
-and comes back as files, which the caller puts in place once, in one step. The files are the same, byte for byte, but
-for the seconds in them. On a device, such as a GPU, runs of equal shape are one program (gnode.training.population) in
-the caller's own process.
+Workers (gnode.workers) do the runs. On this machine they write straight into the sweep's directory, checkpoints
+included, so that little is lost when anything dies. Through Ray each run happens in a folder of its worker and comes
+back as files, which the caller puts in place once, in one step. The files are the same, byte for byte, but for the
+seconds in them. On a device, such as a GPU, runs of equal shape are one program (gnode.sweeps.population) in the
+caller's own process.
 """
 
 import contextlib
@@ -12,56 +12,29 @@ import json
 import os
 import shutil
 import tempfile
-import tomllib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tomli_w
-
-from gnode.errors import Diverged, GnodeError, InvalidInput, look_up, must_have
+from gnode.errors import Diverged, look_up
 from gnode.files import write_atomically
-from gnode.training.directory import CONFIG, SUMMARY, RunDirectory
+from gnode.sweeps.directory import FAILED, RUNS, Sweep, alone, open_sweep
+from gnode.sweeps.grid import Plan, PlannedRun, cost
+from gnode.sweeps.progress import SweepWatcher
+from gnode.training.directory import CONFIG
 from gnode.training.experiment import assemble, train_experiment
-from gnode.training.grid import Plan, PlannedRun, cost
 from gnode.training.loop import Record
-from gnode.training.progress import Silent, SweepWatcher
+from gnode.training.progress import Silent
 from gnode.training.train import Interrupted
-from gnode.training.workers import check, run_jobs
+from gnode.workers import check, run_jobs
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TOGETHER = 256  # runs that a device trains as one program
-SWEEP, RUNS, FAILED = "sweep.toml", "runs", "failed.json"
 RUNGS, KEPT = (1 / 9, 1 / 3), 1 / 3  # successive halving: after so much of its epochs, so many of a group go on
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """The directory of a sweep and what it is to hold."""
-
-    path: Path
-    plan: Plan
-
-    def folder(self, run: PlannedRun) -> Path:
-        return self.path / RUNS / run.id
-
-    def state(self, run: PlannedRun) -> str:
-        """done, failed, or waiting: not begun or not finished."""
-        folder = self.folder(run)
-        return "done" if (folder / SUMMARY).is_file() else "failed" if (folder / FAILED).is_file() else "waiting"
-
-    def failure(self, run: PlannedRun) -> str:
-        """Why a failed run failed."""
-        return json.loads((self.folder(run) / FAILED).read_text())["why"]
-
-    def records(self, run: PlannedRun) -> list[dict[str, float]]:
-        """The finished epochs of a run, with the seconds of each."""
-        return RunDirectory(self.folder(run)).metrics()
 
 
 def run_sweep(
@@ -77,12 +50,12 @@ def run_sweep(
     """Do all runs of a sweep that are not done yet, and write results.parquet and epochs.parquet.
 
     Args:
-        plan: from gnode.training.grid.read_plan.
+        plan: from gnode.sweeps.grid.read_plan.
         out: the sweep's directory: new or empty, or with `resume` that of the same sweep.
         resume: go on: finished runs stay as they are, begun ones continue from their checkpoints.
         on: "local" for one process a core, "ray" for a cluster, or "device" to train runs of equal shape as one
-            program on JAX's default device, which is what fills a GPU (gnode.training.population).
-        address: of the cluster (gnode.training.workers.run_jobs).
+            program on JAX's default device, which is what fills a GPU (gnode.sweeps.population).
+        address: of the cluster (gnode.workers.run_jobs).
         workers: at most so many runs at a time; on a device, 256 by default.
         watcher: is told of every finished run.
 
@@ -95,10 +68,10 @@ def run_sweep(
     """
     look_up("engine", on, WAYS)
     check(workers, "local" if on == "device" else on, address)
-    sweep = _open(plan, Path(out), resume)
+    sweep = open_sweep(plan, Path(out), resume)
     lost: dict[str, str] = {}  # why a run whose worker kept dying is missing; another --resume tries it again
     watcher = watcher or SweepWatcher()
-    with _alone(sweep.path), watcher:
+    with alone(sweep.path), watcher:
         watcher.start(
             [(run.id, cost(run.config)) for run in plan.runs if sweep.state(run) == "waiting"], len(plan.runs)
         )
@@ -123,52 +96,9 @@ def run_sweep(
 
 
 def _tables(sweep: Sweep, lost: dict[str, str]) -> "pd.DataFrame":
-    from gnode.training.tables import write_tables  # pandas takes memory, and no worker needs it
+    from gnode.sweeps.tables import write_tables  # pandas takes memory, and no worker needs it
 
     return write_tables(sweep, _stopped(sweep), lost)
-
-
-def _open(plan: Plan, path: Path, resume: bool) -> Sweep:
-    tables = tomllib.loads(tomli_w.dumps(plan.tables))
-    if (path / SWEEP).is_file():
-        if not resume:
-            must_have("an empty or new directory", f"{path}, which holds a sweep", "Resume it with --resume.")
-        try:
-            theirs = tomllib.loads((path / SWEEP).read_text())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InvalidInput(f"Must have a readable {path / SWEEP}, instead got: {error}.") from error
-        theirs.pop("gnode", None)
-        if different := sorted(name for name in {*theirs, *tables} if theirs.get(name) != tables.get(name)):
-            must_have(
-                f"the sweep that {path} was started with",
-                f"another {' and '.join(f'[{name}]' for name in different)}",
-                "Choose another directory.",
-            )
-        return Sweep(path, plan)
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        must_have("an empty or new directory for the sweep", f"{path}, which holds other files", "Choose another.")
-    try:
-        (path / RUNS).mkdir(parents=True)
-    except OSError as error:
-        raise GnodeError(f"Could not make the directory {path}: {error.strerror}.") from error
-    write_atomically(path / SWEEP, tomli_w.dumps({"gnode": version("gnode"), **plan.tables}).encode())
-    return Sweep(path, plan)
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Nobody else works on this sweep meanwhile (where the system can tell)."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    with (path / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            must_have(f"nobody else at work on {path}", "another gnode sweep that runs there")
-        yield
 
 
 # -- one run, in a worker --
@@ -284,7 +214,7 @@ def _train_on_ray(sweep: Sweep, jobs: list[Job], address: str | None, workers: i
 
 
 def _train_on_device(sweep: Sweep, jobs: list[Job], address: str | None, workers: int | None) -> Ended:
-    from gnode.training.population import train_group  # the other ways have no need of it
+    from gnode.sweeps.population import train_group  # the other ways have no need of it
 
     runs = {run.id: run for run in sweep.plan.runs}
     for group in _groups(jobs, workers or TOGETHER):
@@ -311,7 +241,7 @@ def _tried(function: Callable[[Job], None], job: Job) -> Exception | None:
 
 def _groups(jobs: list[Job], most: int) -> list[list[Job]]:
     """Jobs that can be one program: equal but for what only enters it as numbers."""
-    from gnode.training.population import FREE
+    from gnode.sweeps.population import FREE
 
     groups: dict[str, list[Job]] = {}
     for job in jobs:

@@ -12,7 +12,6 @@ See docs/sweeps.md.
 """
 
 import copy
-import difflib
 import hashlib
 import itertools
 import json
@@ -24,7 +23,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from gnode.errors import InvalidInput, look_up, must_have
+from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.training.experiment import SECTIONS, assemble
 from gnode.training.train import configuration
 
@@ -100,9 +99,8 @@ def read_plan(source: str, preset: str | None = None, halving: bool | None = Non
 
 def plan(tables: Tables) -> Plan:
     """The sweep that the tables task, model, training, grid and sweep describe."""
-    for name in tables:
-        if name not in (*SECTIONS, "grid", "sweep"):
-            must_have(f"only the tables {', '.join(SECTIONS)}, grid, sweep and presets", repr(name))
+    known = (*SECTIONS, "grid", "sweep")
+    check_known(tables, known, f"only the tables {', '.join(SECTIONS)}, grid, sweep and presets")
     options = {"seeds": [0], "select": [], "compare": None, "halving": False, **tables.get("sweep", {})}
     for key in options:
         look_up("key of [sweep]", key, dict.fromkeys(("seeds", "select", "compare", "halving", "about")))
@@ -114,10 +112,8 @@ def plan(tables: Tables) -> Plan:
         must_have(f"at most {MOST_RUNS:,} runs", f"{count:,} ({sizes})", "Take values out, or sweep in parts.")
     names = [_short(name) for name in axes if name != "seed"]
     for key in ("select", "compare"):
-        for name in [options[key]] if isinstance(options[key], str) else options[key] or []:
-            if name not in names:
-                near = difflib.get_close_matches(str(name), names, n=1)
-                must_have(f"{key} among the axes {', '.join(names) or '(none)'}", repr(name), *_meant(near))
+        chosen = [options[key]] if isinstance(options[key], str) else options[key] or []
+        check_known(chosen, names, f"{key} among the axes {', '.join(names) or '(none)'}")
     if not isinstance(options["halving"], bool):
         must_have("halving true or false", repr(options["halving"]))
     compared = [name for name in names if name not in options["select"]]
@@ -255,7 +251,3 @@ def _check_different(runs: list[PlannedRun]) -> None:
             both = " and ".join(f"({which.name()})" for which in (first[run.id], run))
             must_have("runs that differ", f"the same one twice: {both}")
         first[run.id] = run
-
-
-def _meant(near: list[str]) -> list[str]:
-    return [f"Did you mean {near[0]!r}?"] if near else []

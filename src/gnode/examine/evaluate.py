@@ -5,8 +5,8 @@ from typing import Any
 
 from gnode import analysis, tasks
 from gnode.errors import must_have
+from gnode.examine.recalling import Recalling
 from gnode.models import load_model
-from gnode.report.recalling import Recalling
 from gnode.training import RunDirectory
 from gnode.training.loop import loss_on
 

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from gnode.report import analyse, report
-from gnode.report.stored import read_stored
+from gnode.examine import analyse
+from gnode.examine.stored import read_stored
+from gnode.report import report
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gnode.errors import InvalidInput
-from gnode.training.workers import WorkerDied, run_jobs
+from gnode.workers import WorkerDied, run_jobs
 
 sys.path.insert(0, str(Path(__file__).parent))  # as multiprocessing hands it on to workers
 import jobs
@@ -48,7 +48,7 @@ def test_workers_end_with_their_caller(tmp_path):
     note = tmp_path / "pid"
     script.write_text(
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "import jobs\nfrom gnode.training.workers import run_jobs\n"
+        "import jobs\nfrom gnode.workers import run_jobs\n"
         f"if __name__ == '__main__':\n    list(run_jobs(jobs.wait_for_ever, [{str(note)!r}]))\n"
     )
     caller = subprocess.Popen([sys.executable, str(script)])

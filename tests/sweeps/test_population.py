@@ -9,9 +9,9 @@ import pytest
 import gnode
 from gnode.errors import InvalidInput
 from gnode.models import ModelConfig, draw, trainable
+from gnode.sweeps.population import train_together
 from gnode.training import Settings, draw_data
 from gnode.training.loop import begin, epochs
-from gnode.training.population import train_together
 
 TASK = gnode.tasks.make("ring", bins=20, frequency=4.0)
 BASE = Settings(epochs=4, batch_size=5, train_trials=20, validation_trials=10, test_trials=1)

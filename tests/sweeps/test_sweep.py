@@ -15,12 +15,12 @@ import pytest
 from safetensors.numpy import load_file
 
 import gnode
-from gnode import results
 from gnode.errors import GnodeError, InvalidInput
+from gnode.sweeps import results
+from gnode.sweeps.grid import experiments, plan, read_plan
+from gnode.sweeps.progress import SweepWatcher
+from gnode.sweeps.sweep import run_sweep
 from gnode.training import RunDirectory
-from gnode.training.grid import experiments, plan, read_plan
-from gnode.training.progress import SweepWatcher
-from gnode.training.sweep import run_sweep
 from gnode.training.train import Interrupted
 
 SMALL = dict(epochs=9, batch_size=5, train_trials=20, validation_trials=10, test_trials=10)

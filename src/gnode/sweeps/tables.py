@@ -5,9 +5,9 @@ from typing import Any
 import pandas as pd
 
 from gnode.files import write_atomically
+from gnode.sweeps.directory import Sweep
+from gnode.sweeps.grid import PlannedRun, plain
 from gnode.training.directory import RunDirectory
-from gnode.training.grid import PlannedRun, plain
-from gnode.training.sweep import Sweep
 
 RESULTS, EPOCHS = "results.parquet", "epochs.parquet"
 

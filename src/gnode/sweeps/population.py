@@ -1,6 +1,6 @@
 """Runs of equal shape as one program: vmap over runs, for a GPU, which a single small run cannot fill.
 
-On a CPU this gains nothing over one run per core (gnode.training.workers), which is what sweeps use there. Sums are
+On a CPU this gains nothing over one run per core (gnode.workers), which is what sweeps use there. Sums are
 taken in another order than in a single run, so losses agree to rounding and not bit by bit.
 """
 

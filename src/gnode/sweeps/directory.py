@@ -1,0 +1,85 @@
+"""The directory of a sweep: sweep.toml, a run directory each in runs/, and a note in those that failed."""
+
+import contextlib
+import json
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import tomli_w
+
+from gnode.errors import GnodeError, InvalidInput, must_have
+from gnode.files import write_atomically
+from gnode.sweeps.grid import Plan, PlannedRun
+from gnode.training.directory import SUMMARY, RunDirectory
+
+SWEEP, RUNS, FAILED = "sweep.toml", "runs", "failed.json"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The directory of a sweep and what it is to hold."""
+
+    path: Path
+    plan: Plan
+
+    def folder(self, run: PlannedRun) -> Path:
+        return self.path / RUNS / run.id
+
+    def state(self, run: PlannedRun) -> str:
+        """done, failed, or waiting: not begun or not finished."""
+        folder = self.folder(run)
+        return "done" if (folder / SUMMARY).is_file() else "failed" if (folder / FAILED).is_file() else "waiting"
+
+    def failure(self, run: PlannedRun) -> str:
+        """Why a failed run failed."""
+        return json.loads((self.folder(run) / FAILED).read_text())["why"]
+
+    def records(self, run: PlannedRun) -> list[dict[str, float]]:
+        """The finished epochs of a run, with the seconds of each."""
+        return RunDirectory(self.folder(run)).metrics()
+
+
+def open_sweep(plan: Plan, path: Path, resume: bool) -> Sweep:
+    tables = tomllib.loads(tomli_w.dumps(plan.tables))
+    if (path / SWEEP).is_file():
+        if not resume:
+            must_have("an empty or new directory", f"{path}, which holds a sweep", "Resume it with --resume.")
+        try:
+            theirs = tomllib.loads((path / SWEEP).read_text())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"Must have a readable {path / SWEEP}, instead got: {error}.") from error
+        theirs.pop("gnode", None)
+        if different := sorted(name for name in {*theirs, *tables} if theirs.get(name) != tables.get(name)):
+            must_have(
+                f"the sweep that {path} was started with",
+                f"another {' and '.join(f'[{name}]' for name in different)}",
+                "Choose another directory.",
+            )
+        return Sweep(path, plan)
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        must_have("an empty or new directory for the sweep", f"{path}, which holds other files", "Choose another.")
+    try:
+        (path / RUNS).mkdir(parents=True)
+    except OSError as error:
+        raise GnodeError(f"Could not make the directory {path}: {error.strerror}.") from error
+    write_atomically(path / SWEEP, tomli_w.dumps({"gnode": version("gnode"), **plan.tables}).encode())
+    return Sweep(path, plan)
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Nobody else works on this sweep meanwhile (where the system can tell)."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with (path / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            must_have(f"nobody else at work on {path}", "another gnode sweep that runs there")
+        yield
