@@ -20,22 +20,55 @@ class FieldKind:
     Attributes:
         draw: a random field from a generator and options.
         hidden: the hidden widths of F where the user names none; None where F is a single layer by definition.
-        gated: whether options of the gate mean anything.
+        reads: the options of FieldOptions, beside sizes and widths of F, that mean anything to it.
         candidate_activation: nonlinearity of F's last layer where the user names none.
         summary: one line for `gnode list models`.
     """
 
     draw: Callable[[np.random.Generator, FieldOptions], Field]
     hidden: tuple[int, ...] | None
-    gated: bool
+    reads: frozenset[str]
     candidate_activation: str
     summary: str
 
 
+_EVERY = frozenset({"candidate_activation", "layer_norm", "leak", "gain"})
+_GATE = frozenset({"gate_activation", "gate_bias"})
+
 FIELDS: dict[str, FieldKind] = {
-    "gnode": FieldKind(draw_gnode, (128, 128), True, "identity", "gated neural ODE: G(h,x) * (-h + F(h,x))"),
-    "node": FieldKind(draw_node, (128, 128), False, "identity", "neural ODE: -h + F(h,x)"),
-    "mgru": FieldKind(draw_gnode, None, True, "tanh", "minimal GRU: the gnODE whose F is one tanh layer"),
-    "gru": FieldKind(draw_gru, None, True, "tanh", "GRU in continuous time, with update and reset gates"),
-    "rnn": FieldKind(draw_node, None, False, "tanh", "RNN: the nODE whose F is one tanh layer"),
+    "gnode": FieldKind(
+        draw_gnode,
+        hidden=(128, 128),
+        reads=_EVERY | _GATE | {"activation", "gate_hidden"},
+        candidate_activation="identity",
+        summary="gated neural ODE: G(h,x) * (-h + F(h,x))",
+    ),
+    "node": FieldKind(
+        draw_node,
+        hidden=(128, 128),
+        reads=_EVERY | {"activation"},
+        candidate_activation="identity",
+        summary="neural ODE: -h + F(h,x)",
+    ),
+    "mgru": FieldKind(
+        draw_gnode,
+        hidden=None,
+        reads=_EVERY | _GATE,
+        candidate_activation="tanh",
+        summary="minimal GRU: the gnODE whose F is one tanh layer",
+    ),
+    "gru": FieldKind(
+        draw_gru,
+        hidden=None,
+        reads=_EVERY | _GATE,
+        candidate_activation="tanh",
+        summary="GRU in continuous time, with update and reset gates",
+    ),
+    "rnn": FieldKind(
+        draw_node,
+        hidden=None,
+        reads=_EVERY,
+        candidate_activation="tanh",
+        summary="RNN: the nODE whose F is one tanh layer",
+    ),
 }

@@ -8,6 +8,7 @@ A field says how the state would move: `field(state, inputs) -> tau * dh/dt`. Ev
 name. A field without a gate answers with ones.
 """
 
+import abc
 from dataclasses import dataclass
 
 import equinox as eqx
@@ -25,26 +26,35 @@ class Field(eqx.Module):
     """
 
     drive: eqx.AbstractVar[FeedForward]  # the net in F, whose weights critical initialisation scales
+    gain: eqx.AbstractVar[Array | None]  # a learned scalar in front of F
+    leak: eqx.AbstractVar[bool]  # whether the term -h is there
     state_size: eqx.AbstractVar[int]
     input_size: eqx.AbstractVar[int]
 
+    @abc.abstractmethod
     def __call__(
         self, state: Float[Array, "*batch N"], inputs: Float[Array, "*batch D"], dense: Apply = affine
     ) -> Float[Array, "*batch N"]:
         """tau * dh/dt."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def gate(
         self, state: Float[Array, "*batch N"], inputs: Float[Array, "*batch D"], dense: Apply = affine
     ) -> Float[Array, "*batch N"]:
         """The rate of each unit in units of 1 / tau, in (0, 1]; ones where there is no gate."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def candidate(
         self, state: Float[Array, "*batch N"], inputs: Float[Array, "*batch D"], dense: Apply = affine
     ) -> Float[Array, "*batch N"]:
         """F(h, x): where the leak pulls the state to."""
-        raise NotImplementedError
+
+    def gates(self) -> dict[str, FeedForward]:
+        """The nets beside `drive` by what they do, "gate" and "reset", for who computes the field elsewhere.
+
+        A field that is not of this form has no such nets to give; the report then draws no portrait to play with.
+        """
+        return {}
 
 
 @dataclass(frozen=True)

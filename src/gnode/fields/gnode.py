@@ -31,6 +31,9 @@ class GatedField(Field):
         value = self.drive(state, inputs, dense)
         return value if self.gain is None else self.gain * value
 
+    def gates(self) -> dict[str, FeedForward]:
+        return {"gate": self.gating}
+
 
 def draw_gnode(generator: np.random.Generator, options: FieldOptions) -> GatedField:
     """A random gnODE; with no hidden layer in F and G and a tanh at F's end it is the mGRU."""

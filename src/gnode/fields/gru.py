@@ -35,6 +35,9 @@ class GRUField(Field):
         value = self.drive(self.reset(state, inputs, dense) * state, inputs, dense)
         return value if self.gain is None else self.gain * value
 
+    def gates(self) -> dict[str, FeedForward]:
+        return {"gate": self.update, "reset": self.reset}
+
 
 def draw_gru(generator: np.random.Generator, options: FieldOptions) -> GRUField:
     """A random GRU; `gate_bias` shifts the update gate only."""

@@ -5,12 +5,14 @@ from typing import Any
 
 from gnode.errors import check_known
 from gnode.fields import FIELDS
-from gnode.models.config import ModelConfig
-from gnode.models.model import Model, draw, make_critical, trainable, wide_network_gain
+from gnode.models.config import ModelConfig, refuse_unread
+from gnode.models.encoding import Encoding
+from gnode.models.model import Model, draw, make_critical, seed_of, trainable, wide_network_gain
 from gnode.models.storage import load_model, model_bytes, named_arrays, save
 
 __all__ = [
     "FIELDS",
+    "Encoding",
     "Model",
     "ModelConfig",
     "draw",
@@ -19,24 +21,31 @@ __all__ = [
     "make_critical",
     "model_bytes",
     "named_arrays",
+    "refuse_unread",
     "save",
+    "seed_of",
     "trainable",
     "wide_network_gain",
 ]
 
 
-def make(model: str, *, input_size: int, state_size: int, output_size: int, **options: Any) -> Model:
+def make(model: str, *, input_size: int, state_size: int, output_size: int, seed: int = 0, **options: Any) -> Model:
     """A freshly initialised model.
 
     Args:
-        model: "gnode", "node", "mgru", "gru" or "rnn".
+        model: a name in gnode.fields.FIELDS, such as "gnode", "node", "mgru", "gru" or "rnn".
         input_size, state_size, output_size: D, N and the number of outputs.
+        seed: of the random weights.
         options: any other attribute of `gnode.models.ModelConfig`.
+
+    Raises:
+        InvalidInput: an option that is not known, cannot be, or is never read by this model.
 
     Example:
         >>> model = make("gnode", input_size=2, state_size=2, output_size=2, hidden=(128, 128), seed=0)
     """
     check_known(options, [field.name for field in dataclasses.fields(ModelConfig)], "options of a model")
-    return draw(
-        ModelConfig(model=model, input_size=input_size, state_size=state_size, output_size=output_size, **options)
-    )
+    sizes = {"input_size": input_size, "state_size": state_size, "output_size": output_size}
+    config = ModelConfig(model=model, **sizes, **options)
+    refuse_unread(config, options)
+    return draw(config, seed)

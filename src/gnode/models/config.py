@@ -1,22 +1,33 @@
 """What determines a model, as plain data: it travels in the header of a saved model and in config.toml."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gnode.errors import look_up, must_have
 from gnode.fields import FIELDS, FieldOptions
-from gnode.integrate import SCANS
+from gnode.integrate import INTERPOLATIONS, SCANS, Integrator, integrator_kind, integrators
+from gnode.models.encoding import MISSING
 from gnode.models.initial import INITIAL_STATES
+from gnode.models.reading import READINGS
 from gnode.nn.activations import ACTIVATIONS
+
+# Keys that came after version 0.1.0: at their default they are left out of files, so that what is hashed stays the same.
+_LATER = (
+    "integrator", "truncate", "rtol", "atol", "most_steps", "substeps", "interpolation", "adjoint", "grid", "missing",
+    "reading",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """Everything that determines a freshly made model.
+    """Everything that determines a freshly made model but the seed of its weights.
 
     Attributes:
-        model: "gnode", "node", "mgru", "gru" or "rnn".
+        model: a name in gnode.fields.FIELDS: "gnode", "node", "mgru", "gru", "rnn".
         input_size, state_size, output_size: D, N and the number of outputs.
         hidden: hidden widths of F; gnode and node only, whose default is 128, 128; empty means one layer.
         gate_hidden: hidden widths of the gate G; gnode only; empty means one layer.
@@ -29,12 +40,16 @@ class ModelConfig:
         gain: a learned scalar in front of F.
         critical: critical initialisation of F (gnode.nn.critical).
         readout_hidden: hidden widths of the readout; empty means a linear readout.
+        reading: where outputs are read: at "each" sample, at the "last", or their "mean".
         initial_state: "learned", "fixed-random", "first-input" or "first-target".
         initial_hidden: hidden widths of the net that maps the first input or target to the initial state.
-        dt: length of a bin, seconds.
+        dt: time between samples on a uniform grid, and before the first sample, seconds.
         tau: time constant, seconds.
-        gradient: "adjoint" (hand-written, faster) or "autodiff".
-        seed: of the random weights.
+        integrator: a step rule ("euler", "exponential-euler", "rk4") or a solver of the flow ("tsit5", ...).
+        gradient: of a step rule: "adjoint" (hand-written, faster) or "autodiff".
+        truncate: of a step rule: cut the gradient after so many samples; 0 for never.
+        rtol, atol, most_steps, substeps, interpolation, adjoint, grid: of a flow (gnode.integrate.Flow).
+        missing: what becomes of missing values: "refuse", "hold" or "hold-with-observed" (gnode.models.Encoding).
     """
 
     model: str
@@ -52,12 +67,22 @@ class ModelConfig:
     gain: bool = False
     critical: bool = False
     readout_hidden: tuple[int, ...] = ()
+    reading: str = "each"
     initial_state: str = "first-input"
     initial_hidden: tuple[int, ...] = ()
     dt: float = 0.01
     tau: float = 0.01
+    integrator: str = "euler"
     gradient: str = "adjoint"
-    seed: int = 0
+    truncate: int = 0
+    rtol: float = 1e-4
+    atol: float = 1e-6
+    most_steps: int = 4096
+    substeps: int = 0
+    interpolation: str = "constant"
+    adjoint: str = "recursive-checkpoint"
+    grid: str = "batch"
+    missing: str = "refuse"
 
     def __post_init__(self) -> None:
         kind = look_up("model", self.model, FIELDS)
@@ -65,29 +90,28 @@ class ModelConfig:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, _widths(name, value))
-        for name, least in (("input_size", 0), ("state_size", 1), ("output_size", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                must_have(f"{name} an integer of at least {least}", repr(value))
-        for name in ("dt", "tau"):
-            value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-                must_have(f"{name} a positive number of seconds", repr(value))
-            object.__setattr__(self, name, float(value))
+        least = {"input_size": 0, "state_size": 1, "output_size": 1, "truncate": 0, "most_steps": 1, "substeps": 0}
+        for name, bound in least.items():
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), bound))
+        for name in ("dt", "tau", "rtol", "atol"):
+            value = number(name, getattr(self, name))
+            if not 0 < value:
+                must_have(f"{name} a positive number{' of seconds' if name in ('dt', 'tau') else ''}", repr(value))
+            object.__setattr__(self, name, value)
         for name in ("layer_norm", "leak", "gain", "critical"):
-            if not isinstance(getattr(self, name), bool):
+            if not isinstance(getattr(self, name), (bool, np.bool_)):
                 must_have(f"{name} true or false", repr(getattr(self, name)))
-        if isinstance(self.gate_bias, bool) or not isinstance(self.gate_bias, (int, float)):
-            must_have("gate_bias a number", repr(self.gate_bias))
-        object.__setattr__(self, "gate_bias", float(self.gate_bias))
+            object.__setattr__(self, name, bool(getattr(self, name)))
+        object.__setattr__(self, "gate_bias", number("gate_bias", self.gate_bias))
         if kind.hidden is None and self.hidden:
             must_have(
                 f"no hidden widths for {self.model}, whose F is a single layer",
                 list(self.hidden),
                 "Use gnode or node, or leave hidden out.",
             )
-        if self.gate_hidden and self.model != "gnode":
-            must_have(f"no gate_hidden for {self.model}", list(self.gate_hidden), "Only gnode's gate can be deeper.")
+        if self.gate_hidden and "gate_hidden" not in kind.reads:
+            deeper = [name for name, kind in FIELDS.items() if "gate_hidden" in kind.reads]
+            must_have(f"no gate_hidden for {self.model}", list(self.gate_hidden), f"Read by: {', '.join(deeper)}.")
         if self.hidden is None:
             object.__setattr__(self, "hidden", kind.hidden or ())
         if self.candidate_activation is None:
@@ -97,24 +121,82 @@ class ModelConfig:
         if self.gate_activation not in ("sigmoid", "steep-sigmoid"):
             must_have("gate_activation sigmoid or steep-sigmoid", repr(self.gate_activation))
         look_up("initial_state", self.initial_state, INITIAL_STATES)
+        look_up("reading", self.reading, READINGS)
+        look_up("missing", self.missing, MISSING)
         look_up("gradient", self.gradient, SCANS)
+        look_up("interpolation", self.interpolation, INTERPOLATIONS)
+        chosen = integrator_kind(self.integrator)
+        chosen.make(**{name: getattr(self, name) for name in chosen.reads})  # it checks its own options
+        if chosen.needs_leak and not self.leak:
+            must_have(f"leak on for {self.integrator}", "leak off", "Its step is exact for the leak. Use euler or rk4.")
         if self.critical and not self.leak:
             must_have("leak on for critical initialisation", "leak off", "The edge of stability is set by the leak.")
 
-    def field_options(self) -> FieldOptions:
-        """What the field alone is made from."""
+    def field_options(self, width: int) -> FieldOptions:
+        """What the field alone is made from; `width` is how many inputs it sees."""
         names = [field.name for field in dataclasses.fields(FieldOptions)]
-        return FieldOptions(**{name: getattr(self, name) for name in names})
+        return FieldOptions(**{**{name: getattr(self, name) for name in names}, "input_size": width})
+
+    def make_integrator(self) -> Integrator:
+        """The integrator with the options that it reads."""
+        kind = integrator_kind(self.integrator)
+        return kind.make(**{name: getattr(self, name) for name in kind.reads})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data (lists, numbers, strings) from which `ModelConfig(**data)` gives the same."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()
-        }
+        data = dataclasses.asdict(self)
+        for field in dataclasses.fields(self):
+            if field.name in _LATER and data[field.name] == field.default:
+                del data[field.name]
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
+
+
+def refuse_unread(config: ModelConfig, given: Mapping[str, Any]) -> None:
+    """Raises InvalidInput where a setting was given, other than its default, that this model never reads."""
+    kind, initial, integrator = FIELDS[config.model], INITIAL_STATES[config.initial_state], integrator_kind(config.integrator)
+    readers: dict[str, tuple[bool, list[str]]] = {}
+    for name in ("gate_activation", "gate_bias", "candidate_activation", "layer_norm", "leak", "gain"):
+        readers[name] = name in kind.reads, [model for model, kind in FIELDS.items() if name in kind.reads]
+    with_net = [name for name, kind in INITIAL_STATES.items() if kind.has_net]
+    readers["initial_hidden"] = initial.has_net, [f"initial_state {name}" for name in with_net]
+    has_hidden = bool(config.readout_hidden or (initial.has_net and config.initial_hidden))
+    readers["activation"] = (
+        "activation" in kind.reads or has_hidden,
+        [*(model for model, kind in FIELDS.items() if "activation" in kind.reads), "readout_hidden", "initial_hidden"],
+    )
+    for name in frozenset().union(*(kind.reads for kind in integrators().values())):
+        readers[name] = (
+            name in integrator.reads,
+            [f"integrator {other}" for other, kind in integrators().items() if name in kind.reads],
+        )
+    defaults = {field.name: field.default for field in dataclasses.fields(ModelConfig)}
+    for name, (is_read, by) in readers.items():
+        if name in given and not is_read and getattr(config, name) != defaults[name]:
+            chosen = config.integrator if name in integrator.reads or by[0].startswith("integrator") else config.model
+            must_have(
+                f"settings that are read with {chosen}",
+                f"{name} = {getattr(config, name)!r}",
+                f"It is read by: {', '.join(by)}.",
+            )
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """`value` as an int of at least `least`; NumPy's integers are taken, bools and floats are not."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
+        must_have(f"{name} an integer of at least {least}", repr(value))
+    return int(value)
+
+
+def number(name: str, value: Any) -> float:
+    """`value` as a finite float; NumPy's numbers are taken, bools are not."""
+    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not real or not np.isfinite(value):
+        must_have(f"{name} a finite number", repr(value))
+    return float(value)
 
 
 def _widths(name: str, value: Any) -> tuple[int, ...]:
-    widths = tuple(value) if isinstance(value, (list, tuple)) else (value,)
-    if any(isinstance(width, bool) or not isinstance(width, int) or width < 1 for width in widths):
+    widths = tuple(value) if isinstance(value, (list, tuple, np.ndarray)) else (value,)
+    if any(isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1 for width in widths):
         must_have(f"{name} a list of positive integers", repr(value))
-    return widths
+    return tuple(int(width) for width in widths)

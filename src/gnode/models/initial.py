@@ -1,5 +1,6 @@
 """Where the state starts. A new way is a class here and a line in INITIAL_STATES."""
 
+import abc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,12 +15,16 @@ from gnode.nn.feedforward import Perceptron, draw_perceptron
 
 
 class InitialState(eqx.Module):
-    """The state before the first bin, one for every trial, from the trial's first input and first target."""
+    """The state before the first sample, one for every trial.
 
+    It sees the first input, and what the model was told of the trajectory's beginning (its first target), if anything.
+    """
+
+    @abc.abstractmethod
     def __call__(
-        self, first_inputs: Float[Array, "trials D"], first_targets: Float[Array, "trials outputs"] | None
+        self, first_inputs: Float[Array, "trials D"], told: Float[Array, "trials outputs"] | None
     ) -> Float[Array, "trials N"]:
-        raise NotImplementedError
+        """The states to start from."""
 
 
 class LearnedState(InitialState):
@@ -27,7 +32,7 @@ class LearnedState(InitialState):
 
     value: Float[Array, " N"]
 
-    def __call__(self, first_inputs: Array, first_targets: Array | None) -> Array:
+    def __call__(self, first_inputs: Array, told: Array | None) -> Array:
         return jnp.broadcast_to(self.value, (len(first_inputs), len(self.value)))
 
 
@@ -36,7 +41,7 @@ class FixedState(InitialState):
 
     value: Float[Array, " N"]
 
-    def __call__(self, first_inputs: Array, first_targets: Array | None) -> Array:
+    def __call__(self, first_inputs: Array, told: Array | None) -> Array:
         return jnp.broadcast_to(self.value, (len(first_inputs), len(self.value)))
 
 
@@ -45,7 +50,7 @@ class FromFirstInput(InitialState):
 
     net: Perceptron
 
-    def __call__(self, first_inputs: Array, first_targets: Array | None) -> Array:
+    def __call__(self, first_inputs: Array, told: Array | None) -> Array:
         return self.net(first_inputs)
 
 
@@ -54,10 +59,10 @@ class FromFirstTarget(InitialState):
 
     net: Perceptron
 
-    def __call__(self, first_inputs: Array, first_targets: Array | None) -> Array:
-        if first_targets is None:
+    def __call__(self, first_inputs: Array, told: Array | None) -> Array:
+        if told is None:
             must_have("first_targets (trials, outputs), because the initial state is a net of the first target", "none")
-        return self.net(first_targets)
+        return self.net(told)
 
 
 @dataclass(frozen=True)
@@ -79,9 +84,28 @@ def _draw_net(generator: np.random.Generator, fan_in: int, sizes: Sizes) -> Perc
     return draw_perceptron(generator, fan_in, sizes.state, sizes.hidden, activation=sizes.activation)
 
 
-INITIAL_STATES: dict[str, Callable[[np.random.Generator, Sizes], InitialState]] = {
-    "learned": lambda generator, sizes: LearnedState(_draw_vector(generator, sizes)),
-    "fixed-random": lambda generator, sizes: FixedState(_draw_vector(generator, sizes)),
-    "first-input": lambda generator, sizes: FromFirstInput(_draw_net(generator, sizes.inputs, sizes)),
-    "first-target": lambda generator, sizes: FromFirstTarget(_draw_net(generator, sizes.outputs, sizes)),
+@dataclass(frozen=True)
+class InitialKind:
+    """A registered way to start.
+
+    Attributes:
+        draw: a random one from a generator and sizes.
+        has_net: whether it is a net, with `initial_hidden` and `activation`.
+        is_told: whether it must be told the first target.
+    """
+
+    draw: Callable[[np.random.Generator, Sizes], InitialState]
+    has_net: bool = False
+    is_told: bool = False
+
+
+INITIAL_STATES: dict[str, InitialKind] = {
+    "learned": InitialKind(lambda generator, sizes: LearnedState(_draw_vector(generator, sizes))),
+    "fixed-random": InitialKind(lambda generator, sizes: FixedState(_draw_vector(generator, sizes))),
+    "first-input": InitialKind(
+        lambda generator, sizes: FromFirstInput(_draw_net(generator, sizes.inputs, sizes)), has_net=True
+    ),
+    "first-target": InitialKind(
+        lambda generator, sizes: FromFirstTarget(_draw_net(generator, sizes.outputs, sizes)), has_net=True, is_told=True
+    ),
 }

@@ -1,6 +1,7 @@
-"""A model: an initial state, a field, an integrator and a readout."""
+"""A model: the encoding of a series, an initial state, a field, an integrator and a readout."""
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -10,112 +11,287 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float, PyTree
 
-from gnode.errors import must_have
+from gnode.errors import Diverged, must_have
 from gnode.fields import FIELDS, Field
-from gnode.integrate import EulerMap
-from gnode.models.config import ModelConfig
+from gnode.integrate import Integrator, Path, explain
+from gnode.models.config import ModelConfig, whole_number
+from gnode.models.encoding import Encoding
 from gnode.models.initial import INITIAL_STATES, FixedState, InitialState, Sizes
+from gnode.models.reading import READINGS
+from gnode.nn.activations import ACTIVATIONS
 from gnode.nn.critical import critical_scale, mean_field_gain
 from gnode.nn.feedforward import Perceptron, draw_perceptron
+from gnode.series import Series
+
+
+class Samples(NamedTuple):
+    """Trials as compiled code reads them.
+
+    Attributes:
+        inputs: (trials, time, width), as the encoding makes them.
+        elapsed: (trials or 1, time), in units of tau; 0 at padding.
+        told: (trials, outputs), the first targets, where the initial state is a net of them; else None.
+    """
+
+    inputs: Array
+    elapsed: Array
+    told: Array | None
 
 
 class Model(eqx.Module):
     """Inputs in, outputs out, and the states between.
 
-    `model(inputs)` maps (trials, time, D) to (trials, time, outputs): the output at a bin is read from the state after
-    that bin's input has acted. Make one with `gnode.models.make`.
+    `model(inputs)` maps (trials, time, D) to (trials, time, outputs): the output at a sample is read from the state after
+    that sample's input has acted. Make one with `gnode.models.make`.
     """
 
+    encoding: Encoding
     initial: InitialState
     field: Field
     readout: Perceptron
-    integrator: EulerMap
+    integrator: Integrator
+    seed: Array  # of the random weights, as two words of 32 bits: no static field, or two seeds could not be stacked
     config: ModelConfig = eqx.field(static=True)
 
     def __call__(
-        self, inputs: ArrayLike, first_targets: ArrayLike | None = None
-    ) -> Float[Array, "trials time outputs"]:
-        """Outputs (trials, time, outputs) for inputs (trials, time, D).
+        self,
+        inputs: Any,
+        first_targets: ArrayLike | None = None,
+        *,
+        times: Any = None,
+        mask: ArrayLike | None = None,
+        at: ArrayLike | None = None,
+    ) -> Array:
+        """Outputs (trials, time, outputs); (trials, outputs) where the model reads the last sample or the mean.
 
         Args:
+            inputs: (trials, time, D), or a gnode.Series, or whatever gnode.Series.of takes.
             first_targets: (trials, outputs), only for a model whose initial state is a net of the first target.
+            times: of the samples, as gnode.Series.of takes them; None for the uniform grid.
+            mask: (trials, time) or (trials, time, D), False where a value is missing.
+            at: times (K,) or (trials, K) at which outputs are wanted, (trials, K, outputs), in seconds and on the clock
+                of the series; the uniform grid's first sample is at dt. A flow is solved to that time, a map takes a
+                part of its step.
+
+        Raises:
+            InvalidInput: inputs that do not fit, or a time outside of the series.
+            Diverged: a flow could not be solved.
         """
-        return _outputs(self, *self._checked(inputs, first_targets))
+        samples, series = self._samples(inputs, first_targets, times, mask)
+        path, outputs = _answer(self, samples)
+        self._check_solved(path, samples, series)
+        if at is None:
+            return outputs
+        if series is None:
+            series = Series.of(np.asarray(inputs))
+        sample, fraction = _places(series, self.config.dt, at)
+        return _outputs_between(self, samples, path, sample, fraction)
 
-    def states(self, inputs: ArrayLike, first_targets: ArrayLike | None = None) -> Float[Array, "trials time N"]:
-        """The state after each bin, (trials, time, N)."""
-        return _states(self, *self._checked(inputs, first_targets))
+    def states(
+        self,
+        inputs: Any,
+        first_targets: ArrayLike | None = None,
+        *,
+        times: Any = None,
+        mask: ArrayLike | None = None,
+    ) -> Float[Array, "trials time N"]:
+        """The state at each sample, (trials, time, N). Arguments as for a call."""
+        samples, series = self._samples(inputs, first_targets, times, mask)
+        path = _path(self, samples)
+        self._check_solved(path, samples, series)
+        return path.states
 
-    def field_at(self, inputs: ArrayLike) -> Callable[[ArrayLike], Array]:
+    def field_at(self, inputs: ArrayLike) -> "StillField":
         """The flow with the input held still: f(h) -> dh/dt in units of the state per second, h (..., N)."""
-        held = self._held(inputs)
+        return StillField(self, self._held(inputs))
 
-        def flow(states: ArrayLike) -> Array:
-            states = jnp.asarray(states)
-            return self.field(states, jnp.broadcast_to(held, (*states.shape[:-1], held.size))) / self.integrator.tau
+    def map_at(self, inputs: ArrayLike, elapsed: float | None = None) -> "StillMap":
+        """The model's own map with the input held still: m(h) -> the state after a time, h (..., N).
 
-        return flow
-
-    def map_at(self, inputs: ArrayLike) -> Callable[[ArrayLike], Array]:
-        """One Euler step with the input held still: m(h) -> the state one bin later, h (..., N)."""
-        held = self._held(inputs)
-
-        def step(states: ArrayLike) -> Array:
-            states = jnp.asarray(states)
-            return self.integrator.step(self.field, states, jnp.broadcast_to(held, (*states.shape[:-1], held.size)))
-
-        return step
+        Args:
+            elapsed: seconds; by default dt. A flow is solved over them, a map takes one step.
+        """
+        return StillMap(self, self._held(inputs), self.config.dt if elapsed is None else elapsed)
 
     def _held(self, inputs: ArrayLike) -> Array:
         held = jnp.asarray(inputs)
         if held.shape != (self.config.input_size,):
             must_have(f"an input to hold of shape ({self.config.input_size},)", f"shape {held.shape}")
-        return held
+        return self.encoding.hold_still(held)
 
-    def _checked(self, inputs: ArrayLike, first_targets: ArrayLike | None) -> tuple[Array, Array | None]:
-        inputs = jnp.asarray(inputs)
-        if inputs.ndim != 3 or inputs.shape[-1] != self.config.input_size:
-            must_have(f"inputs of shape (trials, time, {self.config.input_size})", f"shape {inputs.shape}")
-        return inputs, None if first_targets is None else jnp.asarray(first_targets)
+    def _samples(
+        self, inputs: Any, first_targets: ArrayLike | None, times: Any, mask: ArrayLike | None
+    ) -> tuple[Samples, Series | None]:
+        """Samples for compiled code; and the series, unless the inputs are a plain array on the uniform grid."""
+        told = None if first_targets is None else jnp.asarray(first_targets, self._type())
+        if times is None and mask is None and _is_plain(inputs):
+            array = jnp.asarray(inputs)
+            if array.ndim != 3 or array.shape[-1] != self.config.input_size or 0 in array.shape[:2]:
+                must_have(
+                    f"inputs of shape (trials, time, {self.config.input_size}), at least one trial and sample",
+                    f"shape {array.shape}",
+                )
+            encoded, series = self.encoding.encode_array(array.astype(self._type())), None
+        else:
+            series = inputs if isinstance(inputs, Series) else Series.of(_masked(inputs, mask), times)
+            if series.channels != self.config.input_size:
+                must_have(f"series of {self.config.input_size} channels, as the model has", series.channels)
+            encoded = self.encoding.encode(series)
+        return Samples(*(jnp.asarray(part, self._type()) for part in encoded), told), series
+
+    def _type(self) -> np.dtype:
+        return self.readout.layers[0].weight.dtype
+
+    def _check_solved(self, path: Path, samples: Samples, series: Series | None) -> None:
+        if isinstance(path.failed, jax.core.Tracer) or not np.any(path.failed):
+            return
+        seconds = np.cumsum(np.asarray(samples.elapsed, float), axis=1) * self.config.tau
+        raise Diverged(explain(path, seconds if series is None else _seconds(series, self.config.dt)))
 
 
-def run(model: Model, inputs: Float[Array, "trials time D"], first_targets: Array | None) -> Array:
-    """States after each bin, (time, trials, N): what training differentiates."""
-    start = model.initial(inputs[:, 0], first_targets)
-    return model.integrator(model.field, start, jnp.swapaxes(inputs, 0, 1))
+class StillField:
+    """The flow of a model whose input is held still. It knows that it is a flow, so analysis need not be told."""
+
+    kind = "flow"
+
+    def __init__(self, model: Model, held: Array) -> None:
+        self._model, self._held = model, held
+
+    def __call__(self, states: ArrayLike) -> Array:
+        states = jnp.asarray(states)
+        held = jnp.broadcast_to(self._held, (*states.shape[:-1], self._held.size))
+        return self._model.field(states, held) / self._model.config.tau
+
+
+class StillMap:
+    """The map of a model whose input is held still. It knows that it is a map, so analysis need not be told."""
+
+    kind = "map"
+
+    def __init__(self, model: Model, held: Array, elapsed: float) -> None:
+        if not 0 < elapsed < float("inf"):
+            must_have("elapsed a positive number of seconds", repr(elapsed))
+        self._model, self._held, self._step = model, held, elapsed / model.config.tau
+
+    def __call__(self, states: ArrayLike) -> Array:
+        states = jnp.asarray(states)
+        held = jnp.broadcast_to(self._held, (*states.shape[:-1], self._held.size))
+        return self._model.integrator.step(self._model.field, states, held, self._step)
+
+
+def run(model: Model, samples: Samples) -> Path:
+    """The way of the state: what training differentiates."""
+    start = model.initial(samples.inputs[:, 0], samples.told)
+    return model.integrator(model.field, start, samples.inputs, samples.elapsed)
+
+
+def read(model: Model, path: Path, samples: Samples) -> Array:
+    """What the model answers with."""
+    return READINGS[model.config.reading](model.readout(path.states), samples.elapsed > 0)
 
 
 @eqx.filter_jit
-def _states(model: Model, inputs: Array, first_targets: Array | None) -> Array:
-    return jnp.swapaxes(run(model, inputs, first_targets), 0, 1)
+def _path(model: Model, samples: Samples) -> Path:
+    return run(model, samples)
 
 
 @eqx.filter_jit
-def _outputs(model: Model, inputs: Array, first_targets: Array | None) -> Array:
-    return jnp.swapaxes(model.readout(run(model, inputs, first_targets)), 0, 1)
+def _answer(model: Model, samples: Samples) -> tuple[Path, Array]:
+    path = run(model, samples)
+    return path, read(model, path, samples)
+
+
+@eqx.filter_jit
+def _outputs_between(model: Model, samples: Samples, path: Path, sample: Array, fraction: Array) -> Array:
+    start = model.initial(samples.inputs[:, 0], samples.told)
+    states = model.integrator.between(
+        model.field, start, samples.inputs, samples.elapsed, path.states, sample, fraction
+    )
+    return model.readout(states)
+
+
+def _is_plain(inputs: Any) -> bool:
+    """Whether inputs can be used as they are: an array of numbers, none of which is missing."""
+    if isinstance(inputs, jax.core.Tracer):
+        return True
+    if not isinstance(inputs, (np.ndarray, jax.Array)) or isinstance(inputs, np.ma.MaskedArray):
+        return False
+    return np.issubdtype(inputs.dtype, np.number) and bool(np.isfinite(inputs).all())
+
+
+def _masked(inputs: Any, mask: ArrayLike | None) -> Any:
+    if mask is None:
+        return inputs
+    values, seen = np.array(inputs, dtype=float), np.asarray(mask)
+    if seen.dtype != bool or seen.shape not in (values.shape, values.shape[:2]):
+        must_have(f"a mask of booleans of shape {values.shape[:2]} or {values.shape}", f"{seen.dtype} {seen.shape}")
+    values[~seen] = np.nan
+    return values
+
+
+def _seconds(series: Series, dt: float) -> np.ndarray:
+    """When the samples were taken, (trials, time) float64, on the clock of the series."""
+    if series.clock is None:
+        return np.cumsum(np.broadcast_to(series.elapsed(dt), series.values.shape[:2]), axis=1)
+    return np.asarray(series.clock.seconds, float)
+
+
+def _places(series: Series, dt: float, at: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """For each wanted time the sample that ends its interval, and which part of the interval has passed: (trials, K)."""
+    wanted, times = np.asarray(at, float), _seconds(series, dt)
+    if wanted.ndim == 1:
+        wanted = np.broadcast_to(wanted, (len(series), wanted.size))
+    if wanted.ndim != 2 or len(wanted) != len(series) or not np.isfinite(wanted).all():
+        must_have(f"finite times (K,) or ({len(series)}, K) to answer at", f"shape {np.shape(at)}")
+    lengths = np.full(len(series), times.shape[1]) if series.lengths is None else series.lengths
+    sample = np.empty(wanted.shape, np.int32)
+    fraction = np.empty(wanted.shape)
+    for trial, length in enumerate(lengths):
+        ends = times[trial, :length]
+        begins = np.concatenate([[ends[0] - dt], ends[:-1]])
+        if wanted[trial].size and (wanted[trial].min() <= begins[0] or wanted[trial].max() > ends[-1]):
+            must_have(
+                f"times to answer at after {begins[0]:g} and up to {ends[-1]:g} in series {trial}",
+                f"{wanted[trial].min():g} to {wanted[trial].max():g}",
+            )
+        sample[trial] = np.searchsorted(ends, wanted[trial])
+        fraction[trial] = (wanted[trial] - begins[sample[trial]]) / (ends - begins)[sample[trial]]
+    return sample, fraction.astype(np.float32)
 
 
 def trainable(model: Model) -> PyTree:
     """True at every array that training may change: all but a fixed random initial state."""
     free = jax.tree.map(eqx.is_inexact_array, model)
+    free = eqx.tree_at(lambda tree: tree.encoding, free, jax.tree.map(lambda _: False, model.encoding))
     if isinstance(model.initial, FixedState):
         return eqx.tree_at(lambda tree: tree.initial.value, free, False)
     return free
 
 
-def draw(config: ModelConfig) -> Model:
-    """The random model that a configuration determines."""
-    generator = np.random.default_rng(np.random.SeedSequence(config.seed))
-    field = FIELDS[config.model].draw(generator, config.field_options())
-    sizes = Sizes(config.input_size, config.state_size, config.output_size, config.initial_hidden, config.activation)
-    initial = INITIAL_STATES[config.initial_state](generator, sizes)
+def draw(config: ModelConfig, seed: int = 0) -> Model:
+    """The random model that a configuration and a seed determine."""
+    seed = whole_number("seed", seed, 0)
+    if seed >= 2**64:
+        must_have("a seed below 2**64", seed)
+    generator = np.random.default_rng(np.random.SeedSequence(seed))
+    encoding = Encoding(config.input_size, config.missing, dt=config.dt, tau=config.tau)
+    field = FIELDS[config.model].draw(generator, config.field_options(encoding.width))
+    sizes = Sizes(encoding.width, config.state_size, config.output_size, config.initial_hidden, config.activation)
+    initial = INITIAL_STATES[config.initial_state].draw(generator, sizes)
     readout = draw_perceptron(
         generator, config.state_size, config.output_size, config.readout_hidden, activation=config.activation
     )
-    model = Model(initial, field, readout, EulerMap(config.dt, config.tau, config.gradient), config)
+    words = jnp.asarray(np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32))
+    model = Model(encoding, initial, field, readout, config.make_integrator(), words, config)
     if not config.critical:
         return model
     return make_critical(model, np.zeros((1, 1, config.input_size)), np.zeros((1, config.output_size)))
+
+
+def seed_of(model: Model) -> int:
+    """The seed that the model was drawn with."""
+    high, low = (int(word) for word in np.asarray(model.seed))
+    return high << 32 | low
 
 
 def make_critical(model: Model, inputs: ArrayLike, first_targets: ArrayLike | None = None) -> Model:
@@ -130,9 +306,9 @@ def make_critical(model: Model, inputs: ArrayLike, first_targets: ArrayLike | No
     Raises:
         CannotScale: no scale brings the spectral abscissa of -h + F to zero.
     """
-    checked, first = model._checked(inputs, first_targets)
-    state = model.initial(checked[:, 0], first).mean(axis=0)
-    held = checked.mean(axis=(0, 1))
+    samples, _ = model._samples(inputs, first_targets, None, None)
+    state = model.initial(samples.inputs[:, 0], samples.told).mean(axis=0)
+    held = samples.inputs.mean(axis=(0, 1))
     jacobian = jax.jit(jax.jacfwd(lambda state, field: field.candidate(state, held)))
     layers = 1 + len(model.field.drive.later)
 
@@ -165,10 +341,11 @@ def wide_network_gain(model: Model, state_variance: float = 1.0) -> float:
         must_have("a field without layer normalisation for the mean-field gain", "one with it")
     weights = [np.asarray(layer.weight, float) for layer in (drive.from_state, *drive.later)]
     scales = [float(np.sqrt(np.mean(weight**2) * weight.shape[1])) for weight in weights]
-    slope = jax.vmap(jax.grad(drive.activation))
+    activation = ACTIVATIONS[drive.activation]
+    slope = jax.vmap(jax.grad(activation))
     return mean_field_gain(
         scales,
         lambda values: np.asarray(slope(jnp.asarray(values))),
-        lambda values: np.asarray(drive.activation(jnp.asarray(values))),
+        lambda values: np.asarray(activation(jnp.asarray(values))),
         state_variance=state_variance,
     )

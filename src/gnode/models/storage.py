@@ -4,6 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +14,7 @@ from safetensors.numpy import save as to_bytes
 from gnode.errors import Diverged, InvalidInput, must_have
 from gnode.files import write_atomically
 from gnode.models.config import ModelConfig
-from gnode.models.model import Model, draw
+from gnode.models.model import Model, draw, seed_of
 
 FORMAT = 1  # raised when a file that older versions would misread is written
 
@@ -30,11 +31,11 @@ def model_bytes(model: Model) -> bytes:
     Raises:
         Diverged: a parameter is NaN or infinite.
     """
-    arrays = named_arrays(model)
+    arrays = named_arrays(eqx.filter(model, eqx.is_inexact_array))
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise Diverged(f"Must have finite parameters to save, instead got NaN or infinity in {name}.")
-    header = {"format": FORMAT, "model": model.config.as_dict()}
+    header = {"format": FORMAT, "model": {**model.config.as_dict(), "seed": seed_of(model)}}
     # One metadata key only: safetensors writes several in an order that changes from run to run.
     return to_bytes(arrays, metadata={"gnode": json.dumps(header, sort_keys=True)})
 
@@ -61,11 +62,11 @@ def load_model(path: str | Path) -> Model:
         raise InvalidInput(
             f"Must have a whole .safetensors file, instead got one that cannot be read: {path} ({error})."
         ) from error
-    config = _read_header(path, metadata)
-    return fill(draw(dataclasses.replace(config, critical=False)), arrays, str(path), config)
+    config, seed = _read_header(path, metadata)
+    return _fill(draw(dataclasses.replace(config, critical=False), seed), arrays, str(path), config)
 
 
-def _read_header(path: Path, metadata: dict[str, str]) -> ModelConfig:
+def _read_header(path: Path, metadata: dict[str, str]) -> tuple[ModelConfig, int]:
     if "gnode" not in metadata:
         must_have("a model file written by gnode", f"a .safetensors file of another program: {path}")
     try:
@@ -74,16 +75,19 @@ def _read_header(path: Path, metadata: dict[str, str]) -> ModelConfig:
             must_have(
                 f"a model file of format {FORMAT} or older", f"format {header['format']}: {path}", "Update gnode."
             )
-        return ModelConfig(**header["model"])
+        options = dict(header["model"])
+        seed = options.pop("seed")
+        return ModelConfig(**options), seed
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise InvalidInput(
             f"Must have a gnode header that can be read, instead got a damaged one in {path}."
         ) from error
 
 
-def fill(model: Model, arrays: dict[str, np.ndarray], source: str, config: ModelConfig) -> Model:
+def _fill(model: Model, arrays: dict[str, np.ndarray], source: str, config: ModelConfig) -> Model:
     """The model with its arrays replaced by the named ones, which must be the same in name, shape and type."""
-    wanted = named_arrays(model)
+    parameters, rest = eqx.partition(model, eqx.is_inexact_array)
+    wanted = named_arrays(parameters)
     if wanted.keys() != arrays.keys():
         odd = sorted(wanted.keys() ^ arrays.keys())
         must_have(f"the arrays that the header of {source} promises", f"a difference in {', '.join(odd[:3])}")
@@ -95,5 +99,6 @@ def fill(model: Model, arrays: dict[str, np.ndarray], source: str, config: Model
             )
         if not np.isfinite(array).all():
             must_have(f"finite numbers in {source}", f"NaN or infinity in {name}")
-    filled = jax.tree.unflatten(jax.tree.structure(model), [jnp.asarray(arrays[name]) for name in wanted])
-    return Model(filled.initial, filled.field, filled.readout, filled.integrator, config)
+    leaves = [jnp.asarray(arrays[name]) for name in wanted]
+    filled = jax.tree.unflatten(jax.tree.structure(parameters), leaves)
+    return dataclasses.replace(eqx.combine(filled, rest), config=config)

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from gnode.fields import FIELDS, GRUField
+from gnode.fields import FIELDS
 from gnode.fields.field import Field
 from gnode.models import Model
-from gnode.nn.activations import ACTIVATIONS
 from gnode.nn.dense import Dense
 from gnode.nn.feedforward import FeedForward
 from gnode.report import style
@@ -45,25 +44,24 @@ def portrait_weights(
 
 def network(field: Field) -> dict[str, Any]:
     """A field's nets: `drive` always, and `gate` and `reset` where it has them."""
-    gate = getattr(field, "gating", None) or getattr(field, "update", None)
+    gates = field.gates()
     return {
         "drive": _feedforward(field.drive),
-        "gate": None if gate is None else _feedforward(gate),
-        "reset": _feedforward(field.reset) if isinstance(field, GRUField) else None,
-        "gain": None if field.gain is None else float(field.gain),  # type: ignore[attr-defined]
-        "leak": field.leak,  # type: ignore[attr-defined]
+        "gate": _feedforward(gates["gate"]) if "gate" in gates else None,
+        "reset": _feedforward(gates["reset"]) if "reset" in gates else None,
+        "gain": None if field.gain is None else float(field.gain),
+        "leak": field.leak,
     }
 
 
 def _feedforward(net: FeedForward) -> dict[str, Any]:
-    names = {function: name for name, function in ACTIVATIONS.items()}
     return {
         "fromState": _dense(net.from_state),
         "fromInput": _dense(net.from_input),
         "later": [_dense(layer) for layer in net.later],
         "norms": [{"scale": _numbers(norm.scale), "shift": _numbers(norm.shift)} for norm in net.norms],
-        "activation": names[net.activation],
-        "lastActivation": names[net.last_activation],
+        "activation": net.activation,
+        "lastActivation": net.last_activation,
     }
 
 
