@@ -1,0 +1,209 @@
+"""The encoding: what turns a series into numbers for compiled code. Missing values and scales end here."""
+
+from typing import NamedTuple, Self, final
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Float, Float32
+
+from gnode.errors import look_up, must_have
+from gnode.series import Series
+
+MISSING = {  # ways with what is missing, and how many inputs of the field a channel becomes
+    "refuse": 1,
+    "hold": 1,
+    "hold-with-observed": 3,
+}
+_SAME = 1e-12  # channels whose spread is less than this part of their size are constant, up to rounding
+
+
+class Encoded(NamedTuple):
+    """A series as compiled code reads it.
+
+    Attributes:
+        inputs: (trials, time, width), float32; 0 at padding.
+        elapsed: (trials, time) or, where all trials agree, (1, time), float32: the time that each sample acts for, in
+            units of tau; 0 at padding and nowhere else.
+    """
+
+    inputs: np.ndarray
+    elapsed: np.ndarray
+
+
+@final
+class Encoding(eqx.Module):
+    """How a model sees a series: what is missing, in what scale, over how much time. Nothing in it is trained.
+
+    It is causal: what a sample becomes depends on no later one.
+
+    Attributes:
+        shift, scale: (channels,), so that inputs are (values - shift) / scale; None for values as they are. Made by
+            `fit_scaling`.
+        channels: of the series.
+        missing: "refuse": a missing value is an error. "hold": the channel's last observed value of that series; before
+            the first one its shift, which scaling makes 0. "hold-with-observed": these, then for each channel 1 where
+            it was observed and 0 where not, then log1p(age / tau), where the age is the time since the channel
+            was last observed, or since the series began: near 0 it is the age itself, and a gap of a thousand tau is
+            a number of 7. After Che et al. (2018), "Recurrent neural networks for multivariate time series with
+            missing values", without their learned decay.
+        dt: seconds that the first sample acts for, and the step of the uniform grid.
+        tau: seconds, the unit of elapsed time.
+    """
+
+    shift: Float[ArrayLike, " channels"] | None
+    scale: Float[ArrayLike, " channels"] | None
+    channels: int = eqx.field(static=True)
+    missing: str = eqx.field(static=True)
+    dt: float = eqx.field(static=True)
+    tau: float = eqx.field(static=True)
+
+    def __init__(
+        self,
+        channels: int,
+        missing: str = "refuse",
+        *,
+        dt: float,
+        tau: float,
+        shift: ArrayLike | None = None,
+        scale: ArrayLike | None = None,
+    ) -> None:
+        look_up("way with what is missing", missing, MISSING)
+        for name, seconds in (("dt", dt), ("tau", tau)):
+            if not 0 < seconds < float("inf"):
+                must_have(f"{name} a positive number of seconds", repr(seconds))
+        if (shift is None) != (scale is None):
+            must_have("both shift and scale, or neither", "one of them")
+        self.channels, self.missing, self.dt, self.tau = channels, missing, float(dt), float(tau)
+        self.shift = None if shift is None else jnp.asarray(shift, jnp.float32)
+        self.scale = None if scale is None else jnp.asarray(scale, jnp.float32)
+
+    @property
+    def width(self) -> int:
+        """How many inputs the field sees."""
+        return self.channels * MISSING[self.missing]
+
+    def fit_scaling(self, series: Series) -> Self:
+        """This encoding with each channel scaled to mean 0 and variance 1 over what was seen of it in the series.
+
+        A channel that is constant is only shifted; one that was never seen stays as it is.
+        """
+        self._check(series)
+        seen = series.seen
+        count = np.maximum(seen.sum(axis=(0, 1)), 1)
+        mean = series.values.sum(axis=(0, 1), dtype=float) / count
+        size = np.abs(series.values).max(axis=(0, 1))
+        deviation = np.where(seen, series.values - mean, 0.0)
+        spread = np.sqrt((deviation**2).sum(axis=(0, 1)) / count)
+        varies = (spread > _SAME * size) & (spread >= np.finfo(np.float32).tiny)
+        return type(self)(
+            self.channels,
+            self.missing,
+            dt=self.dt,
+            tau=self.tau,
+            shift=mean,
+            scale=np.where(varies, spread, 1.0),
+        )
+
+    def encode(self, series: Series) -> Encoded:
+        """A series for compiled code, computed in float64 and cast last.
+
+        Raises:
+            InvalidInput: the channels differ; a value is missing and is to be refused; a value does not fit float32
+                once scaled; two samples are so close, or so far apart, that float32 in units of tau cannot tell.
+        """
+        self._check(series)
+        elapsed = series.elapsed(self.dt)
+        parts = [self._held(series)]
+        if self.missing == "hold-with-observed":
+            parts += [series.seen, np.where(series.valid[..., None], np.log1p(self._ages(series, elapsed)), 0.0)]
+        return Encoded(np.concatenate([part.astype(np.float32) for part in parts], axis=-1), self._in_tau(elapsed))
+
+    def encode_array(self, values: ArrayLike) -> Float32[Array, "trials time width"]:
+        """What `encode` gives for an array (trials, time, channels) on the uniform grid with nothing missing.
+
+        Only operations of JAX, so it can be traced and differentiated; the values are not looked at.
+        """
+        values = jnp.asarray(values)
+        if values.ndim != 3 or values.shape[-1] != self.channels:
+            must_have(f"inputs of shape (trials, time, {self.channels})", f"shape {values.shape}")
+        return self._seen_now(values)
+
+    def hold_still(self, values: ArrayLike) -> Float32[Array, " width"]:
+        """An input (channels,) that is held still, as the field sees it: observed, and seen just now."""
+        values = jnp.asarray(values)
+        if values.shape != (self.channels,):
+            must_have(f"an input to hold of shape ({self.channels},)", f"shape {values.shape}")
+        return self._seen_now(values)
+
+    def _check(self, series: Series) -> None:
+        if series.channels != self.channels:
+            must_have(f"series of {self.channels} channels, as the model has", f"{series.channels}")
+        if self.missing == "refuse" and series.observed is not None:
+            absent = series.valid[..., None] & ~series.observed
+            if absent.any():
+                trial, sample, channel = np.argwhere(absent)[0]
+                must_have(
+                    "inputs that are all there",
+                    f"a missing one in series {trial}, sample {sample}, channel {channel} (counted from 0)",
+                    "Fill it in, or choose a way with what is missing: hold or hold-with-observed.",
+                )
+
+    def _held(self, series: Series) -> np.ndarray:
+        """Values where they were seen, else the last ones that were, scaled; 0 before the first and at padding."""
+        values, seen = series.values, series.seen
+        if self.shift is not None:
+            values = (values - np.asarray(self.shift, float)) / np.asarray(self.scale, float)
+            values = np.where(seen, values, 0.0)
+            with np.errstate(over="ignore"):
+                fitting = np.isfinite(values.astype(np.float32))
+            if not fitting.all():
+                trial, sample, channel = np.argwhere(~fitting)[0]
+                must_have(
+                    "values that float32 can hold once scaled",
+                    f"{values[trial, sample, channel]:g} in series {trial}, sample {sample}, channel {channel} "
+                    "(counted from 0)",
+                )
+        if series.observed is None:
+            return values
+        last = _last_seen(seen)
+        held = np.take_along_axis(values, np.maximum(last, 0), axis=1)
+        return np.where((last >= 0) & series.valid[..., None], held, 0.0)
+
+    def _ages(self, series: Series, elapsed: np.ndarray) -> np.ndarray:
+        """Time since each channel was last seen, or since the series began, in units of tau."""
+        now = np.broadcast_to((np.cumsum(elapsed, axis=1) / self.tau)[..., None], series.shape)
+        last = _last_seen(series.seen)
+        return now - np.where(last >= 0, np.take_along_axis(now, np.maximum(last, 0), axis=1), 0.0)
+
+    def _in_tau(self, elapsed: np.ndarray) -> np.ndarray:
+        """Seconds in units of tau, as float32."""
+        limits = np.finfo(np.float32)
+        exact = elapsed / self.tau
+        wrong = (elapsed > 0) & ~((exact >= limits.tiny) & (exact <= limits.max))
+        if wrong.any():
+            trial, sample = np.argwhere(wrong)[0]
+            seconds, rounded = elapsed[trial, sample], "zero" if exact[trial, sample] < 1 else "infinity"
+            must_have(
+                f"elapsed times that float32 can hold in units of tau = {self.tau:g} s",
+                f"{seconds:g} s, an elapsed that rounds to {rounded}, in series {trial}, sample {sample} "
+                "(counted from 0)",
+            )
+        return exact.astype(np.float32)
+
+    def _seen_now(self, values: Array) -> Array:
+        """Values (..., channels) that were all just seen."""
+        if self.shift is not None:
+            values = (values - self.shift) / self.scale
+        inputs = values.astype(jnp.float32)
+        if self.missing != "hold-with-observed":
+            return inputs
+        return jnp.concatenate([inputs, jnp.ones_like(inputs), jnp.zeros_like(inputs)], axis=-1)
+
+
+def _last_seen(seen: np.ndarray) -> np.ndarray:
+    """The number of the last sample at which each channel was seen, up to each sample; -1 before the first."""
+    samples = np.arange(seen.shape[1])[:, None]
+    return np.maximum.accumulate(np.where(seen, samples, -1), axis=1)

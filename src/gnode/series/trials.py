@@ -1,0 +1,243 @@
+"""Trials and data: series, what should come out of them, and what counts."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gnode.errors import must_have
+from gnode.series.numbers import as_array, described, feed, place
+from gnode.series.series import Series
+
+
+@dataclass(frozen=True, eq=False, init=False, repr=False)
+class Trials:
+    """Series that go in, what should come out, and what counts.
+
+    Attributes:
+        series: what goes in.
+        targets: (trials, time, outputs), float32; or classes, int32, of shape (trials,), one for the whole trial, or
+            (trials, time), one for each sample. 0 at padding and where a target that does not count is no number.
+        weights: (trials, time), float32, how much a sample counts towards the loss; None where all count alike.
+    """
+
+    series: Series
+    targets: np.ndarray
+    weights: np.ndarray | None
+
+    def __init__(self, inputs: Any, targets: Any, mask: Any = None, weights: Any = None) -> None:
+        """Trials, converted and checked.
+
+        Args:
+            inputs: a Series, or what `Series.of` takes: an array (trials, time, channels), a list of arrays, ...
+            targets: an array (trials, time, outputs), with padding where the inputs have it; a list of arrays, one for
+                each series; a Series with the lengths of the inputs; or integer classes, as above. Floats (trials,
+                time) are one output. What is masked (NumPy's masked arrays) or missing (in a Series) does not count.
+            mask: (trials, time), True or 1 where a sample counts; None where all do. Padding never counts.
+            weights: (trials, time), how much a sample counts: finite and at least 0.
+
+        Raises:
+            InvalidInput: shapes that do not match, targets that count and are no numbers, nothing that counts.
+        """
+        series = Series.of(inputs)
+        wanted, hidden = _read_targets(series, targets)
+        counted = _read_weights(series, mask, weights, hidden)
+        _set(self, series, _settle(series, wanted, hidden, counted), counted)
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def __getitem__(self, index: Any) -> "Trials":
+        """Some of the trials, by an integer, a slice or an array of integers; the trials axis always stays."""
+        chosen = np.atleast_1d(np.arange(len(self))[index])
+        weights = None if self.weights is None else self.weights[chosen]
+        return _set(object.__new__(Trials), self.series[chosen], self.targets[chosen], weights)
+
+    @property
+    def inputs(self) -> np.ndarray:
+        """(trials, time, channels), float32; 0 where missing or padded."""
+        return self.series.values.astype(np.float32, copy=False)
+
+    @property
+    def mask(self) -> np.ndarray | None:
+        """(trials, time), True where a sample counts; None where all do."""
+        return None if self.weights is None else self.weights > 0
+
+    def digest(self) -> str:
+        """A SHA-256 in hexadecimal that names the content, as `Series.digest` does."""
+        content = hashlib.sha256(b"gnode trials 1")
+        content.update(self.series.digest().encode())
+        valid = self.series.valid
+        weights = np.ones(valid.shape, np.float32) if self.weights is None else self.weights
+        targets = self.targets if self.targets.ndim == 1 else self.targets[valid]
+        feed(content, np.array(self.targets.shape[2:]), targets, weights[valid])
+        return content.hexdigest()
+
+    def __repr__(self) -> str:
+        return f"Trials({self.series!r}, targets {self.targets.dtype} {self.targets.shape})"
+
+
+@dataclass(frozen=True)
+class Data:
+    """Three sets of trials: one to train on, one to select the parameters by, one that is touched once, at the end."""
+
+    train: Trials
+    validation: Trials
+    test: Trials
+
+    def __post_init__(self) -> None:
+        for name in ("train", "validation", "test"):
+            trials = getattr(self, name)
+            if not isinstance(trials, Trials):
+                must_have(f"Trials as {name}", described(trials))
+            for what, wanted, got in (
+                ("channels", self.train.series.channels, trials.series.channels),
+                ("targets", _targets_kind(self.train), _targets_kind(trials)),
+            ):
+                if got != wanted:
+                    must_have(f"in {name} the same {what} as in train, {wanted}", got)
+
+    def digest(self) -> str:
+        """A SHA-256 in hexadecimal that names the three sets."""
+        names = (trials.digest() for trials in (self.train, self.validation, self.test))
+        return hashlib.sha256("".join(names).encode()).hexdigest()
+
+
+def _read_targets(series: Series, targets: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Targets, (trials,) or (trials, time, ...), and where they are masked, (trials,) or (trials, time)."""
+    if isinstance(targets, Series):
+        if targets.shape[:2] != series.shape[:2] or not np.array_equal(targets.valid, series.valid):
+            must_have(f"targets with the lengths of the inputs, {series!r}", f"{targets!r}")
+        targets = np.ma.array(targets.values, mask=~targets.seen)
+    array = _beside(series, targets, "targets")
+    wanted = series.shape[:2]
+    whole_trial = array.ndim == 1 and array.shape == wanted[:1]
+    if not whole_trial and (array.ndim not in (2, 3) or array.shape[:2] != wanted or not array.size):
+        must_have(
+            f"targets that begin with (trials, time) = {wanted}, or have one class a trial", f"shape {array.shape}"
+        )
+    if array.dtype.kind == "f" and array.ndim == 2:
+        array = array[..., None]
+    hidden: np.ndarray = np.ma.getmaskarray(array)
+    if array.ndim == 3:
+        partly = hidden.any(axis=-1) & ~hidden.all(axis=-1)
+        if partly.any():
+            trial, sample = np.argwhere(partly)[0]
+            must_have("targets missing for all outputs of a sample or none", f"some in {place(trial, sample)}")
+        hidden = np.asarray(hidden.any(axis=-1))
+    return np.ma.getdata(array), hidden
+
+
+def _read_weights(series: Series, mask: Any, weights: Any, hidden: np.ndarray) -> np.ndarray | None:
+    """How much each sample counts, (trials, time); None where all count alike."""
+    factors: list[np.ndarray] = []
+    if series.lengths is not None:
+        factors.append(series.valid)
+    if mask is not None:
+        marks = _factor(series, mask, "mask")
+        _check_factor(np.isin(marks, (0, 1)), marks, "a mask of True and False, or 1 and 0")
+        factors.append(marks)
+    if weights is not None:
+        amounts = _factor(series, weights, "weights")
+        with np.errstate(over="ignore"):
+            amounts = amounts.astype(np.float32)
+        _check_factor(np.isfinite(amounts) & (amounts >= 0), amounts, "weights that are finite and at least 0")
+        factors.append(amounts)
+    if hidden.any():
+        factors.append(~hidden if hidden.ndim == 2 else ~hidden[:, None])
+    if not factors:
+        return None
+    counted = np.ones(series.shape[:2], np.float32)
+    for factor in factors:
+        counted *= factor.astype(np.float32)
+    if not counted.any():
+        must_have("a mask that lets some bins count", "one that lets none")
+    return counted
+
+
+def _factor(series: Series, data: Any, what: str) -> np.ndarray:
+    """A mask or weights, (trials, time), 0 at padding, where they are not read."""
+    array = _beside(series, data, what)
+    if array.shape != series.shape[:2]:
+        must_have(f"{what} of shape (trials, time) = {series.shape[:2]}", f"shape {array.shape}")
+    if np.ma.is_masked(array):
+        must_have(f"{what} without missing ones", "a masked array")
+    return np.where(series.valid, np.ma.getdata(array), 0)
+
+
+def _check_factor(right: np.ndarray, factor: np.ndarray, expected: str) -> None:
+    if not right.all():
+        trial, sample = np.argwhere(~right)[0]
+        must_have(expected, f"{factor[trial, sample]:g} in {place(trial, sample)}")
+
+
+def _settle(series: Series, targets: np.ndarray, hidden: np.ndarray, counted: np.ndarray | None) -> np.ndarray:
+    """Targets as the losses read them: float32, or int32 for classes. What does not count may be anything."""
+    counts = np.ones(series.shape[:2], bool) if counted is None else counted > 0
+    if targets.ndim == 1:
+        counts = np.asarray(counts.any(axis=1))
+    if targets.ndim < 3 and targets.dtype.kind in "biu":
+        classes = np.where(counts, targets, targets.dtype.type(0))
+        limits = np.iinfo(np.int32)
+        _check_targets((classes >= limits.min) & (classes <= limits.max), classes, "classes that int32 can hold")
+        return classes.astype(np.int32)
+    with np.errstate(over="ignore"):
+        floats = np.array(targets, np.float32)
+    numbers = np.isfinite(floats)
+    rows = numbers.all(axis=-1) if floats.ndim == 3 else numbers
+    _check_targets(
+        rows | ~counts,
+        targets,
+        "finite targets that float32 can hold",
+        "Mask what is missing: mask=, or a masked array.",
+    )
+    floats[~numbers] = 0.0
+    floats[hidden] = 0.0
+    if floats.ndim == 3:
+        floats[~series.valid] = 0.0
+    return floats
+
+
+def _check_targets(right: np.ndarray, targets: np.ndarray, expected: str, advice: str = "") -> None:
+    if not right.all():
+        trial, *sample = np.argwhere(~right)[0]
+        got = targets[(trial, *sample)].ravel().tolist()
+        must_have(expected, f"{', '.join(map(str, got))} in {place(trial, *sample)}", advice)
+
+
+def _beside(series: Series, data: Any, what: str) -> np.ndarray:
+    """What stands beside a series: an array as it came, or a list of one array for each series, padded as these are."""
+    if not isinstance(data, (list, tuple)):
+        return as_array(data, what)
+    pieces = [as_array(piece, f"{what} of series {at}") for at, piece in enumerate(data)]
+    if len(pieces) != len(series):
+        must_have(f"{what} for each of {len(series)} series", f"{what} for {len(pieces)}")
+    if all(piece.ndim == 0 for piece in pieces):
+        return as_array(data, what)
+    valid = series.valid
+    for at, (piece, length) in enumerate(zip(pieces, valid.sum(axis=1), strict=True)):
+        if piece.shape[:1] != (length,) or piece.shape[1:] != pieces[0].shape[1:]:
+            expected = (length, *pieces[0].shape[1:])
+            must_have(f"{what} of shape {expected} for the {length} samples of series {at}", f"shape {piece.shape}")
+    flat = np.ma.concatenate(pieces)
+    padded = np.ma.zeros((*valid.shape, *flat.shape[1:]), flat.dtype)
+    padded[valid] = flat
+    return padded
+
+
+def _targets_kind(trials: Trials) -> str:
+    targets = trials.targets
+    if targets.dtype.kind == "f":
+        return f"{targets.shape[2]} outputs" if targets.ndim == 3 else "a number for each trial"
+    return "a class for each sample" if targets.ndim == 2 else "a class for each trial"
+
+
+def _set(trials: Trials, series: Series, targets: np.ndarray, weights: np.ndarray | None) -> Trials:
+    """The attributes of frozen trials, whose arrays cannot be written to."""
+    for array in (targets, weights):
+        if array is not None:
+            array.setflags(write=False)
+    for name, value in (("series", series), ("targets", targets), ("weights", weights)):
+        object.__setattr__(trials, name, value)
+    return trials
