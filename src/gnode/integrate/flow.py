@@ -1,0 +1,361 @@
+"""Flows: the field followed through continuous time by a solver of diffrax (Kidger 2021, arXiv 2202.02435).
+
+Each interval between two samples is solved by itself, from s = 0 to s = 1, with
+
+    dh/ds = elapsed * field(h, x(s)),
+
+and a scan goes from sample to sample. So samples, knots and pulse edges are ends of solves: steps land on them to the bit,
+however long or irregular a series is; no step is shared by two samples, so that nothing depends on what comes later; an
+interval of length 0 (padding) does not move the state; and elapsed times are factors, differentiable as any other number.
+The first step tries the whole interval, and an interval that is too long for one step is told so by the error estimate.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.typing import ArrayLike
+from jaxtyping import Float, Int
+
+from gnode.errors import look_up, must_have
+from gnode.fields import Field
+from gnode.integrate.interpolations import INTERPOLATIONS, Coefficients
+from gnode.integrate.path import Path
+
+CHECKPOINTS = 8  # states kept of each interval for the way back; an interval of more steps is partly solved again
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A registered solver.
+
+    Attributes:
+        kind: the class of diffrax.
+        order: by which power of the step its error falls.
+        estimates: whether it estimates its error, which steps chosen by a tolerance need.
+        implicit: whether each step solves equations, which is dear, and stable on stiff fields.
+        summary: one line for `gnode list integrators`.
+    """
+
+    kind: Callable[..., diffrax.AbstractSolver]
+    order: int
+    estimates: bool
+    implicit: bool
+    summary: str
+
+
+SOLVERS: dict[str, Solver] = {
+    "euler-flow": Solver(diffrax.Euler, 1, False, False, "Euler with equal steps inside each interval"),
+    "heun": Solver(diffrax.Heun, 2, True, False, "Heun's method, order 2"),
+    "bosh3": Solver(diffrax.Bosh3, 3, True, False, "Bogacki and Shampine, order 3: for loose tolerances"),
+    "tsit5": Solver(diffrax.Tsit5, 5, True, False, "Tsitouras, order 5: the first to try"),
+    "dopri5": Solver(diffrax.Dopri5, 5, True, False, "Dormand and Prince, order 5"),
+    "dopri8": Solver(diffrax.Dopri8, 8, True, False, "Dormand and Prince, order 8: for tight tolerances in float64"),
+    "kvaerno5": Solver(diffrax.Kvaerno5, 5, True, True, "Kvaerno, order 5, implicit: for stiff fields"),
+}
+
+ADJOINTS: dict[str, str] = {
+    "recursive-checkpoint": "back through the steps that were taken, with few states kept",
+    "backsolve": "back by solving the adjoint equation: exact only as far as the tolerances go",
+    "direct": "through the steps, forward and reverse and more than once; slow where most_steps is large",
+}
+
+GRIDS: dict[str, str] = {
+    "batch": "one step size for the batch, that of its most difficult series",
+    "series": "a step size for each series, so that it is solved as if alone",
+}
+
+TOO_MANY, TOO_SMALL, NOT_FINITE, UNSOLVED, BESIDE = 1, 2, 3, 4, 5
+
+# What went wrong, and what to try.
+FAILURES: dict[int, tuple[str, str]] = {
+    TOO_MANY: (
+        "the interval took more steps than most_steps",
+        "Try larger tolerances, a larger most_steps, or the solver kvaerno5 if the field is stiff.",
+    ),
+    TOO_SMALL: (
+        "the steps became too small to be told from 0, as where a state grows without bound",
+        "Try a field with leak, a smaller learning rate, or larger tolerances.",
+    ),
+    NOT_FINITE: (
+        "the state left the numbers that can be computed with",
+        "Try a field with leak, a smaller learning rate, or more substeps.",
+    ),
+    UNSOLVED: ("the equations of an implicit step were not solved", "Try smaller steps or an explicit solver."),
+    BESIDE: (
+        "another trial, which shares its steps, could not be solved",
+        "With grid = 'series' each trial has steps of its own.",
+    ),
+}
+
+
+class Flow(eqx.Module):
+    """The continuous integrator: tau dh/dt = field(h, x(t)), solved between samples.
+
+    Attributes:
+        solver: a name out of SOLVERS.
+        rtol: by how much a step may err, relative to the state.
+        atol: by how much it may err where the state is near 0.
+        most_steps: how many steps an interval may take before the solve is given up.
+        substeps: 0 for steps chosen by rtol and atol; n for n equal steps in each interval.
+        interpolation: what the input does between samples, a name out of INTERPOLATIONS.
+        adjoint: how gradients are computed, a name out of ADJOINTS.
+        grid: which trials share their steps, a name out of GRIDS.
+
+    Raises:
+        InvalidInput: options that are no such names, out of range, or cannot work together.
+    """
+
+    solver: str = eqx.field(static=True, default="tsit5")
+    rtol: float = eqx.field(static=True, default=1e-4)
+    atol: float = eqx.field(static=True, default=1e-6)
+    most_steps: int = eqx.field(static=True, default=4096)
+    substeps: int = eqx.field(static=True, default=0)
+    interpolation: str = eqx.field(static=True, default="constant")
+    adjoint: str = eqx.field(static=True, default="recursive-checkpoint")
+    grid: str = eqx.field(static=True, default="batch")
+
+    def __check_init__(self) -> None:
+        solver = look_up("solver", self.solver, SOLVERS)
+        look_up("interpolation", self.interpolation, INTERPOLATIONS)
+        look_up("adjoint", self.adjoint, ADJOINTS)
+        look_up("grid", self.grid, GRIDS)
+        for name in ("rtol", "atol"):
+            if not 0 < getattr(self, name) < np.inf:
+                must_have(f"{name} above 0", getattr(self, name))
+        if not self.most_steps >= 1:
+            must_have("most_steps of 1 or more", self.most_steps)
+        if not self.substeps >= 0:
+            must_have("substeps of 0 (steps chosen by rtol and atol) or more", self.substeps)
+        if not (solver.estimates or self.substeps):
+            must_have(f"substeps of 1 or more with {self.solver}", self.substeps, "It has no estimate of its error.")
+        if self.adjoint == "backsolve" and self.substeps:
+            must_have("substeps = 0 with backsolve", self.substeps, "What it keeps small, it keeps small by tolerance.")
+        if self.adjoint == "backsolve" and solver.implicit:
+            must_have(
+                "an explicit solver with backsolve",
+                self.solver,
+                "An implicit one would solve equations in all parameters.",
+            )
+        if self.grid == "batch" and solver.implicit:
+            must_have(
+                f"grid = 'series' with {self.solver}",
+                repr(self.grid),
+                "In one grid the equations of a step would be those of all trials together.",
+            )
+
+    def __call__(
+        self,
+        field: Field,
+        start: Float[Array, "trials N"],
+        inputs: Float[Array, "trials time D"],
+        elapsed: Float[Array, "#trials time"],
+    ) -> Path:
+        """The state at each sample.
+
+        Args:
+            start: the state before the first interval.
+            inputs: the samples; sample k is that at the end of interval k.
+            elapsed: how long each interval is, in units of tau; 0 at padding, where the state does not move.
+        """
+        elapsed = jnp.broadcast_to(elapsed, inputs.shape[:2])
+        coefficients = INTERPOLATIONS[self.interpolation].coefficients(inputs, elapsed)
+        return _follow(self._steps(), field, start, coefficients, elapsed)
+
+    def step(
+        self,
+        field: Field,
+        state: Float[Array, "*batch N"],
+        inputs: Float[Array, "*batch D"],
+        elapsed: Float[ArrayLike, "*batch"],
+    ) -> Float[Array, "*batch N"]:
+        """The state after `elapsed`, in units of tau, with the input held still; NaN where that cannot be solved."""
+        batch = state.shape[:-1]
+        held = jnp.broadcast_to(inputs, (*batch, inputs.shape[-1])).reshape(-1, 1, inputs.shape[-1])
+        coefficients = jnp.pad(held, ((0, 0), (0, 3), (0, 0)))
+        elapsed = jnp.broadcast_to(jnp.asarray(elapsed, state.dtype), batch).reshape(-1)
+        states, failed = _across(self._steps(), field, state.reshape(-1, state.shape[-1]), coefficients, elapsed)
+        return jnp.where((failed == 0)[:, None], states, jnp.nan).reshape(state.shape)
+
+    def between(
+        self,
+        field: Field,
+        start: Float[Array, "trials N"],
+        inputs: Float[Array, "trials time D"],
+        elapsed: Float[Array, "#trials time"],
+        states: Float[Array, "trials time N"],
+        sample: Int[Array, "trials K"],
+        fraction: Float[Array, "trials K"],
+    ) -> Float[Array, "trials K N"]:
+        """The states inside intervals: at a `fraction`, in (0, 1], of the interval that ends at `sample`.
+
+        Where that cannot be solved, the state at the beginning of the interval.
+        """
+        elapsed = jnp.broadcast_to(elapsed, inputs.shape[:2])
+        coefficients = INTERPOLATIONS[self.interpolation].coefficients(inputs, elapsed)
+        before = jnp.concatenate([start[:, None], states[:, :-1]], axis=1)
+        # A part of an interval is an interval: its cubic is that of the whole, run through more slowly.
+        slower = fraction[..., None, None] ** jnp.arange(4)[:, None]
+        of_part, from_state, part = (
+            jax.vmap(lambda values, at: values[at])(values, sample) for values in (coefficients, before, elapsed)
+        )
+        flat = [values.reshape(-1, *values.shape[2:]) for values in (from_state, of_part * slower, part * fraction)]
+        reached, failed = _across(self._steps(), field, *flat)
+        return jnp.where((failed == 0)[:, None], reached, flat[0]).reshape(from_state.shape)
+
+    def _steps(self) -> "Flow":
+        """What a compiled solve depends on: coefficients are its data, whichever interpolation made them."""
+        return replace(self, interpolation="constant")
+
+
+def explain(path: Path, times: Float[ArrayLike, "#trials time"]) -> str | None:
+    """Which trial of a path was not solved, from when on, why, and what to try; None where all were.
+
+    Args:
+        times: of the samples, in seconds.
+    """
+    failed, until = np.asarray(path.failed), np.asarray(path.until)
+    trials = np.flatnonzero(failed)
+    if not len(trials):
+        return None
+    # A trial that failed by itself comes before those that it took along.
+    trial = min(trials, key=lambda trial: (failed[trial] == BESIDE, until[trial]))
+    times = np.broadcast_to(np.asarray(times), path.states.shape[:2])
+    since = f"t = {times[trial, until[trial] - 1]:g} s" if until[trial] else "its start"
+    reason, advice = FAILURES[int(failed[trial])]
+    others = f" (and {len(trials) - 1} of the other {len(failed) - 1})" if len(trials) > 1 else ""
+    return (
+        f"Trial {trial}{others} could not be solved beyond {since}, sample {until[trial]} of {times.shape[1]}: "
+        f"{reason}. {advice}"
+    )
+
+
+@eqx.filter_jit
+def _follow(
+    flow: Flow,
+    field: Field,
+    start: Float[Array, "trials N"],
+    coefficients: Coefficients,
+    elapsed: Float[Array, "trials time"],
+) -> Path:
+    """The state at each sample, under inputs that are cubics."""
+
+    def interval(carry: tuple[Array, Array], now: tuple[Array, Array]) -> tuple[tuple[Array, Array], tuple]:
+        state, failed = carry
+        cubic, elapsed = now
+        # A trial that has failed stands still, so that nothing is computed from where it failed.
+        following, failing = _across(flow, field, state, cubic, jnp.where(failed == 0, elapsed, 0))
+        failed = jnp.where(failed == 0, failing, failed)
+        state = jnp.where((failed == 0)[:, None], following, state)
+        return (state, failed), (state, failed == 0)
+
+    over_time = jnp.moveaxis(coefficients, 1, 0), elapsed.T
+    (_, failed), (states, reached) = lax.scan(interval, (start, jnp.zeros(len(start), jnp.int32)), over_time)
+    return Path(jnp.moveaxis(states, 0, 1), failed, reached.sum(axis=0))
+
+
+def _across(
+    flow: Flow,
+    field: Field,
+    state: Float[Array, "trials N"],
+    cubic: Float[Array, "trials 4 D"],
+    elapsed: Float[Array, " trials"],
+) -> tuple[Float[Array, "trials N"], Int[Array, " trials"]]:
+    """The state at the end of an interval, and what failed: 0 or a key of FAILURES."""
+    solve = jax.vmap(_solve, in_axes=(None, None, 0, 0, 0)) if flow.grid == "series" else _solve
+    following, failed = solve(flow, field, state, cubic, elapsed)
+    if flow.grid == "batch":
+        blamed = jnp.arange(len(state)) == _hardest(flow, field, state, cubic, elapsed)
+        failed = jnp.where((failed != 0) & ~blamed, BESIDE, failed)
+    return following, jnp.where((failed == 0) & ~_bounded(following)[..., 0], NOT_FINITE, failed)
+
+
+def _solve(flow: Flow, field: Field, state: Array, cubic: Array, elapsed: Array) -> tuple[Array, Array]:
+    """One interval of one trial, or of trials with common steps."""
+    parameters, rest = eqx.partition(field, eqx.is_inexact_array)
+    leaves, structure = jax.tree.flatten(parameters)  # bare arrays, as backsolve stumbles over empty tuples in fields
+
+    def velocity(s: Array, state: Array, args: tuple) -> Array:
+        leaves, cubic, elapsed = args
+        return _velocity(eqx.combine(jax.tree.unflatten(structure, leaves), rest), s, state, cubic, elapsed)
+
+    # Python's numbers, so that diffrax checks them while it is traced, and not by a callback in the program.
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(velocity),
+        _solver(flow, state.dtype),
+        t0=0.0,
+        t1=1.0,
+        dt0=1 / max(flow.substeps, 1) if flow.adjoint != "backsolve" else None,
+        y0=state,
+        args=(leaves, cubic, elapsed),
+        stepsize_controller=_controller(flow, state.dtype, _worst_trial),
+        adjoint=_adjoint(flow, state.dtype),
+        max_steps=flow.substeps or flow.most_steps,
+        throw=False,
+    )
+    went, results = solution.result, diffrax.RESULTS
+    failed = jnp.where(
+        went == results.successful,
+        0,
+        jnp.where(
+            went == results.max_steps_reached, TOO_MANY, jnp.where(went == results.dt_min_reached, TOO_SMALL, UNSOLVED)
+        ),
+    )
+    return solution.ys[0].astype(state.dtype), failed.astype(jnp.int32)
+
+
+def _velocity(field: Field, s: ArrayLike, state: Array, cubic: Array, elapsed: Array) -> Array:
+    """dh/ds. NaN where the state has left the numbers, which a solver takes for an error without bound.
+
+    The field itself sees no such state, and the NaN is a constant: so none enters a gradient.
+    """
+    level, slope, bend, twist = jnp.moveaxis(cubic, -2, 0)
+    inputs = level + s * (slope + s * (bend + s * twist))
+    bounded, moving = _bounded(state), elapsed[..., None] != 0
+    velocity = elapsed[..., None] * field(jnp.where(bounded, state, 0), inputs)
+    return jnp.where(moving, jnp.where(bounded, velocity, jnp.nan), 0)
+
+
+def _bounded(state: Float[Array, "*batch N"]) -> Array:
+    """Whether a field can compute with a state: whether its fourth power is a number. (*batch, 1)."""
+    return jnp.all(jnp.abs(state) < float(jnp.finfo(state.dtype).max) ** 0.25, axis=-1, keepdims=True)
+
+
+def _hardest(flow: Flow, field: Field, state: Array, cubic: Array, elapsed: Array) -> Array:
+    """Which of the trials moves farthest for what it may err: the one that a common solve fails by."""
+    distance = jnp.abs(_velocity(field, 0.0, state, cubic, elapsed))
+    return jnp.argmax(_rms(distance / (flow.atol + flow.rtol * jnp.abs(state))))
+
+
+def _rms(values: Float[Array, "*batch N"]) -> Float[Array, "*batch"]:
+    return jnp.sqrt(jnp.mean(values**2, axis=-1))
+
+
+def _worst_trial(error: Float[Array, "*batch N"]) -> Float[Array, ""]:
+    """The size of an error. The mean over a batch would hide a difficult trial among many easy ones, or padded ones."""
+    return jnp.max(_rms(error))
+
+
+def _controller(flow: Flow, dtype: np.dtype, norm: Callable) -> diffrax.AbstractStepSizeController:
+    if flow.substeps:
+        return diffrax.ConstantStepSize()
+    return diffrax.PIDController(flow.rtol, flow.atol, norm=norm, dtmin=16 * float(jnp.finfo(dtype).eps))
+
+
+def _solver(flow: Flow, dtype: np.dtype) -> diffrax.AbstractSolver:
+    kind = SOLVERS[flow.solver]
+    return kind.kind()
+
+
+def _adjoint(flow: Flow, dtype: np.dtype) -> diffrax.AbstractAdjoint:
+    if flow.adjoint == "backsolve":
+        controller = _controller(flow, dtype, diffrax.adjoint_rms_seminorm)
+        return diffrax.BacksolveAdjoint(stepsize_controller=controller)
+    if flow.adjoint == "direct":
+        return diffrax.DirectAdjoint()
+    return diffrax.RecursiveCheckpointAdjoint(checkpoints=min(CHECKPOINTS, flow.substeps or CHECKPOINTS))
