@@ -8,9 +8,9 @@ import numpy as np
 
 import gnode
 from gnode.training import Data, make_settings
-from gnode.training.grid import read_plan
+from gnode.sweeps.grid import read_plan
 from gnode.training.loop import plan
-from gnode.types import Trials
+from gnode.series import Trials
 
 
 def predict(model: Any, inputs: np.ndarray, first_targets: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

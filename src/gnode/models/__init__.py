@@ -7,7 +7,9 @@ from gnode.errors import check_known
 from gnode.fields import FIELDS
 from gnode.models.config import ModelConfig, refuse_unread
 from gnode.models.encoding import Encoding
-from gnode.models.model import Model, draw, make_critical, seed_of, trainable, wide_network_gain
+from gnode.models.model import (
+    Model, draw, make_critical, model_table, seed_of, tabulate, trainable, wide_network_gain,
+)  # fmt: skip
 from gnode.models.storage import load_model, model_bytes, named_arrays, save
 
 __all__ = [
@@ -20,10 +22,12 @@ __all__ = [
     "make",
     "make_critical",
     "model_bytes",
+    "model_table",
     "named_arrays",
     "refuse_unread",
     "save",
     "seed_of",
+    "tabulate",
     "trainable",
     "wide_network_gain",
 ]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 
 from gnode.errors import look_up, must_have
 from gnode.series import Series
@@ -24,12 +24,12 @@ class Encoded(NamedTuple):
     """A series as compiled code reads it.
 
     Attributes:
-        inputs: (trials, time, width), float32; 0 at padding.
+        inputs: (trials, time, width); 0 at padding.
         elapsed: (trials, time) or, where all trials agree, (1, time), float32: the time that each sample acts for, in
             units of tau; 0 at padding and nowhere else.
     """
 
-    inputs: np.ndarray
+    inputs: np.ndarray | Array
     elapsed: np.ndarray
 
 
@@ -121,17 +121,19 @@ class Encoding(eqx.Module):
             parts += [series.seen, np.where(series.valid[..., None], np.log1p(self._ages(series, elapsed)), 0.0)]
         return Encoded(np.concatenate([part.astype(np.float32) for part in parts], axis=-1), self._in_tau(elapsed))
 
-    def encode_array(self, values: ArrayLike) -> Float32[Array, "trials time width"]:
+    def encode_array(self, values: ArrayLike) -> Encoded:
         """What `encode` gives for an array (trials, time, channels) on the uniform grid with nothing missing.
 
-        Only operations of JAX, so it can be traced and differentiated; the values are not looked at.
+        Only operations of JAX, so it can be traced and differentiated; the values are not looked at, and stay in the
+        precision that they came in.
         """
         values = jnp.asarray(values)
         if values.ndim != 3 or values.shape[-1] != self.channels:
             must_have(f"inputs of shape (trials, time, {self.channels})", f"shape {values.shape}")
-        return self._seen_now(values)
+        elapsed = np.full((1, values.shape[1]), np.float32(self.dt / self.tau))
+        return Encoded(self._seen_now(values), elapsed)
 
-    def hold_still(self, values: ArrayLike) -> Float32[Array, " width"]:
+    def hold_still(self, values: ArrayLike) -> Float[Array, " width"]:
         """An input (channels,) that is held still, as the field sees it: observed, and seen just now."""
         values = jnp.asarray(values)
         if values.shape != (self.channels,):
@@ -197,7 +199,7 @@ class Encoding(eqx.Module):
         """Values (..., channels) that were all just seen."""
         if self.shift is not None:
             values = (values - self.shift) / self.scale
-        inputs = values.astype(jnp.float32)
+        inputs = values.astype(jnp.promote_types(values.dtype, jnp.float32))
         if self.missing != "hold-with-observed":
             return inputs
         return jnp.concatenate([inputs, jnp.ones_like(inputs), jnp.zeros_like(inputs)], axis=-1)

@@ -79,7 +79,7 @@ class Model(eqx.Module):
         """
         samples, series = self._samples(inputs, first_targets, times, mask)
         path, outputs = _answer(self, samples)
-        self._check_solved(path, samples, series)
+        self._check_solved(path, samples)
         if at is None:
             return outputs
         if series is None:
@@ -96,9 +96,9 @@ class Model(eqx.Module):
         mask: ArrayLike | None = None,
     ) -> Float[Array, "trials time N"]:
         """The state at each sample, (trials, time, N). Arguments as for a call."""
-        samples, series = self._samples(inputs, first_targets, times, mask)
+        samples, _ = self._samples(inputs, first_targets, times, mask)
         path = _path(self, samples)
-        self._check_solved(path, samples, series)
+        self._check_solved(path, samples)
         return path.states
 
     def field_at(self, inputs: ArrayLike) -> "StillField":
@@ -142,11 +142,11 @@ class Model(eqx.Module):
     def _type(self) -> np.dtype:
         return self.readout.layers[0].weight.dtype
 
-    def _check_solved(self, path: Path, samples: Samples, series: Series | None) -> None:
+    def _check_solved(self, path: Path, samples: Samples) -> None:
         if isinstance(path.failed, jax.core.Tracer) or not np.any(path.failed):
             return
-        seconds = np.cumsum(np.asarray(samples.elapsed, float), axis=1) * self.config.tau
-        raise Diverged(explain(path, seconds if series is None else _seconds(series, self.config.dt)))
+        since_the_start = np.cumsum(np.asarray(samples.elapsed, float), axis=1) * self.config.tau
+        raise Diverged(explain(path, since_the_start))
 
 
 class StillField:
@@ -229,34 +229,42 @@ def _masked(inputs: Any, mask: ArrayLike | None) -> Any:
     return values
 
 
-def _seconds(series: Series, dt: float) -> np.ndarray:
-    """When the samples were taken, (trials, time) float64, on the clock of the series."""
-    if series.clock is None:
-        return np.cumsum(np.broadcast_to(series.elapsed(dt), series.values.shape[:2]), axis=1)
-    return np.asarray(series.clock.seconds, float)
+def _clock(series: Series, dt: float) -> np.ndarray:
+    """When the samples were taken, (trials, time), on the clock of the series; the uniform grid begins at dt."""
+    if series.times is not None:
+        return series.times
+    return np.cumsum(np.broadcast_to(series.elapsed(dt), series.shape[:2]), axis=1)
 
 
 def _places(series: Series, dt: float, at: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """For each wanted time the sample that ends its interval, and which part of the interval has passed: (trials, K)."""
-    wanted, times = np.asarray(at, float), _seconds(series, dt)
+    clock = _clock(series, dt)
+    wanted = np.asarray(at, clock.dtype)
     if wanted.ndim == 1:
         wanted = np.broadcast_to(wanted, (len(series), wanted.size))
-    if wanted.ndim != 2 or len(wanted) != len(series) or not np.isfinite(wanted).all():
-        must_have(f"finite times (K,) or ({len(series)}, K) to answer at", f"shape {np.shape(at)}")
-    lengths = np.full(len(series), times.shape[1]) if series.lengths is None else series.lengths
-    sample = np.empty(wanted.shape, np.int32)
-    fraction = np.empty(wanted.shape)
+    if wanted.ndim != 2 or len(wanted) != len(series) or not wanted.size:
+        must_have(f"times (K,) or ({len(series)}, K) to answer at", f"shape {np.shape(at)}")
+    lengths = series.valid.sum(axis=1)
+    sample, fraction = np.empty(wanted.shape, np.int32), np.empty(wanted.shape, np.float32)
     for trial, length in enumerate(lengths):
-        ends = times[trial, :length]
-        begins = np.concatenate([[ends[0] - dt], ends[:-1]])
-        if wanted[trial].size and (wanted[trial].min() <= begins[0] or wanted[trial].max() > ends[-1]):
+        ends = _since(clock[trial, :length], clock[trial, 0])
+        begins = np.concatenate([[-dt], ends[:-1]])
+        times = _since(wanted[trial], clock[trial, 0])
+        if not (times.min() > begins[0] and times.max() <= ends[-1]):
             must_have(
-                f"times to answer at after {begins[0]:g} and up to {ends[-1]:g} in series {trial}",
-                f"{wanted[trial].min():g} to {wanted[trial].max():g}",
+                f"times to answer at between dt before the first sample ({clock[trial, 0]}) and the last "
+                f"({clock[trial, length - 1]}) of series {trial}",
+                f"{wanted[trial].min()} to {wanted[trial].max()}",
             )
-        sample[trial] = np.searchsorted(ends, wanted[trial])
-        fraction[trial] = (wanted[trial] - begins[sample[trial]]) / (ends - begins)[sample[trial]]
-    return sample, fraction.astype(np.float32)
+        sample[trial] = np.searchsorted(ends, times)
+        fraction[trial] = (times - begins[sample[trial]]) / (ends - begins)[sample[trial]]
+    return sample, fraction
+
+
+def _since(times: np.ndarray, origin: Any) -> np.ndarray:
+    """Seconds since the origin, float64."""
+    past = times - origin
+    return past / np.timedelta64(1, "s") if past.dtype.kind == "m" else past
 
 
 def trainable(model: Model) -> PyTree:
@@ -286,6 +294,16 @@ def draw(config: ModelConfig, seed: int = 0) -> Model:
     if not config.critical:
         return model
     return make_critical(model, np.zeros((1, 1, config.input_size)), np.zeros((1, config.output_size)))
+
+
+def model_table(model: Model) -> dict[str, Any]:
+    """What a model was made from, as plain data: `make(**table)` gives its random weights again."""
+    return tabulate(model.config, seed_of(model))
+
+
+def tabulate(config: ModelConfig, seed: int) -> dict[str, Any]:
+    """A configuration and a seed as the table [model] of a config.toml."""
+    return {**{key: value for key, value in config.as_dict().items() if value is not None}, "seed": seed}
 
 
 def seed_of(model: Model) -> int:

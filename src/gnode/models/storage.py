@@ -14,7 +14,7 @@ from safetensors.numpy import save as to_bytes
 from gnode.errors import Diverged, InvalidInput, must_have
 from gnode.files import write_atomically
 from gnode.models.config import ModelConfig
-from gnode.models.model import Model, draw, seed_of
+from gnode.models.model import Model, draw, model_table
 
 FORMAT = 1  # raised when a file that older versions would misread is written
 
@@ -35,7 +35,7 @@ def model_bytes(model: Model) -> bytes:
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise Diverged(f"Must have finite parameters to save, instead got NaN or infinity in {name}.")
-    header = {"format": FORMAT, "model": {**model.config.as_dict(), "seed": seed_of(model)}}
+    header = {"format": FORMAT, "model": model_table(model)}
     # One metadata key only: safetensors writes several in an order that changes from run to run.
     return to_bytes(arrays, metadata={"gnode": json.dumps(header, sort_keys=True)})
 

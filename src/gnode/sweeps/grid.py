@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from gnode.errors import InvalidInput, check_known, look_up, must_have
+from gnode.models import tabulate
 from gnode.training.experiment import SECTIONS, assemble
 from gnode.training.train import configuration
 
@@ -223,7 +224,7 @@ def _configuration(base: Tables, chosen: dict[str, Any]) -> Tables:
         must_have(
             f"batch_size at most the {experiment.settings.train_trials} training trials", experiment.settings.batch_size
         )
-    return configuration(experiment.task, experiment.model, experiment.settings)
+    return configuration(experiment.task, tabulate(experiment.model, experiment.seed), experiment.settings)
 
 
 def _label(axis: str, value: Any) -> Any:

@@ -21,13 +21,12 @@ from gnode.errors import must_have
 from gnode.models import Model, draw, trainable
 from gnode.training.experiment import Experiment
 from gnode.training.loop import (
-    Bins,
+    Objective,
     Record,
+    Shown,
     Strength,
     TrainingState,
-    anonymous,
     begin,
-    bins_of,
     check_finite,
     one_epoch,
     plan,
@@ -36,14 +35,14 @@ from gnode.training.loop import (
 from gnode.training.progress import Silent
 from gnode.training.settings import Settings
 from gnode.training.train import Interrupted, configuration, first_state, keep_books, open_directory, prepare
-from gnode.types import Trials
+from gnode.series import Trials
 
 FREE = {"lr", "weight_decay", "clip", "seed", "schedule", "warmup_epochs", "final_fraction"}  # may differ between runs
 
 
 def train_together(
     models: Sequence[Model],
-    loss: str,
+    objective: Objective,
     settings: Sequence[Settings],
     train: Sequence[Trials],
     validation: Sequence[Trials],
@@ -67,13 +66,15 @@ def train_together(
     _check_alike(models, settings)
     first = states or [begin(model) for model in models]
     done = int(first[0].epoch)
-    stacked = _stack([anonymous(state) for state in first])
-    frozen = _stack([anonymous(eqx.partition(model, trainable(model))[1]) for model in models])
-    bins, held_out = (_stack([bins_of(trials) for trials in sets]) for sets in (train, validation))
+    stacked = _stack(first)
+    frozen = _stack([eqx.partition(model, trainable(model))[1] for model in models])
+    shown, held_out = (_stack(list(map(show, models, sets))) for sets in (train, validation))
     strengths = _stack([strength(one) for one in settings])
     for epoch in range(done + 1, settings[0].epochs + 1):
         today = _stack([plan(one, len(trials), epoch) for one, trials in zip(settings, train, strict=True)])
-        stacked, train_loss, validation_loss = _one_epoch_each(frozen, loss, strengths, stacked, bins, held_out, today)
+        stacked, train_loss, validation_loss = _one_epoch_each(
+            frozen, objective, strengths, stacked, shown, held_out, today
+        )
         yield stacked, np.asarray(train_loss), np.asarray(validation_loss)
 
 
@@ -124,7 +125,7 @@ def _train_to(runs: dict[int, "_Member"], stop: int | None) -> Iterator[tuple[in
     at = {index: place for place, index in enumerate(runs)}
     together = train_together(
         [run.model for run in members],
-        members[0].loss,
+        members[0].objective,
         [run.settings for run in members],
         [run.data.train for run in members],
         [run.data.validation for run in members],
@@ -164,14 +165,14 @@ class _Member:
     def __init__(self, experiment: Experiment, folder: Path) -> None:
         self.settings = experiment.settings
         self.model = draw(experiment.model)
-        self.data, self.loss = prepare(self.model, experiment.task, self.settings)
+        self.data, self.objective = prepare(self.model, experiment.task, self.settings)
         config = configuration(experiment.task, experiment.model, self.settings)
         directory = open_directory(folder, True, config)
         self.state = first_state(self.model, directory)
         self._seconds = 0.0  # its share of its groups'
         self._news: list[tuple[TrainingState, Record]] = []
         self._books = keep_books(
-            self.model, self.data, self.loss, self.settings, directory, self.state, self._epochs(), Silent(),
+            self.model, self.data, self.objective, self.settings, directory, self.state, self._epochs(), Silent(),
             lambda: self._seconds,
         )  # fmt: skip
         next(self._books)
@@ -217,13 +218,19 @@ class _Member:
 
 @eqx.filter_jit
 def _one_epoch_each(
-    frozen: PyTree, loss: str, strengths: Strength, states: TrainingState, train: Bins, validation: Bins, plans: PyTree
+    frozen: PyTree,
+    objective: Objective,
+    strengths: Strength,
+    states: TrainingState,
+    train: Shown,
+    validation: Shown,
+    plans: PyTree,
 ) -> tuple[TrainingState, jax.Array, jax.Array]:
     # The frozen part holds functions too, which vmap cannot take: only its arrays are mapped over.
     arrays, rest = eqx.partition(frozen, eqx.is_array)
 
     def each(arrays: PyTree, *arguments: PyTree) -> tuple[TrainingState, jax.Array, jax.Array]:
-        return one_epoch(eqx.combine(arrays, rest), loss, *arguments)
+        return one_epoch(eqx.combine(arrays, rest), objective, *arguments)[:3]
 
     with jax.default_matmul_precision("highest"):  # a GPU would round the factors of its products
         return jax.vmap(each)(arrays, strengths, states, train, validation, plans)
@@ -234,7 +241,8 @@ def _check_alike(models: Sequence[Model], settings: Sequence[Settings]) -> None:
         must_have("as many models as settings, at least one", f"{len(models)} and {len(settings)}")
     first = models[0].config.as_dict()
     for model in models[1:]:
-        if odd := [key for key, value in model.config.as_dict().items() if value != first[key] and key != "seed"]:
+        theirs = model.config.as_dict()
+        if odd := sorted(key for key in theirs | first if theirs.get(key) != first.get(key)):
             must_have("models that differ in their seed alone", f"a difference in {', '.join(odd)}")
     for one in settings[1:]:
         odd = [key for key in dataclasses.asdict(one) if getattr(one, key) != getattr(settings[0], key)]

@@ -12,10 +12,10 @@ from gnode.tasks.pulses import PulseTask
 from gnode.tasks.rectangle import RectangleTask
 from gnode.tasks.ring import RingTask
 from gnode.tasks.square import SquareTask
-from gnode.tasks.task import Task
+from gnode.tasks.task import Sampled, Task, draw
 from gnode.tasks.variable_amplitude import VariableAmplitudeTask
 
-__all__ = ["TASKS", "Manifold", "PulseTask", "Task", "make"]
+__all__ = ["TASKS", "Manifold", "PulseTask", "Sampled", "Task", "draw", "make"]
 
 TASKS: dict[str, type[Task]] = {
     "ring": RingTask,

@@ -9,7 +9,7 @@ from gnode.errors import must_have
 from gnode.tasks.arguments import Seed, generator, integer
 from gnode.tasks.pulses import MOST_BITS
 from gnode.tasks.task import Task
-from gnode.types import Trials
+from gnode.series import Trials
 
 
 @final

@@ -2,13 +2,25 @@
 
 import abc
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from gnode.tasks.arguments import Seed
 from gnode.tasks.manifold import Manifold
-from gnode.types import Trials
+from gnode.series import Data, Trials
+
+
+class Sampled(Protocol):
+    """What draws trials."""
+
+    def sample(self, count: int, seed: Seed) -> Trials: ...
+
+
+def draw(task: Sampled, seed: int, trials: tuple[int, int, int]) -> Data:
+    """Training, validation and test trials, each set from a stream of random numbers of its own (1, 2 and 3)."""
+    train, validation, test = (task.sample(count, seed=(seed, stream)) for stream, count in enumerate(trials, 1))
+    return Data(train, validation, test)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +64,10 @@ class Task(abc.ABC):
             seed: an integer of at least 0 or a sequence of such; equal seeds give equal trials.
             bins: another length than the task's own.
         """
+
+    def data(self, seed: int, trials: tuple[int, int, int] = (500, 100, 500)) -> Data:
+        """Training, validation and test trials, so many of each."""
+        return draw(self, seed, trials)
 
     @abc.abstractmethod
     def recall(self, values: np.ndarray, silence: int) -> Trials:

@@ -4,8 +4,8 @@ config.toml determines the run; metrics.jsonl has a line an epoch; checkpoint/st
 model.safetensors holds the best parameters; summary.json the outcome. See docs/run-directory.md.
 """
 
-import dataclasses
 import json
+import os
 import tomllib
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -23,10 +23,12 @@ from safetensors.numpy import save as to_bytes
 from gnode.errors import GnodeError, InvalidInput, must_have
 from gnode.files import write_atomically
 from gnode.models import Model, model_bytes, named_arrays
+from gnode.workers import cores
 from gnode.training.loop import Record, TrainingState
 
 CONFIG, METRICS, MODEL, SUMMARY = "config.toml", "metrics.jsonl", "model.safetensors", "summary.json"
 CHECKPOINT = "checkpoint/state.safetensors"
+ORIGIN = "made_from"  # a table of config.toml
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,12 @@ class RunDirectory:
     path: Path
 
     @classmethod
-    def create(cls, path: Path, config: dict[str, Any]) -> "RunDirectory":
+    def create(cls, path: Path, config: dict[str, Any], origin: dict[str, Any]) -> "RunDirectory":
         """A fresh run directory; nothing is written where anything else lies already.
+
+        Args:
+            config: the tables task, model and training.
+            origin: what the run is made from beside them (gnode.training.train.made_from).
 
         Raises:
             GnodeError: the directory is not empty, or cannot be written.
@@ -46,26 +52,36 @@ class RunDirectory:
             what = "a run already" if (path / CONFIG).exists() else "other files"
             advice = "Resume it with --resume, or choose another." if what == "a run already" else "Choose another."
             must_have("an empty or new directory for the run", f"{path}, which holds {what}", advice)
+        content = tomli_w.dumps({"gnode": version("gnode"), **config, ORIGIN: origin}).encode()
         try:
             (path / "checkpoint").mkdir(parents=True)
         except OSError as error:
             raise GnodeError(f"Could not make the directory {path}: {error.strerror}.") from error
-        write_atomically(path / CONFIG, tomli_w.dumps({"gnode": version("gnode"), **config}).encode())
+        write_atomically(path / CONFIG, content)
         return cls(path)
 
     @classmethod
-    def reopen(cls, path: Path, config: dict[str, Any]) -> "RunDirectory":
-        """The directory of the same run, to go on with it.
+    def reopen(
+        cls, path: Path, config: dict[str, Any], origin: dict[str, Any]
+    ) -> tuple["RunDirectory", list[str]]:
+        """The directory of the same run, to go on with it; and what the user should know.
 
         Raises:
-            InvalidInput: it holds no run, or one with another configuration.
+            InvalidInput: it holds no run, or one with another configuration, data or start.
         """
         directory = cls.open(path)
         theirs = {key: value for key, value in directory.config().items() if key != "gnode"}
+        began = theirs.pop(ORIGIN, None)
         ours = tomllib.loads(tomli_w.dumps(config))
         if differing := _differences(theirs, ours):
             must_have(f"the configuration that {path} was started with", f"another {', '.join(differing)}")
-        return directory
+        if began is None:
+            return directory, [f"{path} was begun by a gnode that kept no digest: its data and start cannot be compared."]
+        for key, what in (("data", "data"), ("start", "weights to start from")):
+            if began.get(key) != origin[key]:
+                must_have(f"the {what} that {path} was started with", f"other {what} (their digests differ)")
+        others = [f"{key} {origin[key]} (there {began.get(key)})" for key in ("threads", "device") if began.get(key) != origin[key]]
+        return directory, [f"Going on with {', '.join(others)}: sums may be rounded differently."] if others else []
 
     @classmethod
     def open(cls, path: str | Path) -> "RunDirectory":
@@ -111,7 +127,7 @@ class RunDirectory:
 
     def add(self, record: Record, seconds: float) -> None:
         """Append an epoch to metrics.jsonl."""
-        line = json.dumps({**dataclasses.asdict(record), "seconds": round(seconds, 4)})
+        line = json.dumps({**record.as_dict(), "seconds": round(seconds, 4)})
         try:
             with (self.path / METRICS).open("a") as file:
                 file.write(line + "\n")
@@ -168,9 +184,16 @@ def _differences(theirs: dict[str, Any], ours: dict[str, Any], prefix: str = "")
     return found
 
 
+def computed_on() -> dict[str, Any]:
+    """The kind of device, and how many threads its sums are spread over."""
+    return {"device": jax.devices()[0].device_kind, "threads": int(os.environ.get("NPROC", 0)) or cores()}
+
+
 def platform_facts() -> dict[str, Any]:
-    """Where a run ran: device kind and versions."""
+    """Where a run ran: device kind, threads and versions."""
+    on = computed_on()
     return {
-        "platform": jax.devices()[0].device_kind,
+        "platform": on["device"],
+        "threads": on["threads"],
         "versions": {name: version(name) for name in ("gnode", "jax", "equinox", "optax")} | {"numpy": np.__version__},
     }

@@ -10,7 +10,8 @@ from typing import Any
 from gnode import tasks
 from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.fields import FIELDS
-from gnode.models import ModelConfig, draw
+from gnode.integrate import INTERPOLATIONS, integrators
+from gnode.models import ModelConfig, draw, refuse_unread
 from gnode.models.initial import INITIAL_STATES
 from gnode.nn.activations import ACTIVATIONS
 from gnode.training.losses import LOSSES
@@ -29,6 +30,7 @@ class Experiment:
 
     task: tasks.Task
     model: ModelConfig
+    seed: int  # of the model's weights
     settings: Settings
 
 
@@ -58,7 +60,7 @@ def assemble(tables: dict[str, dict[str, Any]], options: dict[str, Any]) -> Expe
     task_kind = look_up("task", name, tasks.TASKS)
     known = {
         "task": [item.name for item in dataclasses.fields(task_kind)],
-        "model": [item.name for item in dataclasses.fields(ModelConfig)],
+        "model": [*(item.name for item in dataclasses.fields(ModelConfig)), "seed"],
         "training": [item.name for item in dataclasses.fields(Settings)],
     }
     for key, value in options.items():
@@ -74,21 +76,23 @@ def assemble(tables: dict[str, dict[str, Any]], options: dict[str, Any]) -> Expe
             _check_keys([key], [name for names in known.values() for name in names if name not in _SIZES])
     for section, table in (("task", task_table), ("model", model_table), ("training", training_table)):
         _check_keys(table, known[section])
-    if "seed" in training_table and "seed" not in model_table:
-        model_table["seed"] = training_table["seed"]
+    settings = Settings(**training_table)
+    seed = model_table.pop("seed", settings.seed)
     task = tasks.make(name, **task_table)
     sizes = {"input_size": task.input_size, "output_size": task.output_size}
     for key, size in sizes.items():
         if model_table.get(key, size) != size:
             must_have(f"{key} {size}, as the task {name} has", model_table[key])
     defaults = {"model": "gnode", "state_size": max(task.output_size, 2)}
-    return Experiment(task, ModelConfig(**{**defaults, **model_table, **sizes}), Settings(**training_table))
+    config = ModelConfig(**{**defaults, **model_table, **sizes})
+    refuse_unread(config, model_table)
+    return Experiment(task, config, seed, settings)
 
 
 def train_experiment(experiment: Experiment, *, out: Path, resume: bool, watcher: Watcher) -> Run:
     """Draw the model and train it into a run directory."""
     settings = {item.name: getattr(experiment.settings, item.name) for item in dataclasses.fields(Settings)}
-    return train(draw(experiment.model), experiment.task, out=out, resume=resume, watcher=watcher, **settings)
+    return train(draw(experiment.model, experiment.seed), experiment.task, out=out, resume=resume, watcher=watcher, **settings)
 
 
 def catalogue(what: str) -> dict[str, str]:
@@ -97,7 +101,9 @@ def catalogue(what: str) -> dict[str, str]:
         "models": {name: kind.summary for name, kind in FIELDS.items()},
         "tasks": {name: kind.summary for name, kind in tasks.TASKS.items()},
         "activations": dict.fromkeys(ACTIVATIONS, ""),
-        "losses": dict.fromkeys(LOSSES, ""),
+        "losses": {name: loss.summary for name, loss in LOSSES.items()},
+        "integrators": {name: kind.summary for name, kind in integrators().items()},
+        "interpolations": {name: kind.summary for name, kind in INTERPOLATIONS.items()},
         "schedules": dict.fromkeys(SCHEDULES, ""),
         "initial-states": dict.fromkeys(INITIAL_STATES, ""),
         "keys": _keys(),
@@ -123,6 +129,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"Must have TOML in {path}, instead got: {error}.") from error
     tables.pop("gnode", None)
+    tables.pop("made_from", None)  # of a run directory: what comes out is made anew
     for section, table in tables.items():
         if section not in SECTIONS or not isinstance(table, dict):
             must_have(f"only the tables {', '.join(SECTIONS)} in {path}", repr(section))

@@ -19,12 +19,14 @@ from jax import Array
 from jaxtyping import PyTree
 
 from gnode.errors import Diverged, must_have
+from gnode.integrate.flow import FAILURES
 from gnode.models import Model, trainable
-from gnode.models.model import run
-from gnode.training.losses import LOSSES
+from gnode.models.initial import INITIAL_STATES
+from gnode.models.model import Samples, read, run
+from gnode.series import Trials
+from gnode.training.losses import total
 from gnode.training.schedules import SCHEDULES
 from gnode.training.settings import Settings
-from gnode.types import Trials
 
 _SHUFFLING = 101  # the stream of random numbers that orders trials; the draws of trials have others
 
@@ -40,12 +42,12 @@ class TrainingState(NamedTuple):
     epoch: Array  # finished epochs
 
 
-class Bins(NamedTuple):
+class Shown(NamedTuple):
     """Trials as the compiled epoch reads them."""
 
-    inputs: Array  # (trials, time, D)
+    samples: Samples
     targets: Array
-    weights: Array  # (trials, time), 1 where a bin counts
+    weights: Array  # (trials, time), how much a sample counts
 
 
 class Plan(NamedTuple):
@@ -72,20 +74,32 @@ class Record:
     val_loss: float
     best_epoch: int
     lr: float
+    failed: int = 0  # minibatches in which a solve failed, validation as one
+
+    def as_dict(self) -> dict[str, float]:
+        """Plain data; without `failed` where nothing did."""
+        return {key: value for key, value in dataclasses.asdict(self).items() if key != "failed" or value}
 
 
-def bins_of(trials: Trials) -> Bins:
-    """Trials for the compiled epoch; where no mask is given every bin counts."""
-    mask = np.ones(trials.inputs.shape[:2]) if trials.mask is None else trials.mask
-    targets = trials.targets
-    kind = np.int32 if np.issubdtype(targets.dtype, np.integer) else np.float32
-    return Bins(jnp.asarray(trials.inputs, jnp.float32), jnp.asarray(targets, kind), jnp.asarray(mask, jnp.float32))
+def show(model: Model, trials: Trials) -> Shown:
+    """Trials for the compiled epoch, as the model's encoding makes them; without weights every sample counts."""
+    inputs, elapsed = model.encoding.encode(trials.series)
+    told = trials.targets[:, 0] if INITIAL_STATES[model.config.initial_state].is_told else None
+    weights = np.ones(trials.series.shape[:2], np.float32) if trials.weights is None else trials.weights
+    samples = Samples(jnp.asarray(inputs), jnp.asarray(elapsed), None if told is None else jnp.asarray(told))
+    return Shown(samples, jnp.asarray(trials.targets), jnp.asarray(weights))
 
 
-def cut(bins: Bins, time: int) -> Bins:
-    """The first bins of every trial. A class that stands for a whole trial stays."""
-    targets = bins.targets if bins.targets.ndim == 1 else bins.targets[:, :time]
-    return Bins(bins.inputs[:, :time], targets, bins.weights[:, :time])
+def cut(shown: Shown, time: int) -> Shown:
+    """The first samples of every trial. A class that stands for a whole trial stays."""
+    samples, targets = shown.samples, shown.targets
+    samples = samples._replace(inputs=samples.inputs[:, :time], elapsed=samples.elapsed[:, :time])
+    return Shown(samples, targets if targets.ndim == 1 else targets[:, :time], shown.weights[:, :time])
+
+
+def _take(shown: Shown, trials: Array) -> Shown:
+    """Some of the trials. A clock that all have in common stays as it is."""
+    return jax.tree.map(lambda array: array[trials] if len(array) == len(shown.targets) else array, shown)
 
 
 def begin(model: Model) -> TrainingState:
@@ -118,43 +132,77 @@ def strength(settings: Settings) -> Strength:
     return Strength(np.float32(settings.weight_decay), np.float32(settings.clip or np.inf))
 
 
-def mean_loss(model: Model, loss: str, bins: Bins) -> Array:
-    """The loss of a model on trials: the mean over all bins that count."""
-    first_targets = bins.targets[:, 0] if bins.targets.ndim == 3 else None
-    outputs = model.readout(run(model, bins.inputs, first_targets))
-    total, weight = LOSSES[loss].total(outputs, bins.targets, bins.weights)
-    return total / jnp.maximum(weight, 1e-9)
+class Objective(NamedTuple):
+    """What is minimised, by names."""
+
+    loss: str
+    weigh: str  # out of gnode.training.losses.WEIGHINGS
+    on_failure: str  # out of gnode.training.settings.ON_FAILURE
+
+
+class Scored(NamedTuple):
+    """How a model did on trials: the cost of its answers, summed by weight, and the first solve that failed."""
+
+    total: Array
+    weight: Array
+    failed: Array  # (), a key of gnode.integrate.flow.FAILURES, 0 for none
+    trial: Array  # (), which one
+    until: Array  # (), how many samples it reached
+
+
+def score(model: Model, objective: Objective, shown: Shown) -> Scored:
+    """The cost of a model's answers. What a failed solve did not reach counts by the objective's choice, or not."""
+    path = run(model, shown.samples)
+    weights = shown.weights
+    if objective.on_failure == "shorten":
+        weights = weights * (jnp.arange(weights.shape[1]) < path.until[:, None])
+    else:
+        weights = weights * (path.failed == 0)[:, None]
+    answers = read(model, path, shown.samples)
+    summed = total(objective.loss, answers, shown.targets, weights, objective.weigh)
+    first = jnp.argmax(path.failed != 0)
+    return Scored(*summed, path.failed[first], first, path.until[first])
 
 
 def one_epoch(
-    frozen: PyTree, loss: str, strength: Strength, state: TrainingState, train: Bins, validation: Bins, plan: Plan
-) -> tuple[TrainingState, Array, Array]:
+    frozen: PyTree,
+    objective: Objective,
+    strength: Strength,
+    state: TrainingState,
+    train: Shown,
+    validation: Shown,
+    plan: Plan,
+) -> tuple[TrainingState, Array, Array, Scored]:
     """An epoch of AdamW, then the validation loss, then the best parameters so far.
 
     Args:
         frozen: the model without what is trained.
 
     Returns:
-        The state after it, the mean training loss over its minibatches, and the validation loss.
+        The state after it, the mean training loss over its minibatches, the validation loss, and each minibatch's score,
+        the validation's last.
     """
     adam = optax.scale_by_adam()
 
-    def batch_loss(parameters: PyTree, trials: Array, weights: Array) -> Array:
-        bins = Bins(train.inputs[trials], train.targets[trials], train.weights[trials] * weights[:, None])
-        return mean_loss(eqx.combine(parameters, frozen), loss, bins)
+    def batch_loss(parameters: PyTree, batch: Plan) -> tuple[Array, Scored]:
+        shown = _take(train, batch.trials)
+        shown = shown._replace(weights=shown.weights * batch.weights[:, None])
+        scored = score(eqx.combine(parameters, frozen), objective, shown)
+        return scored.total / jnp.maximum(scored.weight, 1e-9), scored._replace(trial=batch.trials[scored.trial])
 
     def step(carry: tuple, batch: Plan) -> tuple:
         parameters, optimiser = carry
-        value, gradient = jax.value_and_grad(batch_loss)(parameters, batch.trials, batch.weights)
+        (_, scored), gradient = jax.value_and_grad(batch_loss, has_aux=True)(parameters, batch)
         norm = optax.tree.norm(gradient)
         gradient = jax.tree.map(lambda g: g * jnp.minimum(1.0, strength.clip / (norm + 1e-12)), gradient)
         direction, optimiser = adam.update(gradient, optimiser)
         parameters = jax.tree.map(lambda p, d: p - batch.rates * (d + strength.weight_decay * p), parameters, direction)
-        return (parameters, optimiser), value * jnp.mean(batch.weights)
+        return (parameters, optimiser), scored
 
-    (parameters, optimiser), losses = jax.lax.scan(step, (state.parameters, state.optimiser), plan)
-    train_loss = jnp.sum(losses) / jnp.sum(jnp.mean(plan.weights, axis=1))
-    validation_loss = mean_loss(eqx.combine(parameters, frozen), loss, validation)
+    (parameters, optimiser), scores = jax.lax.scan(step, (state.parameters, state.optimiser), plan)
+    train_loss = jnp.sum(scores.total) / jnp.sum(scores.weight)
+    held_out = score(eqx.combine(parameters, frozen), objective, validation)
+    validation_loss = held_out.total / held_out.weight
     epoch = state.epoch + 1
     better = validation_loss < state.best_loss
     following = TrainingState(
@@ -165,54 +213,52 @@ def one_epoch(
         best_epoch=jnp.where(better, epoch, state.best_epoch),
         epoch=epoch,
     )
-    return following, train_loss, validation_loss
+    every = jax.tree.map(lambda of_batches, last: jnp.append(of_batches, last), scores, held_out)
+    return following, train_loss, validation_loss, every
 
 
 @eqx.filter_jit
-def _compiled_epoch(frozen: PyTree, loss: str, *arguments: PyTree) -> tuple[TrainingState, Array, Array]:
-    return one_epoch(frozen, loss, *arguments)
+def _compiled_epoch(
+    frozen: PyTree, objective: Objective, *arguments: PyTree
+) -> tuple[TrainingState, Array, Array, Scored]:
+    return one_epoch(frozen, objective, *arguments)
 
 
 @eqx.filter_jit
-def _compiled_loss(model: Model, loss: str, bins: Bins) -> Array:
-    return mean_loss(model, loss, bins)
+def _compiled_score(model: Model, objective: Objective, shown: Shown) -> Scored:
+    return score(model, objective, shown)
 
 
-def loss_on(model: Model, loss: str, trials: Trials) -> float:
-    """The loss of a model on trials, as a number."""
-    return float(_compiled_loss(anonymous(model), loss, bins_of(trials)))
-
-
-def anonymous(tree: PyTree) -> PyTree:
-    """The tree without the seed in its models' configurations, so that models that differ in it share a program."""
-
-    def without_seed(node: PyTree) -> PyTree:
-        if not isinstance(node, Model):
-            return node
-        return Model(node.initial, node.field, node.readout, node.integrator, dataclasses.replace(node.config, seed=0))
-
-    return jax.tree.map(without_seed, tree, is_leaf=lambda node: isinstance(node, Model))
+def loss_on(model: Model, objective: Objective, trials: Trials) -> float:
+    """The loss of a model on trials, as a number: the mean over all that counts."""
+    scored = _compiled_score(model, objective, show(model, trials))
+    return float(scored.total / scored.weight)
 
 
 def epochs(
-    frozen: PyTree, loss: str, settings: Settings, state: TrainingState, train: Trials, validation: Trials
+    frozen: Model, objective: Objective, settings: Settings, state: TrainingState, train: Trials, validation: Trials
 ) -> Iterator[tuple[TrainingState, Record]]:
     """Train epoch by epoch from `state`, yielding the state and the record of each.
 
     Raises:
-        Diverged: a loss or a parameter became NaN or infinite.
+        Diverged: a loss or a parameter became NaN or infinite, or a solve failed and is to end training.
     """
     if settings.batch_size > len(train):
         must_have(f"batch_size at most the {len(train)} training trials", settings.batch_size)
-    train_bins, validation_bins = bins_of(train), bins_of(validation)
+    all_shown, held_out = show(frozen, train), show(frozen, validation)
     for epoch in range(int(state.epoch) + 1, settings.epochs + 1):
         stages = [time for start, time in settings.curriculum if start <= epoch]
-        shown = cut(train_bins, stages[-1]) if stages else train_bins
+        shown = cut(all_shown, stages[-1]) if stages else all_shown
         today = plan(settings, len(train), epoch)
-        state, train_loss, validation_loss = _compiled_epoch(
-            frozen, loss, strength(settings), state, shown, validation_bins, today
+        state, train_loss, validation_loss, scores = _compiled_epoch(
+            frozen, objective, strength(settings), state, shown, held_out, today
         )
-        record = Record(epoch, float(train_loss), float(validation_loss), int(state.best_epoch), float(today.rates[-1]))
+        record = Record(
+            epoch, float(train_loss), float(validation_loss), int(state.best_epoch), float(today.rates[-1]),
+            int(np.count_nonzero(scores.failed)),
+        )  # fmt: skip
+        if record.failed and objective.on_failure == "stop":
+            raise Diverged(_failure(epoch, scores, shown.weights.shape[1]))
         check_finite(record, settings)
         yield state, record
         if settings.patience and epoch - record.best_epoch >= settings.patience:
@@ -222,8 +268,20 @@ def epochs(
 def check_finite(record: Record, settings: Settings) -> None:
     """Raises Diverged where a loss is not a number, or infinite."""
     if not np.isfinite([record.train_loss, record.val_loss]).all():
+        reason = f" ({record.failed} minibatches had solves that failed)" if record.failed else ""
         raise Diverged(
             f"Training diverged in epoch {record.epoch} of {settings.epochs}: training loss {record.train_loss:.3g}, "
-            f"validation loss {record.val_loss:.3g}. Try a lower learning rate (now {settings.lr:g}), a smaller "
+            f"validation loss {record.val_loss:.3g}{reason}. Try a lower learning rate (now {settings.lr:g}), a smaller "
             f"clip (now {settings.clip:g}) or a longer warm-up."
         )
+
+
+def _failure(epoch: int, scores: Scored, time: int) -> str:
+    """Which solve failed first, where and why, and what to try."""
+    first = int(np.flatnonzero(scores.failed)[0])
+    which = "validation" if first == len(scores.failed) - 1 else "training"
+    reason, advice = FAILURES[int(scores.failed[first])]
+    return (
+        f"In epoch {epoch} the {which} trial {int(scores.trial[first])} could not be solved beyond sample "
+        f"{int(scores.until[first])} of {time}: {reason}. {advice} Or go on without it: on_failure = 'skip'."
+    )

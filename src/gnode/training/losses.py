@@ -1,19 +1,15 @@
-"""Losses. Each returns a weighted sum and the weight that it stands for, so that means over parts can be joined.
-
-Outputs are (time, trials, outputs), as they leave the scan; targets, masks and weights have trials first.
-"""
+"""Losses: what an answer costs against a target. A new one is a function here and a line in LOSSES."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jaxtyping import Float
 
 from gnode.errors import must_have
-from gnode.types import Trials
+from gnode.series import Trials
 
 
 @dataclass(frozen=True)
@@ -21,53 +17,80 @@ class Loss:
     """A registered loss.
 
     Attributes:
-        total: (outputs, targets, counted bins as (trials, time) weights) -> (weighted sum, weight).
-        check: raises InvalidInput where a model of so many outputs cannot be scored on these trials.
+        cost: (answers (..., outputs), targets) -> (...), what each answer costs.
+        classes: whether targets are classes; else they are numbers.
+        targets: how many numbers a target has, from the number of the model's outputs.
+        summary: one line for `gnode list losses`.
     """
 
-    total: Callable[[Float[Array, "time trials outputs"], Array, Float[Array, "trials time"]], tuple[Array, Array]]
-    check: Callable[[Trials, int], None]
+    cost: Callable[[Float[Array, "*batch outputs"], Array], Float[Array, "*batch"]]
+    classes: bool
+    targets: Callable[[int], float]
+    summary: str
+
+    def check(self, name: str, trials: Trials, outputs: int, reading: str) -> None:
+        """Raises InvalidInput where a model of so many outputs, read so, cannot be scored on these trials."""
+        targets, wanted = trials.targets, trials.series.shape[:2]
+        if self.classes:
+            shapes = [wanted[:1]] if reading != "each" else [wanted, wanted[:1]]
+            if targets.dtype.kind != "i" or targets.shape not in shapes:
+                expected = " or ".join(map(str, shapes))
+                must_have(f"integer classes of shape {expected} for {name}", f"{targets.dtype} of shape {targets.shape}")
+            if targets.min() < 0 or targets.max() >= outputs:
+                must_have(f"classes from 0 to {outputs - 1}", f"classes from {targets.min()} to {targets.max()}")
+            return
+        shape = (*wanted, self.targets(outputs))
+        if targets.shape != shape or reading != "each":
+            advice = "Classes have the loss cross-entropy." if targets.dtype.kind == "i" else ""
+            got = f"shape {targets.shape}" if reading == "each" else f"a model that reads the {reading}"
+            must_have(f"targets of shape (trials, time, outputs) = {shape} for {name}", got, advice)
 
 
-def _squared_error(outputs: Array, targets: Array, bins: Array) -> tuple[Array, Array]:
-    squares = (outputs - jnp.swapaxes(targets, 0, 1)) ** 2
-    return jnp.sum(squares * bins.T[..., None]), jnp.sum(bins) * outputs.shape[-1]
+def _squared_error(answers: Array, targets: Array) -> Array:
+    return jnp.mean((answers - targets) ** 2, axis=-1)
 
 
-def _cross_entropy(outputs: Array, targets: Array, bins: Array) -> tuple[Array, Array]:
-    log_probabilities = jax.nn.log_softmax(outputs)
-    chosen = jnp.take_along_axis(log_probabilities, targets.T[..., None], axis=-1)[..., 0]
-    return -jnp.sum(chosen * bins.T), jnp.sum(bins)
+def _cross_entropy(answers: Array, classes: Array) -> Array:
+    return -jnp.take_along_axis(jax.nn.log_softmax(answers), classes[..., None], axis=-1)[..., 0]
 
 
-def _last_step_cross_entropy(outputs: Array, targets: Array, bins: Array) -> tuple[Array, Array]:
-    time = bins.shape[1]
-    last = time - 1 - jnp.argmax(bins[:, ::-1] > 0, axis=1)  # the last bin that counts
-    scores = jax.nn.log_softmax(outputs[last, jnp.arange(len(bins))])
-    weights = jnp.max(bins, axis=1)
-    return -jnp.sum(weights * scores[jnp.arange(len(bins)), targets]), jnp.sum(weights)
+def _poisson(answers: Array, counts: Array) -> Array:
+    return jnp.mean(jnp.exp(answers) - counts * answers, axis=-1)
 
 
-def _check_regression(trials: Trials, output_size: int) -> None:
-    wanted = (*trials.inputs.shape[:2], output_size)
-    if trials.targets.shape != wanted:
-        must_have(f"targets of shape (trials, time, outputs) = {wanted} for mse", f"shape {trials.targets.shape}")
-
-
-def _check_classes(trials: Trials, output_size: int, shape: tuple[int, ...]) -> None:
-    targets = trials.targets
-    if targets.shape != shape or not np.issubdtype(targets.dtype, np.integer):
-        must_have(f"integer classes of shape {shape} for this loss", f"{targets.dtype} of shape {targets.shape}")
-    if targets.min() < 0 or targets.max() >= output_size:
-        must_have(f"classes from 0 to {output_size - 1}", f"classes from {targets.min()} to {targets.max()}")
+def _gaussian(answers: Array, targets: Array) -> Array:
+    means, log_variances = jnp.split(answers, 2, axis=-1)
+    return 0.5 * jnp.mean(log_variances + (targets - means) ** 2 * jnp.exp(-log_variances), axis=-1)
 
 
 LOSSES: dict[str, Loss] = {
-    "mse": Loss(_squared_error, _check_regression),
-    "cross-entropy": Loss(
-        _cross_entropy, lambda trials, outputs: _check_classes(trials, outputs, trials.inputs.shape[:2])
-    ),
-    "last-step-cross-entropy": Loss(
-        _last_step_cross_entropy, lambda trials, outputs: _check_classes(trials, outputs, trials.inputs.shape[:1])
-    ),
+    "mse": Loss(_squared_error, False, lambda outputs: outputs, "mean squared error"),
+    "cross-entropy": Loss(_cross_entropy, True, lambda outputs: 1, "of classes, one a sample or one a trial"),
+    "poisson": Loss(_poisson, False, lambda outputs: outputs, "of counts; outputs are logarithms of rates"),
+    "gaussian": Loss(_gaussian, False, lambda outputs: outputs / 2, "outputs are means, then logarithms of variances"),
+    # The name that cross-entropy with one class a trial had in version 0.1.0, in whose files it stands.
+    "last-step-cross-entropy": Loss(_cross_entropy, True, lambda outputs: 1, "cross-entropy with one class a trial"),
 }
+
+# What weighs alike: every sample that counts, or every series with one.
+WEIGHINGS = ("samples", "series")
+
+
+def total(loss: str, answers: Array, targets: Array, weights: Array, weigh: str) -> tuple[Array, Array]:
+    """The weighted sum of what answers cost, and the weight that it stands for, so that means can be joined.
+
+    Args:
+        answers: (trials, time, outputs), or (trials, outputs) of a model that answers once a trial.
+        targets: beginning with (trials, time), or one a trial, (trials,): then the answer at the last sample that counts is
+            scored, and every trial weighs alike.
+        weights: (trials, time), 0 where a sample does not count.
+        weigh: out of WEIGHINGS.
+    """
+    if targets.ndim == 1 and answers.ndim == 3:
+        last = weights.shape[1] - 1 - jnp.argmax(weights[:, ::-1] > 0, axis=1)
+        answers = answers[jnp.arange(len(answers)), last]
+    if targets.ndim == 1:
+        weights = jnp.max(weights, axis=1)
+    elif weigh == "series":
+        weights = weights / jnp.maximum(jnp.sum(weights, axis=1, keepdims=True), 1e-30)
+    return jnp.sum(LOSSES[loss].cost(answers, targets) * weights), jnp.sum(weights)

@@ -21,9 +21,11 @@ class Watcher(Protocol):
 
     def epoch(self, record: Record) -> None: ...
 
+    def note(self, text: str) -> None: ...
+
 
 class Silent:
-    """Shows nothing."""
+    """Shows nothing but notes."""
 
     def __enter__(self) -> "Silent":
         return self
@@ -34,8 +36,12 @@ class Silent:
 
     def epoch(self, record: Record) -> None: ...
 
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
+        print(f"gnode: {text}", file=sys.stderr, flush=True)
 
-class Bar:
+
+class Bar(Silent):
     """A live bar with losses, rate and time left."""
 
     def __init__(self, console: Console) -> None:
@@ -72,7 +78,7 @@ class Bar:
         )
 
 
-class Lines:
+class Lines(Silent):
     """A plain line at most every so many seconds, for logs."""
 
     def __init__(self, stream: TextIO, seconds: float = 5.0) -> None:

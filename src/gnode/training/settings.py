@@ -5,8 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from gnode.errors import look_up, must_have
-from gnode.training.losses import LOSSES
+from gnode.models.config import number, whole_number
+from gnode.training.losses import LOSSES, WEIGHINGS
 from gnode.training.schedules import SCHEDULES
+
+# A trial whose solve failed: left out of this minibatch, counted as far as it came, or the end of training.
+ON_FAILURE = ("skip", "shorten", "stop")
+
+# Keys that came after version 0.1.0: at their default they are left out of files, so that what is hashed stays the same.
+_LATER = {"weigh": "samples", "on_failure": "skip"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +30,11 @@ class Settings:
         warmup_epochs: linear rise of the rate, for warmup-cosine.
         final_fraction: the rate at the end of a cosine, as a fraction of lr.
         clip: largest global norm of the gradient; 0 for no clipping.
-        loss: "mse", "cross-entropy" (every bin) or "last-step-cross-entropy"; None for the task's own.
+        loss: a name in gnode.training.losses.LOSSES; None for the task's own.
+        weigh: "samples" (each that counts weighs alike) or "series" (each trial does). Where a trial has one target for
+            all of it, trials weigh alike.
+        on_failure: of a trial whose flow could not be solved: "skip" it in this minibatch, "shorten" it to what was
+            solved, or "stop".
         train_trials, validation_trials, test_trials: how many trials are drawn of a task, each draw with its own seed.
         curriculum: (from_epoch, bins) pairs; from that epoch on, training trials are cut to their first bins.
             Validation always uses whole trials. Empty: whole trials throughout.
@@ -42,6 +53,8 @@ class Settings:
     final_fraction: float = 0.01
     clip: float = 1.0
     loss: str | None = None
+    weigh: str = "samples"
+    on_failure: str = "skip"
     train_trials: int = 500
     validation_trials: int = 100
     test_trials: int = 500
@@ -55,16 +68,15 @@ class Settings:
         least = dict.fromkeys(("epochs", "batch_size", "train_trials", "validation_trials", "test_trials"), 1)
         least |= dict.fromkeys(("warmup_epochs", "patience", "seed", "snapshot_every"), 0)
         for name, bound in least.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < bound:
-                must_have(f"{name} an integer of at least {bound}", repr(value))
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), bound))
         for name in ("lr", "weight_decay", "final_fraction", "clip", "checkpoint_seconds"):
-            value = getattr(self, name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not 0 <= value < float("inf") or (name == "lr" and value == 0):
+            value = number(name, getattr(self, name))
+            if value < 0 or (name == "lr" and value == 0):
                 must_have(f"{name} a {'positive' if name == 'lr' else 'non-negative'} number", repr(value))
-            object.__setattr__(self, name, float(value))
+            object.__setattr__(self, name, value)
         look_up("schedule", self.schedule, SCHEDULES)
+        look_up("weigh", self.weigh, dict.fromkeys(WEIGHINGS))
+        look_up("on_failure", self.on_failure, dict.fromkeys(ON_FAILURE))
         if self.loss is not None:
             look_up("loss", self.loss, LOSSES)
         object.__setattr__(self, "curriculum", _stages(self.curriculum))
@@ -73,6 +85,9 @@ class Settings:
         """Plain data from which `Settings(**data)` gives the same; without what is None."""
         data = dataclasses.asdict(self)
         data["curriculum"] = [list(stage) for stage in self.curriculum]
+        for name, default in _LATER.items():
+            if data[name] == default:
+                del data[name]
         return {key: value for key, value in data.items() if value is not None}
 
 

@@ -1,6 +1,7 @@
 """gnode.train: a model, a task or data, and settings in; a trained run out."""
 
 import dataclasses
+import hashlib
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,36 +10,30 @@ from typing import Any, Protocol
 
 import equinox as eqx
 import jax
-import numpy as np
 
+from gnode import tasks
 from gnode.errors import Diverged, GnodeError, check_known, must_have
-from gnode.models import Model, ModelConfig, trainable
-from gnode.training.directory import RunDirectory, platform_facts
-from gnode.training.loop import Record, TrainingState, begin, epochs, loss_on
+from gnode.models import Model, model_bytes, model_table, trainable
+from gnode.models.initial import INITIAL_STATES
+from gnode.series import Data
+from gnode.training.directory import RunDirectory, computed_on, platform_facts
+from gnode.training.loop import Objective, Record, TrainingState, begin, epochs, loss_on
 from gnode.training.losses import LOSSES
 from gnode.training.progress import Silent, Watcher
 from gnode.training.settings import Settings
-from gnode.types import Trials
 
-TRAINING, VALIDATION, TEST = 1, 2, 3  # streams of random numbers for the three draws of trials
+Snapshot = Callable[[Model, int], None]  # (model, epoch)
 
+class Source(Protocol):
+    """What training needs of a task: three sets of trials from a seed (gnode.tasks.Task has more).
 
-class Drawable(Protocol):
-    """What training needs of a task (gnode.tasks.Task has more)."""
+    A class that only has `sample(count, seed)` is taken too.
+    """
 
     @property
     def loss(self) -> str: ...
 
-    def sample(self, count: int, seed: Any) -> Trials: ...
-
-
-@dataclass(frozen=True)
-class Data:
-    """Three sets of trials: one to train on, one to select the parameters by, one that is touched once, at the end."""
-
-    train: Trials
-    validation: Trials
-    test: Trials
+    def data(self, seed: int, trials: tuple[int, int, int]) -> Data: ...
 
 
 class Interrupted(GnodeError):
@@ -70,22 +65,30 @@ def make_settings(**settings: Any) -> Settings:
     return Settings(**settings)
 
 
-def draw_data(task: Drawable, settings: Settings) -> Data:
-    """The run's three draws from a task, each from a stream of random numbers of its own."""
-    return Data(
-        task.sample(settings.train_trials, seed=(settings.seed, TRAINING)),
-        task.sample(settings.validation_trials, seed=(settings.seed, VALIDATION)),
-        task.sample(settings.test_trials, seed=(settings.seed, TEST)),
+def draw_data(task: Source | tasks.Sampled | Data, settings: Settings) -> Data:
+    """The run's three sets of trials: data as they are, or what a task gives for the seed."""
+    counts = (settings.train_trials, settings.validation_trials, settings.test_trials)
+    if isinstance(task, Data):
+        return task
+    if hasattr(task, "data"):
+        return task.data(settings.seed, counts)
+    if hasattr(task, "sample"):
+        return tasks.draw(task, settings.seed, counts)
+    must_have(
+        "a task (gnode.tasks.make), or gnode.training.Data of three gnode.series.Trials",
+        f"{type(task).__name__}",
+        "For data of your own: Data(train, validation, test), each Trials(inputs, targets).",
     )
 
 
 def train(
     model: Model,
-    task: Drawable | Data,
+    task: Source | Data,
     *,
     out: str | Path | None = None,
     resume: bool = False,
     watcher: Watcher | None = None,
+    snapshot: Snapshot | None = None,
     **settings: Any,
 ) -> Run:
     """Train a model.
@@ -97,6 +100,7 @@ def train(
         resume: go on with the run in `out`, which must have the same configuration; it ends bit-identical to a run
             that was never interrupted. A directory without a run is begun.
         watcher: is told of every epoch (gnode.training.progress.watcher() shows a bar).
+        snapshot: called with the model and the epoch after every `snapshot_every` epochs, when these are on disk.
         settings: any attribute of gnode.training.Settings.
 
     Raises:
@@ -107,14 +111,15 @@ def train(
     Example:
         >>> run = gnode.train(model, gnode.tasks.make("ring"), epochs=150, batch_size=10, lr=1e-2, out="runs/ring")
     """
-    chosen = make_settings(**settings)
-    data, loss = prepare(model, task, chosen)
+    chosen, watcher = make_settings(**settings), watcher or Silent()
+    data, objective = prepare(model, task, chosen)
     directory = None
     if out is not None:
-        directory = open_directory(Path(out), resume, configuration(task, model.config, chosen))
+        config = configuration(task, model_table(model), chosen)
+        directory = open_directory(Path(out).expanduser(), resume, config, made_from(model, data), watcher)
     state = first_state(model, directory)
-    source = _after_patience(model, loss, chosen, state, data)
-    training = keep_books(model, data, loss, chosen, directory, state, source, watcher or Silent())
+    source = _after_patience(model, objective, chosen, state, data)
+    training = keep_books(model, data, objective, chosen, directory, state, source, watcher, snapshot=snapshot)
     try:
         while True:
             next(training)
@@ -125,28 +130,47 @@ def train(
         raise
 
 
-def prepare(model: Model, task: Drawable | Data, settings: Settings) -> tuple[Data, str]:
-    """The trials and the loss of a run, checked against the model and the settings."""
-    data = task if isinstance(task, Data) else draw_data(task, settings)
-    loss = settings.loss or ("mse" if isinstance(task, Data) else task.loss)
+def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Data, Objective]:
+    """The trials of a run and what is minimised on them, checked against the model and the settings."""
+    if not isinstance(model, Model):
+        must_have("a model (gnode.models.make) to train", type(model).__name__)
+    data = draw_data(task, settings)
+    classes = data.train.targets.dtype.kind == "i"
+    loss = settings.loss or ("cross-entropy" if classes and isinstance(task, Data) else getattr(task, "loss", "mse"))
     for trials in (data.train, data.validation, data.test):
-        _check(model, loss, trials)
+        if trials.series.channels != model.config.input_size:
+            must_have(f"inputs of size {model.config.input_size}, as the model has", trials.series.channels)
+        LOSSES[loss].check(loss, trials, model.config.output_size, model.config.reading)
+        model.encoding.encode(trials.series)  # it refuses what it cannot turn into numbers
+    if INITIAL_STATES[model.config.initial_state].is_told and LOSSES[loss].classes:
+        must_have("another initial_state for a loss of classes", model.config.initial_state, "Classes are no state.")
     if settings.batch_size > len(data.train):
         must_have(f"batch_size at most the {len(data.train)} training trials", settings.batch_size)
-    return data, loss
+    return data, Objective(loss, settings.weigh, settings.on_failure)
 
 
-def open_directory(path: Path, resume: bool, config: dict[str, Any]) -> RunDirectory:
+def made_from(model: Model, data: Data) -> dict[str, Any]:
+    """What a run is made from beside its configuration, and on what."""
+    return {"data": data.digest(), "start": hashlib.sha256(model_bytes(model)).hexdigest(), **computed_on()}
+
+
+def open_directory(
+    path: Path, resume: bool, config: dict[str, Any], origin: dict[str, Any], watcher: Watcher
+) -> RunDirectory:
     """A fresh run directory, or with `resume` the one that is there already."""
-    fresh = not resume or not path.exists() or not any(path.iterdir())
-    return RunDirectory.create(path, config) if fresh else RunDirectory.reopen(path, config)
+    if not resume or not path.exists() or not any(path.iterdir()):
+        return RunDirectory.create(path, config, origin)
+    directory, notes = RunDirectory.reopen(path, config, origin)
+    for note in notes:
+        watcher.note(note)
+    return directory
 
 
-def configuration(task: Drawable | Data, model: ModelConfig, settings: Settings) -> dict[str, Any]:
+def configuration(task: Source | Data, model: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """Everything that determines a run, as plain data: what its config.toml holds beside the version."""
     return {
         "task": _describe(task),
-        "model": {key: value for key, value in model.as_dict().items() if value is not None},
+        "model": model,
         "training": settings.as_dict(),
     }
 
@@ -163,13 +187,14 @@ def first_state(model: Model, directory: RunDirectory | None) -> TrainingState:
 def keep_books(
     model: Model,
     data: Data,
-    loss: str,
+    objective: Objective,
     settings: Settings,
     directory: RunDirectory | None,
     state: TrainingState,
     source: Iterable[tuple[TrainingState, Record]],
     watcher: Watcher,
     clock: Callable[[], float] = time.perf_counter,
+    snapshot: Snapshot | None = None,
 ) -> Generator[None, None, Run]:
     """Write down each epoch that `source` brings, then the outcome, which is what this generator returns.
 
@@ -192,10 +217,13 @@ def keep_books(
                 # Interrupted before this line, the epoch is forgotten and done again; after it, it is kept.
                 state = following
                 history.append(record)
-                if directory:
-                    if settings.snapshot_every and record.epoch % settings.snapshot_every == 0:
-                        directory.write_snapshot(eqx.combine(state.parameters, frozen), record.epoch)
-                    checkpoints.maybe_write(state)
+                if settings.snapshot_every and record.epoch % settings.snapshot_every == 0:
+                    current = eqx.combine(state.parameters, frozen)
+                    if directory:
+                        directory.write_snapshot(current, record.epoch)
+                    if snapshot:
+                        snapshot(current, record.epoch)
+                checkpoints.maybe_write(state)
                 watcher.epoch(record)
                 last = now
                 yield
@@ -213,7 +241,7 @@ def keep_books(
             directory.write_model(eqx.combine(state.best_parameters, frozen))
         raise
     best = eqx.combine(state.best_parameters, frozen)
-    summary = _summary(best, loss, data, state, directory, history, clock() - began)
+    summary = _summary(best, objective, data, state, directory, history, clock() - began)
     if directory:
         directory.write_checkpoint(state)
         directory.write_model(best)
@@ -222,14 +250,14 @@ def keep_books(
 
 
 def _after_patience(
-    model: Model, loss: str, settings: Settings, state: TrainingState, data: Data
+    model: Model, objective: Objective, settings: Settings, state: TrainingState, data: Data
 ) -> Iterator[tuple[TrainingState, Record]]:
     """The epochs that remain; none where early stopping had already ended the run."""
     frozen = eqx.partition(model, trainable(model))[1]
     waited = int(state.epoch) - int(state.best_epoch)
     if settings.patience and int(state.epoch) and waited >= settings.patience:
         return iter(())
-    return epochs(frozen, loss, settings, state, data.train, data.validation)
+    return epochs(frozen, objective, settings, state, data.train, data.validation)
 
 
 class _Checkpoints:
@@ -248,43 +276,30 @@ class _Checkpoints:
 
 def _summary(
     best: Model,
-    loss: str,
+    objective: Objective,
     data: Data,
     state: TrainingState,
     directory: RunDirectory | None,
     history: list[Record],
     seconds: float,
 ) -> dict[str, Any]:
-    records = directory.metrics() if directory else [dataclasses.asdict(record) for record in history]
+    records = directory.metrics() if directory else [record.as_dict() for record in history]
     best_epoch = int(state.best_epoch)
     earlier = sum(record.get("seconds", 0.0) for record in records[: len(records) - len(history)])
     return {
-        "loss": loss,
+        "loss": objective.loss,
         "best_epoch": best_epoch,
         "epochs": int(state.epoch),
         "train_loss": next(record["train_loss"] for record in records if record["epoch"] == best_epoch),
         "val_loss": float(state.best_loss),
-        "test_loss": loss_on(best, loss, data.test),
+        "test_loss": loss_on(best, objective, data.test),
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(best, trainable(best)))),
         "seconds": round(seconds + earlier, 3),
         **platform_facts(),
     }
 
 
-def _check(model: Model, loss: str, trials: Trials) -> None:
-    if trials.inputs.shape[-1] != model.config.input_size:
-        must_have(f"inputs of size {model.config.input_size}, as the model has", trials.inputs.shape[-1])
-    if not np.isfinite(trials.inputs).all():
-        must_have("finite inputs", "NaN or infinity", "Fill in or mask what is missing.")
-    counted = np.ones(trials.inputs.shape[:2], bool) if trials.mask is None else trials.mask
-    if np.issubdtype(trials.targets.dtype, np.floating) and not np.isfinite(trials.targets).all():
-        must_have("finite targets", "NaN or infinity", "Fill in what is missing and mask it.")
-    if not counted.any():
-        must_have("a mask that lets some bins count", "one that lets none")
-    LOSSES[loss].check(trials, model.config.output_size)
-
-
-def _describe(task: Drawable | Data) -> dict[str, Any]:
+def _describe(task: Source | Data) -> dict[str, Any]:
     """What config.toml says of where the trials came from."""
     if isinstance(task, Data):
         sizes = {name: len(getattr(task, name)) for name in ("train", "validation", "test")}
