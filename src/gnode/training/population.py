@@ -31,6 +31,7 @@ from gnode.training.loop import (
     check_finite,
     one_epoch,
     plan,
+    rates,
     strength,
 )
 from gnode.training.progress import Silent
@@ -39,6 +40,7 @@ from gnode.training.train import Interrupted, configuration, first_state, keep_b
 from gnode.types import Trials
 
 FREE = {"lr", "weight_decay", "clip", "seed", "schedule", "warmup_epochs", "final_fraction"}  # may differ between runs
+ALONE = {"curriculum", "patience"}  # runs with one of these cannot be trained together
 
 
 def train_together(
@@ -141,8 +143,6 @@ def _train_to(runs: dict[int, "_Member"], stop: int | None) -> Iterator[tuple[in
                 state = jax.tree.map(lambda part, place=place: part[place], states)
                 try:
                     run.receive(state, *losses, (now - last) / len(members))
-                except Interrupted:
-                    raise KeyboardInterrupt from None
                 except Exception as error:
                     del runs[index]
                     yield index, error
@@ -174,7 +174,7 @@ class _Member:
             self.model, self.data, self.loss, self.settings, directory, self.state, self._epochs(), Silent(),
             lambda: self._seconds,
         )  # fmt: skip
-        next(self._books)
+        self._turn()
 
     @property
     def epoch(self) -> int:
@@ -184,20 +184,17 @@ class _Member:
         """Write an epoch down."""
         self.state = jax.tree.unflatten(jax.tree.structure(self.state), jax.tree.leaves(state))
         self._seconds += seconds
-        rate = plan(self.settings, len(self.data.train), self.epoch).rates[-1]
-        self._news.append(
-            (self.state, Record(self.epoch, train_loss, validation_loss, int(state.best_epoch), float(rate)))
-        )
-        next(self._books)
+        rate = float(rates(self.settings, len(self.data.train), self.epoch)[-1])
+        record = Record(self.epoch, train_loss, validation_loss, int(state.best_epoch), rate)
+        self._news.append((self.state, record))
+        self._turn()
 
     def finish(self) -> Exception | None:
         """Write the outcome down; what went wrong with that."""
         try:
-            next(self._books)
+            self._turn()
         except StopIteration:
             return None
-        except Interrupted:
-            raise KeyboardInterrupt from None
         except Exception as error:
             return error
         raise AssertionError("the books wait for an epoch that is not to come")
@@ -207,6 +204,12 @@ class _Member:
         if inspect.getgeneratorstate(self._books) == inspect.GEN_SUSPENDED:
             with contextlib.suppress(Interrupted):
                 self._books.throw(KeyboardInterrupt)
+
+    def _turn(self) -> None:
+        try:
+            next(self._books)
+        except Interrupted:  # Ctrl-C is for all of them, not for this one
+            raise KeyboardInterrupt from None
 
     def _epochs(self) -> Iterator[tuple[TrainingState, Record]]:
         while self._news:
@@ -240,7 +243,7 @@ def _check_alike(models: Sequence[Model], settings: Sequence[Settings]) -> None:
         odd = [key for key in dataclasses.asdict(one) if getattr(one, key) != getattr(settings[0], key)]
         if odd := sorted(set(odd) - FREE):
             must_have(f"settings that differ in {', '.join(sorted(FREE))} alone", f"a difference in {', '.join(odd)}")
-    if any(one.curriculum or one.patience for one in settings):
+    if any(getattr(one, key) for one in settings for key in ALONE):
         must_have("neither a curriculum nor patience", "one of them", "Train these runs one by one.")
 
 
