@@ -5,27 +5,32 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gnode import analysis, examine, expressivity, fields, models, report, sweeps, tasks, training, types  # noqa: F401
+    from gnode import analysis, examine, expressivity, fields, models, report, series, sweeps, tasks, training  # noqa: F401
     from gnode.models import load_model as load  # noqa: F401
+    from gnode.series import Series  # noqa: F401
     from gnode.sweeps import results  # noqa: F401
     from gnode.training import train  # noqa: F401
 
 __version__ = version("gnode")
 
-_ROOMS = ("analysis", "examine", "expressivity", "fields", "models", "report", "sweeps", "tasks", "training", "types")
+_ROOMS = ("analysis", "examine", "expressivity", "fields", "models", "report", "series", "sweeps", "tasks", "training")
 _MODULES = {room: f"gnode.{room}" for room in _ROOMS} | {"results": "gnode.sweeps.results"}
-_FUNCTIONS = {"load": ("gnode.models", "load_model"), "train": ("gnode.training", "train")}
+_NAMES = {
+    "Series": ("gnode.series", "Series"),
+    "load": ("gnode.models", "load_model"),
+    "train": ("gnode.training", "train"),
+}
 
 
 def __getattr__(name: str) -> Any:
     # Rooms are imported when first asked for, so that `gnode --help` does not wait for JAX.
     if name in _MODULES:
         return importlib.import_module(_MODULES[name])
-    if name in _FUNCTIONS:
-        module, attribute = _FUNCTIONS[name]
+    if name in _NAMES:
+        module, attribute = _NAMES[name]
         return getattr(importlib.import_module(module), attribute)
     raise AttributeError(f"module 'gnode' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES, *_FUNCTIONS])
+    return sorted([*globals(), *_MODULES, *_NAMES])

@@ -167,7 +167,7 @@ def sweep(
     ],
     out: Annotated[Path, typer.Option(help="Directory of the sweep: new or empty.", show_default=False)],
     preset: Annotated[
-        str | None, typer.Option(help="Preset of the file, as quick or paper. (by default quick, where there is one)")
+        str | None, typer.Option(help="Preset of the file, as quick or paper. \\[default: quick where there is one]")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the sweep in the directory.")] = False,
     on: Annotated[
@@ -175,7 +175,7 @@ def sweep(
     ] = "local",
     address: Annotated[str | None, typer.Option(help="Of the Ray cluster, as host:port or auto.")] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Runs at a time (by default one a core; on a device 256).")
+        int | None, typer.Option(help="Runs at a time. \\[default: one a core; 256 on a device]")
     ] = None,
     halving: Annotated[bool | None, typer.Option(help="Stop hopeless runs early by successive halving.")] = None,
     reports: Annotated[bool, typer.Option("--reports", help="Also make the report of every selected run.")] = False,

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
@@ -62,13 +62,13 @@ def run_jobs(
 
     A script that calls it needs the usual `if __name__ == "__main__":`, since workers import the script.
     """
-    check(workers, on, address)
+    check(workers, on, address, ENGINES)
     return ENGINES[on](function, jobs, workers, address)
 
 
-def check(workers: int | None, on: str, address: str | None) -> None:
-    """Raises InvalidInput where `run_jobs` would, without starting anything."""
-    look_up("engine", on, ENGINES)
+def check(workers: int | None, on: str, address: str | None, engines: Mapping[str, Any]) -> None:
+    """Raises InvalidInput where `run_jobs` would, had it these engines, without starting anything."""
+    look_up("engine", on, engines)
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         must_have("workers an integer of at least 1", repr(workers))
     if address is not None and on != "ray":
@@ -83,6 +83,11 @@ def cores() -> int:
 def _outcome(function: Callable[[Any], Any], job: Any) -> Any:
     """What a worker does with a job."""
     _use_one_core()
+    return attempt(function, job)
+
+
+def attempt(function: Callable[[Any], Any], job: Any) -> Any:
+    """What the function returns for the job, or the Exception that it raises."""
     try:
         return function(job)
     except Exception as error:

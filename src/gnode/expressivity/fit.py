@@ -232,7 +232,7 @@ batching.primitive_batchers[_product] = _mapped_product
 @jax.custom_vjp
 def _products(true: Array, weights: Array, values: Array) -> Array:
     """(fan_out, fan_in, M) and (fan_in, M) to (fan_out, M)."""
-    return _unfused(true, lambda: _sum([weights[:, k] * values[k] for k in range(len(values))]))
+    return _unfused(true, lambda: reduce(jnp.add, [weights[:, k] * values[k] for k in range(len(values))]))
 
 
 def _products_forward(true: Array, weights: Array, values: Array) -> tuple[Array, tuple]:
@@ -241,15 +241,12 @@ def _products_forward(true: Array, weights: Array, values: Array) -> tuple[Array
 
 def _products_backward(kept: tuple, of_products: Array) -> tuple:
     true, weights, values = kept
-    of_values = _unfused(true, lambda: _sum([weights[k] * of_products[k] for k in range(len(of_products))]))
+    terms = range(len(of_products))
+    of_values = _unfused(true, lambda: reduce(jnp.add, [weights[k] * of_products[k] for k in terms]))
     return None, of_products[:, None] * values, of_values
 
 
 _products.defvjp(_products_forward, _products_backward)
-
-
-def _sum(terms: list[Array]) -> Array:
-    return reduce(jnp.add, terms)
 
 
 def _unfused(true: Array, compute: Callable[[], Array]) -> Array:

@@ -104,7 +104,9 @@ def scan_with_adjoint(advance: Advance, field: Field, start: Start, inputs: Inpu
             of_state, of_others, of_weights = carry
             of_states, before, inputs, steps, results = kept
             if results is None:
-                results = _recorded(advance, field, before, inputs, steps, lambda layer, values: values @ layer.weight.T)[1]
+                results = _recorded(
+                    advance, field, before, inputs, steps, lambda layer, values: values @ layer.weight.T
+                )[1]
             (of_state, of_others), (of_moves, distinct) = jax.lax.scan(
                 step, (of_state, of_others), (of_states, before, inputs, steps, results), reverse=True
             )

@@ -10,7 +10,7 @@ interval of length 0 (padding) does not move the state; and elapsed times are fa
 The first step tries the whole interval, and an interval that is too long for one step is told so by the error estimate.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import diffrax

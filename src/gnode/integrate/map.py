@@ -80,7 +80,7 @@ class Map(eqx.Module):
         return self.step(field, before, inputs[trial, sample], lengths * fraction)
 
 
-def _in_pieces(scan, start: Array, samples: tuple[Array, Array], length: int) -> Array:  # noqa: ANN001
+def _in_pieces(scan, start: Array, samples: tuple[Array, Array], length: int) -> Array:
     """States of a scan that is cut into pieces between which no gradient passes; the last is filled with padding."""
     time = samples[0].shape[0]
     pieces = -(-time // length)

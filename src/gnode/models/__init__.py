@@ -8,7 +8,14 @@ from gnode.fields import FIELDS
 from gnode.models.config import ModelConfig, refuse_unread
 from gnode.models.encoding import Encoding
 from gnode.models.model import (
-    Model, draw, make_critical, model_table, seed_of, tabulate, trainable, wide_network_gain,
+    Model,
+    draw,
+    make_critical,
+    model_table,
+    seed_of,
+    tabulate,
+    trainable,
+    wide_network_gain,
 )  # fmt: skip
 from gnode.models.storage import load_model, model_bytes, named_arrays, save
 

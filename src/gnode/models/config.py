@@ -95,7 +95,7 @@ class ModelConfig:
             object.__setattr__(self, name, whole_number(name, getattr(self, name), bound))
         for name in ("dt", "tau", "rtol", "atol"):
             value = number(name, getattr(self, name))
-            if not 0 < value:
+            if not value > 0:
                 must_have(f"{name} a positive number{' of seconds' if name in ('dt', 'tau') else ''}", repr(value))
             object.__setattr__(self, name, value)
         for name in ("layer_norm", "leak", "gain", "critical"):
@@ -153,7 +153,11 @@ class ModelConfig:
 
 def refuse_unread(config: ModelConfig, given: Mapping[str, Any]) -> None:
     """Raises InvalidInput where a setting was given, other than its default, that this model never reads."""
-    kind, initial, integrator = FIELDS[config.model], INITIAL_STATES[config.initial_state], integrator_kind(config.integrator)
+    kind, initial, integrator = (
+        FIELDS[config.model],
+        INITIAL_STATES[config.initial_state],
+        integrator_kind(config.integrator),
+    )
     readers: dict[str, tuple[bool, list[str]]] = {}
     for name in ("gate_activation", "gate_bias", "candidate_activation", "layer_norm", "leak", "gain"):
         readers[name] = name in kind.reads, [model for model, kind in FIELDS.items() if name in kind.reads]

@@ -1,6 +1,5 @@
 """A model: the encoding of a series, an initial state, a field, an integrator and a readout."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx

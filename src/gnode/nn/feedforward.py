@@ -90,7 +90,11 @@ def draw_feedforward(
     from_state = draw_dense(generator, state_size, widths[0], bias=False)
     from_input = draw_dense(generator, input_size, widths[0])
     later = [draw_dense(generator, fan_in, fan_out) for fan_in, fan_out in pairwise(widths)]
-    norms = tuple(LayerNorm(jnp.ones(width, jnp.float32), jnp.zeros(width, jnp.float32)) for width in widths) if layer_norm else ()
+    norms = (
+        tuple(LayerNorm(jnp.ones(width, jnp.float32), jnp.zeros(width, jnp.float32)) for width in widths)
+        if layer_norm
+        else ()
+    )
     if later:
         later[-1] = _raise_bias(later[-1], last_bias)
     else:

@@ -18,7 +18,8 @@ import numpy as np
 from jaxtyping import PyTree
 
 from gnode.errors import must_have
-from gnode.models import Model, draw, trainable
+from gnode.models import Model, draw, model_table, trainable
+from gnode.series import Trials
 from gnode.training.experiment import Experiment
 from gnode.training.loop import (
     Objective,
@@ -30,14 +31,15 @@ from gnode.training.loop import (
     check_finite,
     one_epoch,
     plan,
+    rates,
     strength,
 )
 from gnode.training.progress import Silent
 from gnode.training.settings import Settings
-from gnode.training.train import Interrupted, configuration, first_state, keep_books, open_directory, prepare
-from gnode.series import Trials
+from gnode.training.train import Interrupted, configuration, first_state, keep_books, made_from, open_directory, prepare
 
 FREE = {"lr", "weight_decay", "clip", "seed", "schedule", "warmup_epochs", "final_fraction"}  # may differ between runs
+ALONE = {"curriculum", "patience"}  # runs with one of these cannot be trained together
 
 
 def train_together(
@@ -142,8 +144,6 @@ def _train_to(runs: dict[int, "_Member"], stop: int | None) -> Iterator[tuple[in
                 state = jax.tree.map(lambda part, place=place: part[place], states)
                 try:
                     run.receive(state, *losses, (now - last) / len(members))
-                except Interrupted:
-                    raise KeyboardInterrupt from None
                 except Exception as error:
                     del runs[index]
                     yield index, error
@@ -164,10 +164,11 @@ class _Member:
 
     def __init__(self, experiment: Experiment, folder: Path) -> None:
         self.settings = experiment.settings
-        self.model = draw(experiment.model)
+        self.model = draw(experiment.model, experiment.seed)
         self.data, self.objective = prepare(self.model, experiment.task, self.settings)
-        config = configuration(experiment.task, experiment.model, self.settings)
-        directory = open_directory(folder, True, config)
+        config = configuration(experiment.task, model_table(self.model), self.settings)
+        origin = made_from(self.model, self.data)
+        directory = open_directory(folder, True, config, origin, Silent())
         self.state = first_state(self.model, directory)
         self._seconds = 0.0  # its share of its groups'
         self._news: list[tuple[TrainingState, Record]] = []
@@ -175,7 +176,7 @@ class _Member:
             self.model, self.data, self.objective, self.settings, directory, self.state, self._epochs(), Silent(),
             lambda: self._seconds,
         )  # fmt: skip
-        next(self._books)
+        self._turn()
 
     @property
     def epoch(self) -> int:
@@ -185,20 +186,17 @@ class _Member:
         """Write an epoch down."""
         self.state = jax.tree.unflatten(jax.tree.structure(self.state), jax.tree.leaves(state))
         self._seconds += seconds
-        rate = plan(self.settings, len(self.data.train), self.epoch).rates[-1]
-        self._news.append(
-            (self.state, Record(self.epoch, train_loss, validation_loss, int(state.best_epoch), float(rate)))
-        )
-        next(self._books)
+        rate = float(rates(self.settings, len(self.data.train), self.epoch)[-1])
+        record = Record(self.epoch, train_loss, validation_loss, int(state.best_epoch), rate)
+        self._news.append((self.state, record))
+        self._turn()
 
     def finish(self) -> Exception | None:
         """Write the outcome down; what went wrong with that."""
         try:
-            next(self._books)
+            self._turn()
         except StopIteration:
             return None
-        except Interrupted:
-            raise KeyboardInterrupt from None
         except Exception as error:
             return error
         raise AssertionError("the books wait for an epoch that is not to come")
@@ -208,6 +206,12 @@ class _Member:
         if inspect.getgeneratorstate(self._books) == inspect.GEN_SUSPENDED:
             with contextlib.suppress(Interrupted):
                 self._books.throw(KeyboardInterrupt)
+
+    def _turn(self) -> None:
+        try:
+            next(self._books)
+        except Interrupted:  # Ctrl-C is for all of them, not for this one
+            raise KeyboardInterrupt from None
 
     def _epochs(self) -> Iterator[tuple[TrainingState, Record]]:
         while self._news:
@@ -248,7 +252,7 @@ def _check_alike(models: Sequence[Model], settings: Sequence[Settings]) -> None:
         odd = [key for key in dataclasses.asdict(one) if getattr(one, key) != getattr(settings[0], key)]
         if odd := sorted(set(odd) - FREE):
             must_have(f"settings that differ in {', '.join(sorted(FREE))} alone", f"a difference in {', '.join(odd)}")
-    if any(one.curriculum or one.patience for one in settings):
+    if any(getattr(one, key) for one in settings for key in ALONE):
         must_have("neither a curriculum nor patience", "one of them", "Train these runs one by one.")
 
 

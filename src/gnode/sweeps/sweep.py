@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gnode.errors import Diverged, look_up
+from gnode.errors import Diverged
 from gnode.files import write_atomically
 from gnode.sweeps.directory import FAILED, RUNS, Sweep, alone, open_sweep
 from gnode.sweeps.grid import Plan, PlannedRun, cost
@@ -26,9 +26,10 @@ from gnode.sweeps.progress import SweepWatcher
 from gnode.training.directory import CONFIG
 from gnode.training.experiment import assemble, train_experiment
 from gnode.training.loop import Record
+from gnode.sweeps.population import ALONE, FREE, train_group
 from gnode.training.progress import Silent
 from gnode.training.train import Interrupted
-from gnode.workers import check, run_jobs
+from gnode.workers import attempt, check, run_jobs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,9 +67,9 @@ def run_sweep(
         InvalidInput: the directory holds other files, or another sweep; nothing is overwritten.
         GnodeError: no Ray answers at the address.
     """
-    look_up("engine", on, WAYS)
-    check(workers, "local" if on == "device" else on, address)
+    check(workers, on, address, WAYS)
     sweep = open_sweep(plan, Path(out), resume)
+    runs = {run.id: run for run in plan.runs}
     lost: dict[str, str] = {}  # why a run whose worker kept dying is missing; another --resume tries it again
     watcher = watcher or SweepWatcher()
     with alone(sweep.path), watcher:
@@ -82,8 +83,9 @@ def run_sweep(
                 watcher.skip(hopeless)
                 jobs = [job for run in waiting if (job := _job(sweep, run, rung)) is not None]
                 longest_first = sorted(jobs, key=lambda job: -cost(job.config))
-                with contextlib.closing(WAYS[on](sweep, longest_first, address, workers)) as ended:
-                    for run, error in ended:
+                with contextlib.closing(WAYS[on](sweep.path / RUNS, longest_first, address, workers)) as ended:
+                    for job, error in ended:
+                        run = runs[job.id]
                         if isinstance(error, Exception):
                             lost[run.id] = " ".join(str(error).split())
                         if rung is None or run.id in lost or sweep.state(run) != "waiting":
@@ -134,7 +136,7 @@ class PauseAfter(Silent):
 
 def train_in_place(runs: Path, job: Job) -> None:
     """Train a run into runs/<id>, from its checkpoint if there is one. Divergence is written down there."""
-    folder, pause = _folder(runs, job), PauseAfter(job.until)
+    folder, pause = _usable_folder(runs, job), PauseAfter(job.until)
     try:
         train_experiment(assemble(job.config, {}), out=folder, resume=True, watcher=pause)
     except Interrupted:
@@ -144,7 +146,7 @@ def train_in_place(runs: Path, job: Job) -> None:
         _write_failure(folder, error)
 
 
-def _folder(runs: Path, job: Job) -> Path:
+def _usable_folder(runs: Path, job: Job) -> Path:
     folder = runs / job.id
     if folder.is_dir() and not (folder / CONFIG).is_file():
         shutil.rmtree(folder)  # it was killed between its first two steps
@@ -194,66 +196,55 @@ def _job(sweep: Sweep, run: PlannedRun, rung: float | None) -> Job | None:
     return None if len(sweep.records(run)) >= until else Job(run.id, run.config, until)
 
 
-Ended = Generator[tuple[PlannedRun, Any]]  # each run with what went wrong (an Exception) or None
+Ended = Generator[tuple[Job, Any]]  # each job with what went wrong (an Exception) or None
 
 
-def _train_locally(sweep: Sweep, jobs: list[Job], address: str | None, workers: int | None) -> Ended:
-    runs = {run.id: run for run in sweep.plan.runs}
-    for index, error in run_jobs(partial(train_in_place, sweep.path / RUNS), jobs, workers=workers):
-        yield runs[jobs[index].id], error
+def _train_locally(runs: Path, jobs: list[Job], address: str | None, workers: int | None) -> Ended:
+    for index, error in run_jobs(partial(train_in_place, runs), jobs, workers=workers):
+        yield jobs[index], error
 
 
-def _train_on_ray(sweep: Sweep, jobs: list[Job], address: str | None, workers: int | None) -> Ended:
-    runs = {run.id: run for run in sweep.plan.runs}
-    packed = [(job, _pack(sweep.folder(runs[job.id]))) for job in jobs]
+def _train_on_ray(runs: Path, jobs: list[Job], address: str | None, workers: int | None) -> Ended:
+    packed = [(job, _pack(runs / job.id)) for job in jobs]
     for index, content in run_jobs(train_elsewhere, packed, workers=workers, on="ray", address=address):
-        run = runs[jobs[index].id]
         if not isinstance(content, Exception):
-            _put(sweep.folder(run), content)
-        yield run, content
+            _put(runs / jobs[index].id, content)
+        yield jobs[index], content
 
 
-def _train_on_device(sweep: Sweep, jobs: list[Job], address: str | None, workers: int | None) -> Ended:
-    from gnode.sweeps.population import train_group  # the other ways have no need of it
-
-    runs = {run.id: run for run in sweep.plan.runs}
+def _train_on_device(runs: Path, jobs: list[Job], address: str | None, workers: int | None) -> Ended:
     for group in _groups(jobs, workers or TOGETHER):
         if len(group) == 1:
-            yield runs[group[0].id], _tried(partial(train_in_place, sweep.path / RUNS), group[0])
+            yield group[0], attempt(partial(train_in_place, runs), group[0])
             continue
-        folders = [_folder(sweep.path / RUNS, job) for job in group]
+        folders = [_usable_folder(runs, job) for job in group]
         experiments = [assemble(job.config, {}) for job in group]
         with contextlib.closing(train_group(experiments, folders, group[0].until)) as ended:
             for index, error in ended:
                 if isinstance(error, Diverged):
                     _write_failure(folders[index], error)
                     error = None
-                yield runs[group[index].id], error
-
-
-def _tried(function: Callable[[Job], None], job: Job) -> Exception | None:
-    try:
-        function(job)
-    except Exception as error:
-        return error
-    return None
+                yield group[index], error
 
 
 def _groups(jobs: list[Job], most: int) -> list[list[Job]]:
     """Jobs that can be one program: equal but for what only enters it as numbers."""
+<<<<<<< HEAD:src/gnode/sweeps/sweep.py
     from gnode.sweeps.population import FREE
 
+=======
+>>>>>>> main:src/gnode/training/sweep.py
     groups: dict[str, list[Job]] = {}
     for job in jobs:
         task, model, training = (job.config[table] for table in ("task", "model", "training"))
         model = {key: value for key, value in model.items() if key != "seed"}
+        alone = job.id if any(training.get(key) for key in ALONE) else None
         training = {key: value for key, value in training.items() if key not in FREE}
-        alone = job.id if training.get("curriculum") or training.get("patience") else None
         groups.setdefault(json.dumps([task, model, training, job.until, alone], sort_keys=True), []).append(job)
     return [group[first : first + most] for group in groups.values() for first in range(0, len(group), most)]
 
 
-Way = Callable[[Sweep, list[Job], str | None, int | None], Ended]
+Way = Callable[[Path, list[Job], str | None, int | None], Ended]
 WAYS: dict[str, Way] = {"local": _train_locally, "ray": _train_on_ray, "device": _train_on_device}
 
 

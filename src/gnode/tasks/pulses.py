@@ -7,10 +7,10 @@ from typing import final
 import numpy as np
 
 from gnode.errors import must_have
+from gnode.series import Trials
 from gnode.tasks.arguments import Seed, generator, integer, positive
 from gnode.tasks.manifold import Manifold
 from gnode.tasks.task import Task
-from gnode.series import Trials
 
 MOST_BITS = 62  # numbers of corners stay within 64-bit integers
 MOST_PULSES = 10_000  # a trial; far more than bins, and drawing still fits in memory

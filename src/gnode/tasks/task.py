@@ -6,9 +6,9 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
+from gnode.series import Data, Trials
 from gnode.tasks.arguments import Seed
 from gnode.tasks.manifold import Manifold
-from gnode.series import Data, Trials
 
 
 class Sampled(Protocol):

@@ -23,8 +23,8 @@ from safetensors.numpy import save as to_bytes
 from gnode.errors import GnodeError, InvalidInput, must_have
 from gnode.files import write_atomically
 from gnode.models import Model, model_bytes, named_arrays
-from gnode.workers import cores
 from gnode.training.loop import Record, TrainingState
+from gnode.workers import cores
 
 CONFIG, METRICS, MODEL, SUMMARY = "config.toml", "metrics.jsonl", "model.safetensors", "summary.json"
 CHECKPOINT = "checkpoint/state.safetensors"
@@ -61,9 +61,7 @@ class RunDirectory:
         return cls(path)
 
     @classmethod
-    def reopen(
-        cls, path: Path, config: dict[str, Any], origin: dict[str, Any]
-    ) -> tuple["RunDirectory", list[str]]:
+    def reopen(cls, path: Path, config: dict[str, Any], origin: dict[str, Any]) -> tuple["RunDirectory", list[str]]:
         """The directory of the same run, to go on with it; and what the user should know.
 
         Raises:
@@ -76,11 +74,17 @@ class RunDirectory:
         if differing := _differences(theirs, ours):
             must_have(f"the configuration that {path} was started with", f"another {', '.join(differing)}")
         if began is None:
-            return directory, [f"{path} was begun by a gnode that kept no digest: its data and start cannot be compared."]
+            return directory, [
+                f"{path} was begun by a gnode that kept no digest: its data and start cannot be compared."
+            ]
         for key, what in (("data", "data"), ("start", "weights to start from")):
             if began.get(key) != origin[key]:
                 must_have(f"the {what} that {path} was started with", f"other {what} (their digests differ)")
-        others = [f"{key} {origin[key]} (there {began.get(key)})" for key in ("threads", "device") if began.get(key) != origin[key]]
+        others = [
+            f"{key} {origin[key]} (there {began.get(key)})"
+            for key in ("threads", "device")
+            if began.get(key) != origin[key]
+        ]
         return directory, [f"Going on with {', '.join(others)}: sums may be rounded differently."] if others else []
 
     @classmethod

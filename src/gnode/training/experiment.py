@@ -92,7 +92,9 @@ def assemble(tables: dict[str, dict[str, Any]], options: dict[str, Any]) -> Expe
 def train_experiment(experiment: Experiment, *, out: Path, resume: bool, watcher: Watcher) -> Run:
     """Draw the model and train it into a run directory."""
     settings = {item.name: getattr(experiment.settings, item.name) for item in dataclasses.fields(Settings)}
-    return train(draw(experiment.model, experiment.seed), experiment.task, out=out, resume=resume, watcher=watcher, **settings)
+    return train(
+        draw(experiment.model, experiment.seed), experiment.task, out=out, resume=resume, watcher=watcher, **settings
+    )
 
 
 def catalogue(what: str) -> dict[str, str]:

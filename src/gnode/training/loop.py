@@ -117,15 +117,22 @@ def begin(model: Model) -> TrainingState:
 
 def plan(settings: Settings, trials: int, epoch: int) -> Plan:
     """The minibatches of an epoch (1 is the first), shuffled by the run's seed and the epoch alone."""
-    batches = -(-trials // settings.batch_size)
+    today = rates(settings, trials, epoch)
+    batches = len(today)
     generator = np.random.default_rng(np.random.SeedSequence((settings.seed, _SHUFFLING, epoch)))
     order = np.zeros(batches * settings.batch_size, dtype=np.int32)
     order[:trials] = generator.permutation(trials)
     weights = (np.arange(len(order)) < trials).astype(np.float32)
+    shape = (batches, settings.batch_size)
+    return Plan(order.reshape(shape), weights.reshape(shape), today)
+
+
+def rates(settings: Settings, trials: int, epoch: int) -> np.ndarray:
+    """The learning rate of every minibatch of an epoch."""
+    batches = -(-trials // settings.batch_size)
     progress = epoch - 1 + (np.arange(batches) + 1) / batches
     fractions = SCHEDULES[settings.schedule](progress, settings.epochs, settings.warmup_epochs, settings.final_fraction)
-    shape = (batches, settings.batch_size)
-    return Plan(order.reshape(shape), weights.reshape(shape), (settings.lr * fractions).astype(np.float32))
+    return (settings.lr * fractions).astype(np.float32)
 
 
 def strength(settings: Settings) -> Strength:

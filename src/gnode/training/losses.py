@@ -35,7 +35,9 @@ class Loss:
             shapes = [wanted[:1]] if reading != "each" else [wanted, wanted[:1]]
             if targets.dtype.kind != "i" or targets.shape not in shapes:
                 expected = " or ".join(map(str, shapes))
-                must_have(f"integer classes of shape {expected} for {name}", f"{targets.dtype} of shape {targets.shape}")
+                must_have(
+                    f"integer classes of shape {expected} for {name}", f"{targets.dtype} of shape {targets.shape}"
+                )
             if targets.min() < 0 or targets.max() >= outputs:
                 must_have(f"classes from 0 to {outputs - 1}", f"classes from {targets.min()} to {targets.max()}")
             return

@@ -24,6 +24,7 @@ from gnode.training.settings import Settings
 
 Snapshot = Callable[[Model, int], None]  # (model, epoch)
 
+
 class Source(Protocol):
     """What training needs of a task: three sets of trials from a seed (gnode.tasks.Task has more).
 
