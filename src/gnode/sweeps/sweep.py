@@ -229,11 +229,6 @@ def _train_on_device(runs: Path, jobs: list[Job], address: str | None, workers: 
 
 def _groups(jobs: list[Job], most: int) -> list[list[Job]]:
     """Jobs that can be one program: equal but for what only enters it as numbers."""
-<<<<<<< HEAD:src/gnode/sweeps/sweep.py
-    from gnode.sweeps.population import FREE
-
-=======
->>>>>>> main:src/gnode/training/sweep.py
     groups: dict[str, list[Job]] = {}
     for job in jobs:
         task, model, training = (job.config[table] for table in ("task", "model", "training"))
