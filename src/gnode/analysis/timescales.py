@@ -49,7 +49,7 @@ def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = 
     """Effective time scales of a model at states, in float64.
 
     Args:
-        model: with `field` (callable on states and inputs, with `gate` and `input_size`), and `integrator.tau` and
+        model: with `field` (callable on states and inputs, with `gate` and `input_size`), and `config.tau` and
             `.dt` in seconds, as gnode's models have.
         states: (S, N), for instance on the attractor or along trajectories.
         inputs: held input (D,), or one for each state (S, D); zeros by default.
@@ -76,7 +76,7 @@ def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = 
         reference = middle + half * np.random.default_rng(seed).uniform(-1, 1, (_REFERENCES, states.shape[1]))
     else:
         reference = checked_states(reference, "reference")
-    tau, dt = float(model.integrator.tau), float(model.integrator.dt)
+    tau, dt = float(model.config.tau), float(model.config.dt)
 
     gates, rates = _gates_and_rates(field, states, np.broadcast_to(held, (len(states), field.input_size)), tau)
     still = held if held.ndim == 1 else held.mean(axis=0)

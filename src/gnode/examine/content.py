@@ -171,9 +171,9 @@ class Content:
         if self.memory is not None:
             parts.append(self.memory.states[self.memory.silences <= 1000].reshape(-1, size))
         if not parts:  # own data are not in the run directory: free runs from random states
-            steps = jnp.zeros((64, 100, self.model.config.input_size))
-            start = jnp.asarray(np.random.default_rng(SEED).standard_normal((64, size)), jnp.float32)
-            moved = self.model.integrator(self.model.field, start, jnp.swapaxes(steps, 0, 1))
+            step = self.model.map_at(self.silent)
+            state = jnp.asarray(np.random.default_rng(SEED).standard_normal((64, size)), jnp.float32)
+            _, moved = jax.lax.scan(lambda state, _: (step(state),) * 2, state, None, length=100)
             parts.append(np.asarray(moved).reshape(-1, size))
         return np.concatenate(parts).astype(float)
 

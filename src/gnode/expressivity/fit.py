@@ -24,6 +24,8 @@ from jaxtyping import PyTree
 
 from gnode.errors import look_up, must_have
 from gnode.fields import FIELDS, Field
+from gnode.integrate import RULES
+from gnode.integrate.rules import Advance
 from gnode.models import ModelConfig
 from gnode.nn.dense import Dense, affine, draw_dense
 
@@ -58,7 +60,7 @@ class Fitted:
 def draw_network(config: ModelConfig, seed: Sequence[int]) -> Network:
     """A random network; equal seeds give equal networks."""
     generator = np.random.default_rng(seed)
-    field = FIELDS[config.model].draw(generator, config.field_options())
+    field = FIELDS[config.model].draw(generator, config.field_options(0))
     start = jnp.asarray(generator.standard_normal(config.state_size), jnp.float32)
     return Network(start, field, draw_dense(generator, config.state_size, config.output_size))
 
@@ -88,7 +90,7 @@ def fit(
         clip: largest norm of a network's gradient.
         step: "map" (h + alpha * field) or "flow" (a classical Runge-Kutta step of alpha).
     """
-    move = look_up("step", step, STEPS)
+    advance = look_up("step", step, STEPS)
     _check(targets, seeds, rates, steps)
     parameters, rest = eqx.partition(
         _side_by_side([draw_network(config, seed) for seed in seeds]), eqx.is_inexact_array
@@ -98,10 +100,10 @@ def fit(
     state = (parameters, optax.scale_by_adam().init(parameters))
     for first in range(0, steps, STEPS_A_CALL):
         last = min(first + STEPS_A_CALL, steps)
-        state = _train(state, rest, goals, peaks, jnp.int32(first), jnp.int32(last), steps, alpha, clip, move)
+        state = _train(state, rest, goals, peaks, jnp.int32(first), jnp.int32(last), steps, alpha, clip, advance)
     networks = jax.tree.map(lambda part: jnp.moveaxis(part, -1, 0), state[0])
     networks = eqx.combine(networks, rest)
-    states, outputs = _run(networks, targets.shape[1], alpha, move)
+    states, outputs = _run(networks, targets.shape[1], alpha, advance)
     errors = relative_error(np.asarray(outputs), targets)
     return Fitted(networks, errors, np.asarray(outputs), np.asarray(states))
 
@@ -113,37 +115,21 @@ def relative_error(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
         return np.mean((outputs - targets) ** 2, axis=(-2, -1)) / np.mean(np.var(targets, axis=-2), axis=-1)
 
 
-def simulate(network: Network, samples: int, alpha: float, move: "Move") -> tuple[Array, Array]:
+def simulate(network: Network, samples: int, alpha: float, advance: Advance) -> tuple[Array, Array]:
     """States (time, N) and outputs (time, d) of one network."""
     nothing = jnp.zeros(0, network.start.dtype)
 
-    def advance(state: Array, _: None) -> tuple[Array, Array]:
-        state = move(lambda h: network.field(h, nothing), state, alpha)
+    def step(state: Array, _: None) -> tuple[Array, Array]:
+        state = advance(network.field, state, nothing, alpha, affine)
         return state, state
 
-    _, later = jax.lax.scan(advance, network.start, None, length=samples - 1)
+    _, later = jax.lax.scan(step, network.start, None, length=samples - 1)
     states = jnp.concatenate([network.start[None], later])
     return states, affine(network.readout, states)
 
 
-Move = Callable[[Callable[[Array], Array], Array, float], Array]
-
-
-def euler(velocity: Callable[[Array], Array], state: Array, alpha: float) -> Array:
-    """The map: one Euler step."""
-    return state + alpha * velocity(state)
-
-
-def runge_kutta(velocity: Callable[[Array], Array], state: Array, alpha: float) -> Array:
-    """The flow, to fourth order in alpha (Kutta 1901)."""
-    k1 = velocity(state)
-    k2 = velocity(state + alpha / 2 * k1)
-    k3 = velocity(state + alpha / 2 * k2)
-    k4 = velocity(state + alpha * k3)
-    return state + alpha / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-
-
-STEPS: dict[str, Move] = {"map": euler, "flow": runge_kutta}
+# What a measurement calls its steps, and the rule that each is.
+STEPS: dict[str, Advance] = {"map": RULES["euler"].advance, "flow": RULES["rk4"].advance}
 
 
 # -- one program for all networks; in its arrays they come last --
@@ -160,7 +146,7 @@ def _train(
     steps: int,
     alpha: float,
     clip: float,
-    move: Move,
+    advance: Advance,
 ) -> PyTree:
     adam = optax.scale_by_adam()
     # A peak of one, to be multiplied by each network's own.
@@ -175,7 +161,7 @@ def _train(
             network = eqx.combine(parameters, rest)
             dense = partial(_apply, true)
             output = dense(network.readout, state)
-            return move(lambda h: network.field(h, jnp.zeros(0), dense), state, alpha), output
+            return advance(network.field, state, jnp.zeros(0), alpha, dense), output
 
         # Networks share nothing, so the gradient of the sum is the gradient of each.
         return jnp.sum(jax.lax.scan(sample, parameters.start, goals)[1]) / math.prod(goals.shape[:2])
@@ -193,9 +179,9 @@ def _train(
 
 
 @eqx.filter_jit
-def _run(networks: Network, samples: int, alpha: float, move: Move) -> tuple[Array, Array]:
+def _run(networks: Network, samples: int, alpha: float, advance: Advance) -> tuple[Array, Array]:
     parameters, rest = eqx.partition(networks, eqx.is_inexact_array)
-    return jax.vmap(lambda part: simulate(eqx.combine(part, rest), samples, alpha, move))(parameters)
+    return jax.vmap(lambda part: simulate(eqx.combine(part, rest), samples, alpha, advance))(parameters)
 
 
 def _side_by_side(networks: Sequence[Network]) -> Network:

@@ -133,6 +133,10 @@ def scan_with_adjoint(advance: Advance, field: Field, start: Start, inputs: Inpu
 SCANS: dict[str, Scan] = {"adjoint": scan_with_adjoint, "autodiff": scan_with_autodiff}
 
 
+def _product(layer: Dense, values: Array) -> Array:
+    return values @ layer.weight.T
+
+
 def _recorded(
     advance: Advance, field: Field, state: Array, held: Array, step: Array, product: Callable[[Dense, Array], Array]
 ) -> tuple[Array, list[Array]]:
@@ -160,7 +164,7 @@ def _replayed_forward_mode(primals: tuple, tangents: tuple) -> tuple[Array, Arra
     layer, values, _, result = primals
     of_layer, of_values, of_tap, _ = tangents
     parts = [
-        None if _is_zero(of_values) else of_values @ layer.weight.T,
+        None if _is_zero(of_values) else _product(layer, of_values),
         None if _is_zero(of_layer.weight) else values @ of_layer.weight.T,
         None if _is_zero(of_layer.bias) else of_layer.bias,
         None if _is_zero(of_tap) else of_tap,

@@ -280,7 +280,7 @@ def _solve(flow: Flow, field: Field, state: Array, cubic: Array, elapsed: Array)
     parameters, rest = eqx.partition(field, eqx.is_inexact_array)
     leaves, structure = jax.tree.flatten(parameters)  # bare arrays, as backsolve stumbles over empty tuples in fields
 
-    def velocity(s: Array, state: Array, args: tuple) -> Array:
+    def velocity(s: ArrayLike, state: Array, args: tuple) -> Array:
         leaves, cubic, elapsed = args
         return _velocity(eqx.combine(jax.tree.unflatten(structure, leaves), rest), s, state, cubic, elapsed)
 

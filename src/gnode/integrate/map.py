@@ -45,10 +45,8 @@ class Map(eqx.Module):
         def scan(start: Array, samples: tuple[Array, Array]) -> Array:
             return SCANS[self.gradient](RULES[self.rule].advance, field, start, *samples)
 
-        if 0 < self.truncate < time:
-            states = _in_pieces(scan, start, samples, self.truncate)
-        else:
-            states = scan(start, samples)
+        cut = 0 < self.truncate < time
+        states = _in_pieces(scan, start, samples, self.truncate) if cut else scan(start, samples)
         whole = jnp.full(trials, time, jnp.int32)
         return Path(jnp.swapaxes(states, 0, 1), jnp.zeros(trials, jnp.int32), whole)
 

@@ -56,7 +56,6 @@ def make(model: str, *, input_size: int, state_size: int, output_size: int, seed
         >>> model = make("gnode", input_size=2, state_size=2, output_size=2, hidden=(128, 128), seed=0)
     """
     check_known(options, [field.name for field in dataclasses.fields(ModelConfig)], "options of a model")
-    sizes = {"input_size": input_size, "state_size": state_size, "output_size": output_size}
-    config = ModelConfig(model=model, **sizes, **options)
+    config = ModelConfig(model=model, input_size=input_size, state_size=state_size, output_size=output_size, **options)
     refuse_unread(config, options)
     return draw(config, seed)

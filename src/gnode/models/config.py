@@ -15,7 +15,7 @@ from gnode.models.initial import INITIAL_STATES
 from gnode.models.reading import READINGS
 from gnode.nn.activations import ACTIVATIONS
 
-# Keys that came after version 0.1.0: at their default they are left out of files, so that what is hashed stays the same.
+# Keys that came after version 0.1.0. At their default they are left out of files, so that what is hashed stays.
 _LATER = (
     "integrator", "truncate", "rtol", "atol", "most_steps", "substeps", "interpolation", "adjoint", "grid", "missing",
     "reading",

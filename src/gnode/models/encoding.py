@@ -197,7 +197,7 @@ class Encoding(eqx.Module):
 
     def _seen_now(self, values: Array) -> Array:
         """Values (..., channels) that were all just seen."""
-        if self.shift is not None:
+        if self.shift is not None and self.scale is not None:
             values = (values - self.shift) / self.scale
         inputs = values.astype(jnp.promote_types(values.dtype, jnp.float32))
         if self.missing != "hold-with-observed":

@@ -40,8 +40,8 @@ class Samples(NamedTuple):
 class Model(eqx.Module):
     """Inputs in, outputs out, and the states between.
 
-    `model(inputs)` maps (trials, time, D) to (trials, time, outputs): the output at a sample is read from the state after
-    that sample's input has acted. Make one with `gnode.models.make`.
+    `model(inputs)` maps (trials, time, D) to (trials, time, outputs): the output at a sample is read from the state
+    after that sample's input has acted. Make one with `gnode.models.make`.
     """
 
     encoding: Encoding
@@ -84,7 +84,7 @@ class Model(eqx.Module):
         if series is None:
             series = Series.of(np.asarray(inputs))
         sample, fraction = _places(series, self.config.dt, at)
-        return _outputs_between(self, samples, path, sample, fraction)
+        return _outputs_between(self, samples, path, jnp.asarray(sample), jnp.asarray(fraction))
 
     def states(
         self,
@@ -136,7 +136,8 @@ class Model(eqx.Module):
             if series.channels != self.config.input_size:
                 must_have(f"series of {self.config.input_size} channels, as the model has", series.channels)
             encoded = self.encoding.encode(series)
-        return Samples(*(jnp.asarray(part, self._type()) for part in encoded), told), series
+        inputs, elapsed = (jnp.asarray(part, self._type()) for part in encoded)
+        return Samples(inputs, elapsed, told), series
 
     def _type(self) -> np.dtype:
         return self.readout.layers[0].weight.dtype
@@ -236,7 +237,7 @@ def _clock(series: Series, dt: float) -> np.ndarray:
 
 
 def _places(series: Series, dt: float, at: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """For each wanted time the sample that ends its interval, and which part of the interval has passed: (trials, K)."""
+    """For each wanted time the sample that ends its interval, and how much of the interval has passed: (trials, K)."""
     clock = _clock(series, dt)
     wanted = np.asarray(at, clock.dtype)
     if wanted.ndim == 1:

@@ -111,6 +111,10 @@ def draw_perceptron(
     return Perceptron(layers, activation)
 
 
+def _draw_norm(width: int) -> LayerNorm:
+    return LayerNorm(jnp.ones(width, jnp.float32), jnp.zeros(width, jnp.float32))
+
+
 def _raise_bias(layer: Dense, amount: float) -> Dense:
     assert layer.bias is not None
     return Dense(layer.weight, layer.bias + jnp.float32(amount))

@@ -97,7 +97,7 @@ def cut(shown: Shown, time: int) -> Shown:
     return Shown(samples, targets if targets.ndim == 1 else targets[:, :time], shown.weights[:, :time])
 
 
-def _take(shown: Shown, trials: Array) -> Shown:
+def _take(shown: Shown, trials: Array | np.ndarray) -> Shown:
     """Some of the trials. A clock that all have in common stays as it is."""
     return jax.tree.map(lambda array: array[trials] if len(array) == len(shown.targets) else array, shown)
 
@@ -186,8 +186,8 @@ def one_epoch(
         frozen: the model without what is trained.
 
     Returns:
-        The state after it, the mean training loss over its minibatches, the validation loss, and each minibatch's score,
-        the validation's last.
+        The state after it, the mean training loss over its minibatches, the validation loss, and each minibatch's
+        score, the validation's last.
     """
     adam = optax.scale_by_adam()
 
@@ -278,8 +278,8 @@ def check_finite(record: Record, settings: Settings) -> None:
         reason = f" ({record.failed} minibatches had solves that failed)" if record.failed else ""
         raise Diverged(
             f"Training diverged in epoch {record.epoch} of {settings.epochs}: training loss {record.train_loss:.3g}, "
-            f"validation loss {record.val_loss:.3g}{reason}. Try a lower learning rate (now {settings.lr:g}), a smaller "
-            f"clip (now {settings.clip:g}) or a longer warm-up."
+            f"validation loss {record.val_loss:.3g}{reason}. Try a lower learning rate (now {settings.lr:g}), a "
+            f"smaller clip (now {settings.clip:g}) or a longer warm-up."
         )
 
 

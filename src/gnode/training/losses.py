@@ -83,8 +83,8 @@ def total(loss: str, answers: Array, targets: Array, weights: Array, weigh: str)
 
     Args:
         answers: (trials, time, outputs), or (trials, outputs) of a model that answers once a trial.
-        targets: beginning with (trials, time), or one a trial, (trials,): then the answer at the last sample that counts is
-            scored, and every trial weighs alike.
+        targets: beginning with (trials, time), or one a trial, (trials,): then the answer at the last sample that
+            counts is scored, and every trial weighs alike.
         weights: (trials, time), 0 where a sample does not count.
         weigh: out of WEIGHINGS.
     """

@@ -12,7 +12,7 @@ from gnode.training.schedules import SCHEDULES
 # A trial whose solve failed: left out of this minibatch, counted as far as it came, or the end of training.
 ON_FAILURE = ("skip", "shorten", "stop")
 
-# Keys that came after version 0.1.0: at their default they are left out of files, so that what is hashed stays the same.
+# Keys that came after version 0.1.0. At their default they are left out of files, so that what is hashed stays.
 _LATER = {"weigh": "samples", "on_failure": "skip"}
 
 

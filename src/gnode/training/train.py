@@ -137,7 +137,8 @@ def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Data
         must_have("a model (gnode.models.make) to train", type(model).__name__)
     data = draw_data(task, settings)
     classes = data.train.targets.dtype.kind == "i"
-    loss = settings.loss or ("cross-entropy" if classes and isinstance(task, Data) else getattr(task, "loss", "mse"))
+    of_task = ("cross-entropy" if classes else "mse") if isinstance(task, Data) else getattr(task, "loss", "mse")
+    loss: str = settings.loss or of_task
     for trials in (data.train, data.validation, data.test):
         if trials.series.channels != model.config.input_size:
             must_have(f"inputs of size {model.config.input_size}, as the model has", trials.series.channels)

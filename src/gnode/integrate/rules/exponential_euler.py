@@ -1,7 +1,7 @@
 """h + (1 - exp(-gate * step)) * (F - h): exact where gate and F do not change over the step.
 
-The exponential Euler method (Hochbruck and Ostermann, Acta Numerica 2010) with the leak as its linear part. However long
-the step, the state ends between h and F: the rule for samples that come at any distance.
+The exponential Euler method (Hochbruck and Ostermann, Acta Numerica 2010) with the leak as its linear part. However
+long the step, the state ends between h and F: the rule for samples that come at any distance.
 """
 
 import jax.numpy as jnp
