@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gnode.errors import GnodeError, InvalidInput
@@ -208,6 +208,7 @@ def test_days_and_durations():
     assert Series.of(VALUES, with_gaps).digest() == Series.of(VALUES, [0, 1, 3, 7]).digest()
 
 
+@example(1_700_000_000_123_456_789, [1, 3, 1_000_001])
 @given(st.integers(-(2**60), 2**60), st.lists(st.integers(1, 2**40), min_size=1, max_size=9))
 def test_gaps_are_exact_whenever_the_clock_began(start, gaps):
     """Nanoseconds since 1970 are more than float64 can hold; their differences are not."""

@@ -176,9 +176,8 @@ class Encoding(eqx.Module):
                 )
         if series.observed is None:
             return values
-        last = _last_seen(seen)
-        held = np.take_along_axis(values, np.maximum(last, 0), axis=1)
-        return np.where((last >= 0) & series.valid[..., None], held, 0.0)
+        held = np.take_along_axis(values, np.maximum(_last_seen(seen), 0), axis=1)  # what was not seen is 0
+        return np.where(series.valid[..., None], held, 0.0)
 
     def _ages(self, series: Series, elapsed: np.ndarray) -> np.ndarray:
         """Time since each channel was last seen, or since the series began, in units of tau."""
