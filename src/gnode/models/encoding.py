@@ -1,5 +1,6 @@
 """The encoding: what turns a series into numbers for compiled code. Missing values and scales end here."""
 
+from numbers import Real
 from typing import NamedTuple, Self, final
 
 import equinox as eqx
@@ -11,6 +12,7 @@ from jaxtyping import Float
 
 from gnode.errors import look_up, must_have
 from gnode.series import Series
+from gnode.series.arrays import place
 
 MISSING = {  # ways with what is missing, and how many inputs of the field a channel becomes
     "refuse": 1,
@@ -53,8 +55,8 @@ class Encoding(eqx.Module):
         tau: seconds, the unit of elapsed time.
     """
 
-    shift: Float[ArrayLike, " channels"] | None
-    scale: Float[ArrayLike, " channels"] | None
+    shift: Float32[Array, " channels"] | None
+    scale: Float32[Array, " channels"] | None
     channels: int = eqx.field(static=True)
     missing: str = eqx.field(static=True)
     dt: float = eqx.field(static=True)
@@ -67,15 +69,20 @@ class Encoding(eqx.Module):
         *,
         dt: float,
         tau: float,
-        shift: ArrayLike | None = None,
-        scale: ArrayLike | None = None,
+        shift: np.ndarray | None = None,
+        scale: np.ndarray | None = None,
     ) -> None:
         look_up("way with what is missing", missing, MISSING)
         for name, seconds in (("dt", dt), ("tau", tau)):
-            if not 0 < seconds < float("inf"):
+            if isinstance(seconds, bool) or not isinstance(seconds, Real) or not 0 < seconds < float("inf"):
                 must_have(f"{name} a positive number of seconds", repr(seconds))
         if (shift is None) != (scale is None):
             must_have("both shift and scale, or neither", "one of them")
+        for name, array in (("shift", shift), ("scale", scale)):
+            if array is not None and (array.shape != (channels,) or not np.isfinite(array).all()):
+                must_have(f"a finite {name} for each of {channels} channels", repr(array))
+        if scale is not None and not (scale > 0).all():
+            must_have("scales above 0", repr(scale))
         self.channels, self.missing, self.dt, self.tau = channels, missing, float(dt), float(tau)
         self.shift = None if shift is None else jnp.asarray(shift, jnp.float32)
         self.scale = None if scale is None else jnp.asarray(scale, jnp.float32)
@@ -119,7 +126,9 @@ class Encoding(eqx.Module):
         parts = [self._held(series)]
         if self.missing == "hold-with-observed":
             parts += [series.seen, np.where(series.valid[..., None], np.log1p(self._ages(series, elapsed)), 0.0)]
-        return Encoded(np.concatenate([part.astype(np.float32) for part in parts], axis=-1), self._in_tau(elapsed))
+        return Encoded(
+            np.concatenate([part.astype(np.float32) for part in parts], axis=-1), self._in_tau(series, elapsed)
+        )
 
     def encode_array(self, values: ArrayLike) -> Encoded:
         """What `encode` gives for an array (trials, time, channels) on the uniform grid with nothing missing.
@@ -149,7 +158,7 @@ class Encoding(eqx.Module):
                 trial, sample, channel = np.argwhere(absent)[0]
                 must_have(
                     "inputs that are all there",
-                    f"a missing one in series {trial}, sample {sample}, channel {channel} (counted from 0)",
+                    f"a missing one in {place(trial, sample, channel)}",
                     "Fill it in, or choose a way with what is missing: hold or hold-with-observed.",
                 )
 
@@ -165,14 +174,12 @@ class Encoding(eqx.Module):
                 trial, sample, channel = np.argwhere(~fitting)[0]
                 must_have(
                     "values that float32 can hold once scaled",
-                    f"{values[trial, sample, channel]:g} in series {trial}, sample {sample}, channel {channel} "
-                    "(counted from 0)",
+                    f"{values[trial, sample, channel]:g} in {place(trial, sample, channel)}",
                 )
         if series.observed is None:
             return values
-        last = _last_seen(seen)
-        held = np.take_along_axis(values, np.maximum(last, 0), axis=1)
-        return np.where((last >= 0) & series.valid[..., None], held, 0.0)
+        held = np.take_along_axis(values, np.maximum(_last_seen(seen), 0), axis=1)  # what was not seen is 0
+        return np.where(series.valid[..., None], held, 0.0)
 
     def _ages(self, series: Series, elapsed: np.ndarray) -> np.ndarray:
         """Time since each channel was last seen, or since the series began, in units of tau."""
@@ -180,18 +187,18 @@ class Encoding(eqx.Module):
         last = _last_seen(series.seen)
         return now - np.where(last >= 0, np.take_along_axis(now, np.maximum(last, 0), axis=1), 0.0)
 
-    def _in_tau(self, elapsed: np.ndarray) -> np.ndarray:
+    def _in_tau(self, series: Series, elapsed: np.ndarray) -> np.ndarray:
         """Seconds in units of tau, as float32."""
         limits = np.finfo(np.float32)
-        exact = elapsed / self.tau
-        wrong = (elapsed > 0) & ~((exact >= limits.tiny) & (exact <= limits.max))
+        with np.errstate(over="ignore"):
+            exact = elapsed / self.tau
+        wrong = series.valid[: len(elapsed)] & ~((exact >= limits.tiny) & (exact <= limits.max))
         if wrong.any():
             trial, sample = np.argwhere(wrong)[0]
             seconds, rounded = elapsed[trial, sample], "zero" if exact[trial, sample] < 1 else "infinity"
             must_have(
                 f"elapsed times that float32 can hold in units of tau = {self.tau:g} s",
-                f"{seconds:g} s, an elapsed that rounds to {rounded}, in series {trial}, sample {sample} "
-                "(counted from 0)",
+                f"{seconds:g} s, an elapsed that rounds to {rounded}, in {place(trial, sample)}",
             )
         return exact.astype(np.float32)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gnode.errors import look_up, must_have
-from gnode.series.numbers import Recordings, described, on_host
+from gnode.series.arrays import Recordings, described, on_host
 
 UNITS = {  # seconds as a fraction, so that 100,000,000 ns are exactly the float64 nearest to 0.1 s
     "ns": (1, 1_000_000_000),
@@ -110,7 +110,8 @@ def _from_objects(array: np.ndarray, what: str) -> np.ndarray:
     if all(isinstance(item, timedelta) for item in items):
         stamps = [item.to_timedelta64() if hasattr(item, "to_timedelta64") else np.timedelta64(item) for item in items]
     elif all(isinstance(item, date) for item in items):
-        if len({getattr(item, "tzinfo", None) is None for item in items}) > 1:
+        zoned = {getattr(item, "tzinfo", None) is not None for item in items if item == item}  # NaT has none
+        if len(zoned) > 1:
             must_have(f"{what} that all have a time zone, or none of them", "some with and some without")
         stamps = [_date64(item) for item in items]
     else:

@@ -3,8 +3,10 @@
 import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,22 @@ import numpy as np
 
 from gnode.errors import InvalidInput, look_up, must_have
 from gnode.files import write_atomically
+from gnode.series.arrays import Recordings, as_array, as_floats, described, feed, is_frame
 from gnode.series.clock import Clock, read_clock, read_stamps
-from gnode.series.numbers import Recordings, as_array, as_floats, described, feed, is_frame
 
 FORMAT = 1  # of saved series
+_UNREADABLE = (  # what NumPy and zipfile raise for files that are truncated, foreign or made to harm
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -210,7 +224,7 @@ class Series:
         Returns:
             dt for the first sample, then the gap to the sample before; 0 at padding.
         """
-        if not 0 < dt < np.inf:
+        if isinstance(dt, bool) or not isinstance(dt, Real) or not 0 < dt < np.inf:
             must_have("dt a positive number of seconds", repr(dt))
         if self.clock is None:
             steps = np.full((1, self.values.shape[1]), dt, float)
@@ -258,13 +272,13 @@ class Series:
             version, values, unit = int(content["format"]), content["values"], str(content.get("unit", ""))
         except FileNotFoundError:
             must_have("a file of series", f"nothing at {path}")
-        except (OSError, ValueError, TypeError, AttributeError, KeyError, EOFError, MemoryError, zipfile.BadZipFile):
+        except _UNREADABLE:
             must_have("a whole .npz file of series that gnode wrote", f"one that cannot be read as such: {path}")
         if version > FORMAT:
             must_have(f"series of format {FORMAT} or older", f"format {version}: {path}", "Update gnode.")
         times, lengths = content.get("ticks"), content.get("lengths")
         try:
-            if unit == "date" and times is not None:
+            if unit == "date" and times is not None and times.dtype == np.int64:
                 return Series.of(values, times.astype("datetime64[ns]"), lengths=lengths)
             return Series.of(values, times, unit=unit or None, lengths=lengths)
         except InvalidInput as error:
@@ -272,7 +286,7 @@ class Series:
 
     def __repr__(self) -> str:
         lengths = self.valid.sum(axis=1)
-        fewest, most = lengths.min(), lengths.max()
+        fewest, most = int(lengths.min()), int(lengths.max())
         words = [
             f"{len(self)} series",
             f"{most} sample{'s' * (most != 1)}" if fewest == most else f"{fewest} to {most} samples",
@@ -302,7 +316,7 @@ def _assemble(recordings: Recordings, clock: Clock | None) -> Series:
         sample, channel = np.argwhere(~fitting)[0]
         must_have(
             "finite values that float32 can hold, or NaN where one is missing",
-            f"{samples[sample, channel]:g} in {recordings.place(sample)}, channel {channel}",
+            f"{samples[sample, channel]:g} in {recordings.place(sample, channel)}",
         )
     some = np.logical_or.reduceat(seen.any(axis=1), np.cumsum(lengths) - lengths)
     if samples.shape[1] and not some.all():
@@ -411,6 +425,8 @@ def _columns(frame: Any, taken: Sequence[str | None], channels: str | Sequence[s
     if channels is None:
         return [name for name in frame.columns if name not in taken]
     asked = [channels] if isinstance(channels, str) else list(channels)
+    if len(set(asked)) < len(asked):
+        must_have("channels that are different columns", repr(asked))
     for name in asked:
         if name not in frame.columns:
             look_up("column", name, known)

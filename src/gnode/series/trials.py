@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gnode.errors import must_have
-from gnode.series.numbers import as_array, described, feed, place
+from gnode.series.arrays import as_array, described, feed, place
 from gnode.series.series import Series
 
 
@@ -216,7 +216,7 @@ def _beside(series: Series, data: Any, what: str) -> np.ndarray:
     if all(piece.ndim == 0 for piece in pieces):
         return as_array(data, what)
     valid = series.valid
-    for at, (piece, length) in enumerate(zip(pieces, valid.sum(axis=1), strict=True)):
+    for at, (piece, length) in enumerate(zip(pieces, valid.sum(axis=1).tolist(), strict=True)):
         if piece.shape[:1] != (length,) or piece.shape[1:] != pieces[0].shape[1:]:
             expected = (length, *pieces[0].shape[1:])
             must_have(f"{what} of shape {expected} for the {length} samples of series {at}", f"shape {piece.shape}")

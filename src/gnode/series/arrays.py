@@ -16,11 +16,11 @@ class Recordings(NamedTuple):
     width: int  # of the array that they are put into
     names: Sequence[object]
 
-    def place(self, sample: int) -> str:
+    def place(self, sample: int, channel: int | None = None) -> str:
         """The series and the sample in it, in words."""
         ends = np.cumsum(self.lengths)
         series = int(np.searchsorted(ends, sample, side="right"))
-        return place(self.names[series], sample - (ends[series] - self.lengths[series]))
+        return place(self.names[series], sample - (ends[series] - self.lengths[series]), channel)
 
     def put(self, flat: np.ndarray) -> np.ndarray:
         """Numbers that come sample by sample as (trials, time, ...), with 0 at padding."""
@@ -41,10 +41,10 @@ def as_array(data: Any, what: str) -> np.ndarray:
     if array.dtype.name == "bfloat16":
         array = array.astype(np.float32)
     if array.dtype.kind not in "biuf":
-        advice = (
-            "Series of different lengths are a list of arrays; what is missing is NaN." if array.dtype == object else ""
-        )
-        must_have(f"real numbers for {what}", f"an array of type {array.dtype}", advice)
+        ragged = "Series of different lengths are a list of arrays; what is missing is NaN."
+        advice = ragged if array.dtype == object and array.ndim else ""
+        got = f"an array of type {array.dtype}" if array.ndim else described(data)
+        must_have(f"real numbers for {what}", got, advice)
     return array if np.ma.is_masked(array) else np.ma.getdata(array)
 
 
@@ -83,10 +83,11 @@ def described(data: Any) -> str:
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
-def place(series: object, sample: int | None = None) -> str:
+def place(series: object, sample: int | None = None, channel: int | None = None) -> str:
     """Where something is, in words."""
-    series = int(series) if isinstance(series, np.integer) else series
-    return f"series {series!r}{'' if sample is None else f', sample {sample}'} (counted from 0)"
+    parts = [f"series {int(series) if isinstance(series, np.integer) else repr(series)}"]
+    parts += [f"{what} {at}" for what, at in (("sample", sample), ("channel", channel)) if at is not None]
+    return f"{', '.join(parts)} (counted from 0)"
 
 
 def feed(content: Any, *arrays: np.ndarray) -> None:
