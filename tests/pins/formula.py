@@ -97,20 +97,17 @@ def step(config: dict[str, Any], arrays: Arrays, state: Array, inputs: Array) ->
     return state + config["dt"] / config["tau"] * field(config, arrays, state, inputs)
 
 
-def states(config: dict[str, Any], arrays: Arrays, inputs: Array, first_targets: Array | None) -> Array:
-    """The state after each bin, (trials, time, N)."""
+def predict(config: dict[str, Any], arrays: Arrays, inputs: Array, first_targets: Array | None) -> tuple[Array, Array]:
+    """The states (trials, time, N) after each bin, and the outputs (trials, time, D_out) read from them."""
 
-    def compiled(arrays: Arrays, inputs: Array, first_targets: Array | None) -> Array:
+    def compiled(arrays: Arrays, inputs: Array, first_targets: Array | None) -> tuple[Array, Array]:
         def move(state: Array, held: Array) -> tuple[Array, Array]:
             state = step(config, arrays, state, held)
             return state, state
 
         first = start(config, arrays, inputs[:, 0], first_targets)
-        return jnp.swapaxes(jax.lax.scan(move, first, jnp.swapaxes(inputs, 0, 1))[1], 0, 1)
+        path = jax.lax.scan(move, first, jnp.swapaxes(inputs, 0, 1))[1]
+        outputs = perceptron(arrays, "readout", path, config["activation"])
+        return jnp.swapaxes(path, 0, 1), jnp.swapaxes(outputs, 0, 1)
 
     return jax.jit(compiled)(arrays, inputs, first_targets)
-
-
-def outputs(config: dict[str, Any], arrays: Arrays, states: Array) -> Array:
-    """The readout of states (trials, time, N): (trials, time, outputs)."""
-    return jax.jit(lambda arrays, states: perceptron(arrays, "readout", states, config["activation"]))(arrays, states)
