@@ -1,6 +1,5 @@
 """Integrators: how a field moves the state over the time that elapsed. Maps take a step a sample, flows solve."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,14 +24,12 @@ class IntegratorKind:
     """What can be chosen by a name.
 
     Attributes:
-        make: an integrator from the options that it reads.
-        reads: names of those options.
+        reads: the options that mean anything to it.
         needs_leak: whether the field must have the term -h.
         flow: whether it solves continuous time; else it is a map.
         summary: one line for `gnode list integrators`.
     """
 
-    make: Callable[..., Integrator]
     reads: frozenset[str]
     needs_leak: bool
     flow: bool
@@ -43,23 +40,19 @@ _OF_MAPS = frozenset({"gradient", "truncate"})
 _OF_FLOWS = frozenset({"rtol", "atol", "most_steps", "substeps", "interpolation", "adjoint", "grid"})
 
 
-def integrators() -> dict[str, IntegratorKind]:
-    """Every step rule and every solver, by name."""
-    found: dict[str, IntegratorKind] = {}
-    for name, rule in RULES.items():
-        found[name] = IntegratorKind(_made(Map, rule=name), _OF_MAPS, rule.needs_leak, False, rule.summary)
-    for name, solver in SOLVERS.items():
-        found[name] = IntegratorKind(_made(Flow, solver=name), _OF_FLOWS, False, True, f"flow: {solver.summary}")
-    return found
+def integrators() -> list[str]:
+    """The names of every step rule and every solver."""
+    return [*RULES, *SOLVERS]
 
 
 def integrator_kind(name: str) -> IntegratorKind:
-    """The integrator of this name; an InvalidInput with the nearest where there is none."""
-    return look_up("integrator", name, integrators())
+    """What the integrator of this name is; an InvalidInput with the nearest name where there is none."""
+    look_up("integrator", name, {**RULES, **SOLVERS})
+    if name in RULES:
+        return IntegratorKind(_OF_MAPS, RULES[name].needs_leak, False, RULES[name].summary)
+    return IntegratorKind(_OF_FLOWS, False, True, f"flow: {SOLVERS[name].summary}")
 
 
-def _made(kind: type, **chosen: str) -> Callable[..., Integrator]:
-    def make(**options: Any) -> Integrator:
-        return kind(**chosen, **options)
-
-    return make
+def make_integrator(name: str, options: dict[str, Any]) -> Integrator:
+    """The integrator of this name, from the options that its kind reads."""
+    return Flow(solver=name, **options) if integrator_kind(name).flow else Map(rule=name, **options)

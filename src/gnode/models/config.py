@@ -1,7 +1,7 @@
 """What determines a model, as plain data: it travels in the header of a saved model and in config.toml."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from gnode.errors import look_up, must_have
 from gnode.fields import FIELDS, FieldOptions
-from gnode.integrate import INTERPOLATIONS, SCANS, Integrator, integrator_kind, integrators
+from gnode.integrate import INTERPOLATIONS, SCANS, Integrator, integrator_kind, integrators, make_integrator
 from gnode.models.encoding import MISSING
 from gnode.models.initial import INITIAL_STATES
 from gnode.models.reading import READINGS
@@ -126,7 +126,8 @@ class ModelConfig:
         look_up("gradient", self.gradient, SCANS)
         look_up("interpolation", self.interpolation, INTERPOLATIONS)
         chosen = integrator_kind(self.integrator)
-        chosen.make(**{name: getattr(self, name) for name in chosen.reads})  # it checks its own options
+        if chosen.flow:
+            self.make_integrator()  # it checks its own options
         if chosen.needs_leak and not self.leak:
             must_have(f"leak on for {self.integrator}", "leak off", "Its step is exact for the leak. Use euler or rk4.")
         if self.critical and not self.leak:
@@ -139,8 +140,8 @@ class ModelConfig:
 
     def make_integrator(self) -> Integrator:
         """The integrator with the options that it reads."""
-        kind = integrator_kind(self.integrator)
-        return kind.make(**{name: getattr(self, name) for name in kind.reads})
+        reads = integrator_kind(self.integrator).reads
+        return make_integrator(self.integrator, {name: getattr(self, name) for name in reads})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data (lists, numbers, strings) from which `ModelConfig(**data)` gives the same."""
@@ -151,37 +152,34 @@ class ModelConfig:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
 
 
-def refuse_unread(config: ModelConfig, given: Mapping[str, Any]) -> None:
+def refuse_unread(config: ModelConfig, given: Iterable[str]) -> None:
     """Raises InvalidInput where a setting was given, other than its default, that this model never reads."""
-    kind, initial, integrator = (
-        FIELDS[config.model],
-        INITIAL_STATES[config.initial_state],
-        integrator_kind(config.integrator),
-    )
-    readers: dict[str, tuple[bool, list[str]]] = {}
-    for name in ("gate_activation", "gate_bias", "candidate_activation", "layer_norm", "leak", "gain"):
-        readers[name] = name in kind.reads, [model for model, kind in FIELDS.items() if name in kind.reads]
-    with_net = [name for name, kind in INITIAL_STATES.items() if kind.has_net]
-    readers["initial_hidden"] = initial.has_net, [f"initial_state {name}" for name in with_net]
-    has_hidden = bool(config.readout_hidden or (initial.has_net and config.initial_hidden))
-    readers["activation"] = (
-        "activation" in kind.reads or has_hidden,
-        [*(model for model, kind in FIELDS.items() if "activation" in kind.reads), "readout_hidden", "initial_hidden"],
-    )
-    for name in frozenset().union(*(kind.reads for kind in integrators().values())):
-        readers[name] = (
-            name in integrator.reads,
-            [f"integrator {other}" for other, kind in integrators().items() if name in kind.reads],
-        )
     defaults = {field.name: field.default for field in dataclasses.fields(ModelConfig)}
-    for name, (is_read, by) in readers.items():
-        if name in given and not is_read and getattr(config, name) != defaults[name]:
-            chosen = config.integrator if name in integrator.reads or by[0].startswith("integrator") else config.model
-            must_have(
-                f"settings that are read with {chosen}",
-                f"{name} = {getattr(config, name)!r}",
-                f"It is read by: {', '.join(by)}.",
-            )
+    for name in given:
+        if getattr(config, name) != defaults[name] and not _is_read(config, name):
+            by = ", ".join(_readers(name))
+            must_have("settings that this model reads", f"{name} = {getattr(config, name)!r}", f"It is read by: {by}.")
+
+
+def _is_read(config: ModelConfig, name: str) -> bool:
+    readers = _readers(name)
+    chosen = {config.model, f"initial_state {config.initial_state}", f"integrator {config.integrator}"}
+    nets = {
+        "readout_hidden": config.readout_hidden,
+        "initial_hidden": config.initial_hidden and INITIAL_STATES[config.initial_state].has_net,
+    }
+    return not readers or not chosen.isdisjoint(readers) or any(nets.get(reader) for reader in readers)
+
+
+def _readers(name: str) -> list[str]:
+    """Which choices make a setting mean anything; none where it always does."""
+    readers = [model for model, kind in FIELDS.items() if name in kind.reads]
+    readers += [f"integrator {other}" for other in integrators() if name in integrator_kind(other).reads]
+    if name == "initial_hidden":
+        readers += [f"initial_state {other}" for other, kind in INITIAL_STATES.items() if kind.has_net]
+    if name == "activation":
+        readers += ["readout_hidden", "initial_hidden"]
+    return readers
 
 
 def whole_number(name: str, value: Any, least: int) -> int:

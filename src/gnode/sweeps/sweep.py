@@ -22,11 +22,11 @@ from gnode.errors import Diverged
 from gnode.files import write_atomically
 from gnode.sweeps.directory import FAILED, RUNS, Sweep, alone, open_sweep
 from gnode.sweeps.grid import Plan, PlannedRun, cost
+from gnode.sweeps.population import ALONE, FREE, train_group
 from gnode.sweeps.progress import SweepWatcher
 from gnode.training.directory import CONFIG
 from gnode.training.experiment import assemble, train_experiment
 from gnode.training.loop import Record
-from gnode.sweeps.population import ALONE, FREE, train_group
 from gnode.training.progress import Silent
 from gnode.training.train import Interrupted
 from gnode.workers import attempt, check, run_jobs

@@ -10,7 +10,7 @@ from typing import Any
 from gnode import tasks
 from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.fields import FIELDS
-from gnode.integrate import INTERPOLATIONS, integrators
+from gnode.integrate import INTERPOLATIONS, integrator_kind, integrators
 from gnode.models import ModelConfig, draw, refuse_unread
 from gnode.models.initial import INITIAL_STATES
 from gnode.nn.activations import ACTIVATIONS
@@ -104,7 +104,7 @@ def catalogue(what: str) -> dict[str, str]:
         "tasks": {name: kind.summary for name, kind in tasks.TASKS.items()},
         "activations": dict.fromkeys(ACTIVATIONS, ""),
         "losses": {name: loss.summary for name, loss in LOSSES.items()},
-        "integrators": {name: kind.summary for name, kind in integrators().items()},
+        "integrators": {name: integrator_kind(name).summary for name in integrators()},
         "interpolations": {name: kind.summary for name, kind in INTERPOLATIONS.items()},
         "schedules": dict.fromkeys(SCHEDULES, ""),
         "initial-states": dict.fromkeys(INITIAL_STATES, ""),
