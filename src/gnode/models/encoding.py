@@ -1,7 +1,7 @@
 """The encoding: what turns a series into numbers for compiled code. Missing values and scales end here."""
 
 from numbers import Real
-from typing import NamedTuple, Self, final
+from typing import NamedTuple, final
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -92,7 +92,7 @@ class Encoding(eqx.Module):
         """How many inputs the field sees."""
         return self.channels * MISSING[self.missing]
 
-    def fit_scaling(self, series: Series) -> Self:
+    def fit_scaling(self, series: Series) -> "Encoding":
         """This encoding with each channel scaled to mean 0 and variance 1 over what was seen of it in the series.
 
         A channel that is constant is only shifted; one that was never seen stays as it is.
@@ -105,7 +105,7 @@ class Encoding(eqx.Module):
         deviation = np.where(seen, series.values - mean, 0.0)
         spread = np.sqrt((deviation**2).sum(axis=(0, 1)) / count)
         varies = (spread > _SAME * size) & (spread >= np.finfo(np.float32).tiny)
-        return type(self)(
+        return Encoding(
             self.channels,
             self.missing,
             dt=self.dt,

@@ -119,6 +119,8 @@ def _read_targets(series: Series, targets: Any) -> tuple[np.ndarray, np.ndarray]
         )
     if array.dtype.kind == "f" and array.ndim == 2:
         array = array[..., None]
+    if not np.ma.is_masked(array):
+        return np.ma.getdata(array), np.zeros(array.shape[:2], bool)
     hidden: np.ndarray = np.ma.getmaskarray(array)
     if array.ndim == 3:
         partly = hidden.any(axis=-1) & ~hidden.all(axis=-1)
