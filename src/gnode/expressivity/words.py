@@ -36,9 +36,8 @@ def budget(result: Result) -> str:
     polished = f", then {plan.polish} evaluations of Levenberg-Marquardt" if plan.polish else ""
     unit = "Euler map" if plan.step == "map" else "flow (Runge-Kutta)"
     return (
-        f"{plan.count} targets ({plan.targets}), T = {plan.bins} steps of the {unit} over {durations} τ; Adam, "
-        f"{steps} steps, "
-        f"{plan.restarts} restarts{polished}; seed {plan.seed}"
+        f"{plan.count} targets ({plan.targets}), T = {plan.bins} steps of the {unit} over {durations} τ; Adam, {steps} "
+        f"steps, {plan.restarts} restarts{polished}; seed {plan.seed}"
     )
 
 
@@ -210,9 +209,8 @@ def _polish(result: Result) -> Statement | None:
             mean, error = measure.overall_difference(result.best(cell), result.unpolished(cell))
             parts.append(f"{cell.label} {mean:+.2f} ± {error:.2f}")
     text = (
-        f"Change of log10 e by the polish: {'; '.join(parts)}. Where it falls far, the network was not found; "
-        f"where it stays, "
-        "it is likely that there is none."
+        f"Change of log10 e by the polish: {'; '.join(parts)}. Where it falls far, the network was not found; where it "
+        "stays, it is likely that there is none."
     )
     return {"claim": "errors were limited by training", "verdict": OPEN, "text": text}
 
