@@ -1,6 +1,7 @@
 """The report of one run or of several side by side: what is on the page, in words and figures."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -44,8 +45,6 @@ def report(directories: Sequence[str | Path], out: str | Path | None = None) -> 
 
 def _with_distinct_names(contents: list[Content]) -> list[Content]:
     """Runs in folders of one name get their parents' names too."""
-    from dataclasses import replace
-
     names = [content.name for content in contents]
     if len(set(names)) == len(names):
         return contents
