@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gnode.cli import main
+from gnode.examine.content import content_of
 
 GNODE = str(Path(sys.executable).parent / "gnode")
 QUICK = "--hidden 6 --epochs 2 --batch-size 5 --set bins=20 --set train_trials=10 --set validation_trials=5"
@@ -53,6 +54,18 @@ def test_json_is_one_object_on_standard_output(gnode, tmp_path):
     for what in ("models", "tasks", "activations", "losses", "schedules", "initial-states", "keys"):
         code, out, _ = gnode(f"list {what} --json")
         assert code == 0 and len(json.loads(out)) >= 3
+
+
+def test_evaluate_tells_of_the_memory_what_the_page_shows_unless_other_values_are_asked_for(gnode, tmp_path):
+    gnode(f"train disk {QUICK} --out", tmp_path / "run")
+    memory = content_of(tmp_path / "run").memory
+    for silence in (100, 1000):
+        result = json.loads(gnode(f"evaluate --trials 5 --silence {silence} --json", tmp_path / "run")[1])
+        at = memory.silences.tolist().index(silence)
+        assert result["values"] == len(memory.values)
+        assert result["rms_error"] == memory.rms_error[at] and result["distinct"] == memory.distinct[at]
+    other = json.loads(gnode("evaluate --trials 5 --silence 1000 --seed 1 --json", tmp_path / "run")[1])
+    assert other["seed"] == 1 and other["rms_error"] != result["rms_error"]
 
 
 def test_memory_of_a_model_that_is_told_where_it_begins(gnode, tmp_path):

@@ -50,6 +50,13 @@ def test_importing_gnode_alone_does_not_import_jax():
     assert in_a_fresh_python("import sys, gnode; print('jax' in sys.modules)").strip() == "False"
 
 
+def test_every_name_that_gnode_offers_is_there():
+    assert {"analysis", "load", "models", "report", "results", "tasks", "train", "training", "types"} <= set(dir(gnode))
+    for name in dir(gnode):
+        getattr(gnode, name)
+    assert gnode.results.load.__module__ == "gnode.sweeps.results"
+
+
 def test_the_version_is_the_one_of_pyproject_and_of_the_changelog():
     assert gnode.__version__ == PYPROJECT["project"]["version"]
     assert re.search(rf"^## \[{re.escape(gnode.__version__)}\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)

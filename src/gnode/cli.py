@@ -110,7 +110,10 @@ def train(
 def evaluate(
     directory: Directory,
     trials: Annotated[int, typer.Option(min=1, help="Fresh trials for the loss.")] = 500,
-    seed: Annotated[int, typer.Option(min=0, help="Of the fresh trials and remembered values.")] = 12345,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of the fresh trials and remembered values. \\[default: that of the report]"),
+    ] = None,
     silence: Annotated[
         int | None, typer.Option(min=0, help="Measure the memory after so many silent bins, on 360 values.")
     ] = None,
@@ -120,7 +123,8 @@ def evaluate(
     with _machine(), _quiet_stdout(as_json):
         from gnode.examine import evaluate as evaluate_run
 
-        result = evaluate_run(directory, trials=trials, seed=seed, silence=silence)
+        chosen = {} if seed is None else {"seed": seed}
+        result = evaluate_run(directory, trials=trials, silence=silence, **chosen)
     lines = [f"{result['loss']} on {trials} fresh trials: {result['fresh_loss']:.3e}"]
     if silence is not None:
         lines.append(
@@ -222,7 +226,7 @@ def demo(
         experiment = experiment_from("ring", {"snapshot_every": 10})  # for the film of how the ring came to be
         run = train_experiment(experiment, out=_fresh(out), resume=False, watcher=watcher())
         assert run.path is not None
-        memory = {bins: evaluate_run(run.path, trials=100, seed=12345, silence=bins) for bins in (100, 1000)}
+        memory = {bins: evaluate_run(run.path, trials=100, silence=bins) for bins in (100, 1000)}
         typer.echo("Finding its attractor and drawing the report.", err=True)
         page = make_report([run.path], None)
     result = {

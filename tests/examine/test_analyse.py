@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gnode.examine import analyse
+from gnode.examine.content import content_of
 from gnode.examine.stored import read_stored
 from gnode.report import report
 
@@ -17,16 +18,24 @@ from gnode.report import report
 )
 def test_analyse_writes_what_the_size_allows(make_run, tmp_path, size, task, options):
     folder = make_run(tmp_path / "run", task, size=size, epochs=2, **options)
+    preview = content_of(folder)
     numbers = json.loads(analyse(folder).read_text(), parse_constant=pytest.fail)
     remembers = task != "copy"
     assert ("attractors" in numbers) == remembers
     assert ("saddles" in numbers) == (size == 2)
     stored = read_stored(folder)
     assert stored.fixed_points.points.shape[1] == size
+    for searched, kept in (
+        (preview.fixed_points, stored.fixed_points),
+        (preview.slow_points, stored.slow_points),
+    ):
+        assert searched.starts == kept.starts
+        np.testing.assert_array_equal(searched.points, kept.points)
     assert np.isfinite(stored["lyapunov/map/exponents"]).all()
     if remembers:
         assert [facts["silence"] for facts in numbers["attractors"]] == [100, 1000, 10_000]
         assert [facts["epoch"] for facts in numbers["birth"]] == [2]
     page = report([folder]).read_text()
+    assert page.count(f"from {stored.fixed_points.starts} starts") >= 3  # the tile and two captions
     assert ("The attractor, at three time scales" in page) == remembers
     assert ('<div class="portrait">' in page) == (size in (2, 3))

@@ -12,15 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from gnode import analysis
-from gnode.examine.content import SEED, Content, content_of
-from gnode.examine.evaluate import VALUES
-from gnode.examine.recalling import Recalling
+from gnode.examine.content import Content, content_of
+from gnode.examine.recalling import SEED, VALUES, Recalling
 from gnode.examine.stored import split, write_stored
 from gnode.models import Model, load_model
 from gnode.training import RunDirectory
 
 SILENCES = (100, 1000, 10_000)  # bins after which attractors are looked at: that of the task, and far beyond
-_STARTS = 1024
 _SADDLES = 12  # of how many the manifolds are followed
 _EXPONENT_STEPS = 2000
 _EXPONENT_STARTS = 8
@@ -46,22 +44,15 @@ def analyse(directory: str | Path) -> Path:
     """
     RunDirectory.open(directory).summary()  # of a finished run: what is stored must belong to its last word
     content = dataclasses.replace(content_of(directory), stored=None)
-    model, silent = content.model, content.silent
-    fixed = analysis.fixed_points(
-        model.field_at(silent),
-        starts=np.resize(content.starts, (_STARTS, model.config.state_size)) + _jitter(content),
-        euler_step=content.bin_seconds,
-    )
-    slow = analysis.slow_points(model.field_at(silent), starts=content.starts)
     parts: dict[str, Part] = {
-        "fixed_points": split("fixed_points", fixed),
-        "slow_points": split("slow_points", slow),
+        "fixed_points": split("fixed_points", content.fixed_points),
+        "slow_points": split("slow_points", content.slow_points),
         "timescales": _timescales(content),
         "lyapunov": _lyapunov(content),
     }
-    if model.config.state_size == 2:
+    if content.model.config.state_size == 2:
         parts |= _nullclines(content)
-        parts["saddles"] = _saddles(content, fixed)
+        parts["saddles"] = _saddles(content)
     if content.memory is not None:
         parts["attractors"] = _attractors(content)
         if birth := _birth(content):
@@ -69,12 +60,6 @@ def analyse(directory: str | Path) -> Path:
     numbers = {"gnode": version("gnode"), **{name: part[0] for name, part in parts.items()}}
     arrays = {name: array for _, more in parts.values() for name, array in more.items()}
     return write_stored(content.path, numbers, arrays)
-
-
-def _jitter(content: Content) -> np.ndarray:
-    """So that repeated starts differ: a hundredth of the spread of the visited states."""
-    shape = (_STARTS, content.model.config.state_size)
-    return 0.01 * np.random.default_rng(0).standard_normal(shape) * content.visited.std(axis=0)
 
 
 def _nullclines(content: Content) -> dict[str, Part]:
@@ -102,8 +87,9 @@ def _beside(inputs: np.ndarray, states: Any) -> Any:
     return jnp.broadcast_to(inputs, (*states.shape[:-1], inputs.size))
 
 
-def _saddles(content: Content, fixed: analysis.FixedPoints) -> Part:
+def _saddles(content: Content) -> Part:
     """The manifolds of the flow's saddles, each branch an array."""
+    fixed = content.fixed_points
     names = fixed.flow_stability or []
     saddles = [point for point, name in zip(fixed.points, names, strict=True) if name == "saddle"]
     low, high = content.bounds

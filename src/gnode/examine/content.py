@@ -13,8 +13,8 @@ import numpy as np
 from gnode import analysis, tasks
 from gnode.analysis.memory import read
 from gnode.errors import InvalidInput
-from gnode.examine.evaluate import VALUES, task_of
-from gnode.examine.recalling import Recalling, states_of
+from gnode.examine.evaluate import task_of
+from gnode.examine.recalling import SEED, memory_of, states_of
 from gnode.examine.stored import Stored, read_stored
 from gnode.models import Model, load_model, make, trainable
 from gnode.training import RunDirectory
@@ -22,10 +22,10 @@ from gnode.training.loop import begin
 
 FILM_SILENCE = 100  # silent bins after which the film of the attractor's birth looks
 GRID = 41  # points a side of the flow field
-SEED = 2023  # of the trials shown; training's draws have seeds of two numbers, so they cannot recur
 _EXAMPLES = 3
 _TRACES = 24  # remembered values whose trajectories are drawn
-_STARTS = 192  # of the search for fixed points
+_STARTS = 512  # of the search for fixed and for slow points
+_ITERATIONS = 100  # of that search, from each start
 _REST = 200  # silent bins of those trajectories
 _MARGIN = 0.22  # of the drawn region around the states, as a share of its extent
 
@@ -130,14 +130,11 @@ class Content:
 
     @cached_property
     def memory(self) -> analysis.Memory | None:
-        """Memory of VALUES values against silence; None for tasks that remember no values."""
-        if self.task is None or self.task.manifold is None:
-            return None
-        values = self.task.manifold.sample(VALUES, seed=SEED)
-        return analysis.memory(Recalling(self.model, self.task), self.task, values)
+        """Memory of the task's values against silence; None for tasks that remember no values."""
+        return None if self.task is None else memory_of(self.model, self.task)
 
     def after(self, silence: int) -> np.ndarray:
-        """States (VALUES, N) of the remembered values after so many silent bins, one of those of the memory."""
+        """States (V, N) of the remembered values after so many silent bins, one of those of the memory."""
         assert self.memory is not None
         return self.memory.states[int(np.flatnonzero(self.memory.silences == silence)[0])]
 
@@ -224,16 +221,15 @@ class Content:
         """Of the flow without input, with the stability of flow and map: the stored ones if they are there."""
         if self.stored is not None:
             return self.stored.fixed_points
-        return analysis.fixed_points(
-            self.model.field_at(self.silent), starts=self.starts, euler_step=self.bin_seconds, iterations=60
-        )
+        f = self.model.field_at(self.silent)
+        return analysis.fixed_points(f, starts=self.starts, euler_step=self.bin_seconds, iterations=_ITERATIONS)
 
     @cached_property
     def slow_points(self) -> analysis.SlowPoints:
         """Local minima of the speed: the stored ones if they are there."""
         if self.stored is not None:
             return self.stored.slow_points
-        return analysis.slow_points(self.model.field_at(self.silent), starts=self.starts, iterations=60)
+        return analysis.slow_points(self.model.field_at(self.silent), starts=self.starts, iterations=_ITERATIONS)
 
     @cached_property
     def film(self) -> Film | None:

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from gnode import analysis, tasks
+from gnode import tasks
+from gnode.analysis.memory import SILENCES
 from gnode.errors import must_have
-from gnode.examine.recalling import Recalling
+from gnode.examine.recalling import SEED, memory_of
 from gnode.models import load_model
 from gnode.training import RunDirectory
 from gnode.training.loop import loss_on
 
-VALUES = 360  # how many remembered values memory is measured on
 _FRESH = 4  # stream of random numbers; training draws from 1, 2 and 3
 
 
@@ -27,13 +27,14 @@ def task_of(directory: RunDirectory) -> tasks.Task:
     return tasks.make(name, **table)
 
 
-def evaluate(path: str | Path, *, trials: int, seed: int, silence: int | None = None) -> dict[str, Any]:
+def evaluate(path: str | Path, *, trials: int = 500, seed: int = SEED, silence: int | None = None) -> dict[str, Any]:
     """Loss on fresh trials and, with `silence`, how well values survive so many silent bins.
 
     Args:
         path: a run directory.
         trials: how many fresh trials.
-        seed: of the fresh trials and of the remembered values; the run's own draws cannot recur.
+        seed: of the fresh trials and of the remembered values; the run's own draws cannot recur. By default the values
+            are those of the report.
         silence: bins without input between the end of the writing pulses and the reading.
 
     Returns:
@@ -54,14 +55,14 @@ def evaluate(path: str | Path, *, trials: int, seed: int, silence: int | None = 
     }
     if silence is None:
         return result
-    if task.manifold is None:
+    # The report's silences up to this one, since a state that has escaped at one of them is lost for good.
+    memory = memory_of(model, task, [*(span for span in SILENCES if span < silence), silence], seed)
+    if memory is None:
         must_have("a task that remembers values, for --silence", task.name)
-    values = task.manifold.sample(VALUES, seed=seed)
-    memory = analysis.memory(Recalling(model, task), task, values, [silence])
     return result | {
         "silence": silence,
-        "values": len(values),
-        "rms_error": float(memory.rms_error[0]),
-        "distinct": int(memory.distinct[0]),
-        "bits": float(memory.bits[0]),
+        "values": len(memory.values),
+        "rms_error": float(memory.rms_error[-1]),
+        "distinct": int(memory.distinct[-1]),
+        "bits": float(memory.bits[-1]),
     }

@@ -1,9 +1,24 @@
 """What a run's model does when it is asked to remember."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from gnode import tasks
+from gnode import analysis, tasks
+from gnode.analysis.memory import SILENCES
 from gnode.models import Model
+
+VALUES = 360  # how many remembered values memory is measured on
+SEED = 2023  # of what is drawn to look at a run; training's draws have seeds of two numbers, so they cannot recur
+
+
+def memory_of(
+    model: Model, task: tasks.Task, silences: Sequence[int] = SILENCES, seed: int = SEED
+) -> analysis.Memory | None:
+    """Memory of VALUES values of a task, drawn with `seed`, against silence; None where a task remembers no values."""
+    if task.manifold is None:
+        return None
+    return analysis.memory(Recalling(model, task), task, task.manifold.sample(VALUES, seed=seed), silences)
 
 
 class Recalling:

@@ -48,10 +48,8 @@ class Advice:
         ].iloc[0]
         return (
             f"N = {self.cell.state_size} with F {self.cell.architecture.label} ({row['parameters']} parameters) "
-            f"reproduces the median "
-            f"trajectory at e = {row['median_error']:.2g} (asked for: {self.tolerance:g}; worst "
-            f"{row['worst_error']:.2g}); no "
-            "smaller N that was tried does."
+            f"reproduces the median trajectory at e = {row['median_error']:.2g} (asked for: {self.tolerance:g}; worst "
+            f"{row['worst_error']:.2g}); no smaller N that was tried does."
         )
 
 

@@ -86,10 +86,6 @@ class Result:
         found = self.capacity(cell, tolerance)
         return found.low, found.high
 
-    def paired(self, cell: Cell, other: Cell) -> tuple[float, float]:
-        """Mean of log10 e - log10 e' over targets and complexities, with the standard error over targets."""
-        return measure.overall_difference(self.best(cell), self.best(other))
-
     def smallest_state(self, architecture: Architecture, wanted: float, tolerance: float | None = None) -> Capacity:
         """The smallest N of the plan whose capacity reaches the wanted complexity."""
         duration, steps = self.plan.durations[0], self.plan.steps[0]

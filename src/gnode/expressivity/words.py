@@ -36,19 +36,14 @@ def budget(result: Result) -> str:
     polished = f", then {plan.polish} evaluations of Levenberg-Marquardt" if plan.polish else ""
     unit = "Euler map" if plan.step == "map" else "flow (Runge-Kutta)"
     return (
-        f"{plan.count} targets ({plan.targets}), T = {plan.bins} steps of the {unit} over {durations} τ; Adam, "
-        f"{steps} steps, "
-        f"{plan.restarts} restarts{polished}; seed {plan.seed}"
+        f"{plan.count} targets ({plan.targets}), T = {plan.bins} steps of the {unit} over {durations} τ; Adam, {steps} "
+        f"steps, {plan.restarts} restarts{polished}; seed {plan.seed}"
     )
 
 
 def capacity_words(found: Capacity, dial: tuple[float, ...]) -> str:
     """21.4 [20.5, 23.6], with open ends as < 4 and > 64."""
-
-    def end(value: float) -> str:
-        return f"< {dial[0]:g}" if value == 0 else f"> {dial[-1]:g}" if np.isinf(value) else f"{value:.1f}"
-
-    return f"{end(found.value)} [{end(found.low)}, {end(found.high)}]"
+    return f"{_plain(found.value, dial)} [{_plain(found.low, dial)}, {_plain(found.high, dial)}]"
 
 
 def reference_complexity(result: Result) -> float:
@@ -69,7 +64,7 @@ def _rises_with_size(result: Result) -> Statement | None:
     parts, falls, clear_falls, level = [], [], [], []
     for kind in result.plan.architectures:
         found = [result.capacity(_first(result, kind, size)) for size in sizes]
-        parts.append(f"{kind.label} {_plain(found[0].value, result)} to {_plain(found[-1].value, result)}")
+        parts.append(f"{kind.label} {_plain(found[0].value, result.dial)} to {_plain(found[-1].value, result.dial)}")
         if any(b.value < a.value for a, b in pairwise(found)):
             falls.append(kind.label)
         if any(b.high < a.low for a, b in pairwise(found)):
@@ -210,9 +205,8 @@ def _polish(result: Result) -> Statement | None:
             mean, error = measure.overall_difference(result.best(cell), result.unpolished(cell))
             parts.append(f"{cell.label} {mean:+.2f} ± {error:.2f}")
     text = (
-        f"Change of log10 e by the polish: {'; '.join(parts)}. Where it falls far, the network was not found; "
-        f"where it stays, "
-        "it is likely that there is none."
+        f"Change of log10 e by the polish: {'; '.join(parts)}. Where it falls far, the network was not found; where it "
+        "stays, it is likely that there is none."
     )
     return {"claim": "errors were limited by training", "verdict": OPEN, "text": text}
 
@@ -226,6 +220,5 @@ def _diverged(result: Result) -> Statement:
     return {"claim": "training is stable", "verdict": HOLDS if lost == 0 else OPEN, "text": text}
 
 
-def _plain(value: float, result: Result) -> str:
-    dial = result.dial
+def _plain(value: float, dial: tuple[float, ...]) -> str:
     return f"< {dial[0]:g}" if value == 0 else f"> {dial[-1]:g}" if np.isinf(value) else f"{value:.1f}"

@@ -43,9 +43,8 @@ def _html(result: Result) -> str:
         Section(
             "capacity",
             "How complex it may be",
-            f"Complexity is the {escape(dial)} ({escape(unit)}). The capacity is the complexity at which the "
-            f"median error over "
-            f"targets crosses the tolerance; in brackets the 95 % bootstrap interval over targets. {note}.",
+            f"Complexity is the {escape(dial)} ({escape(unit)}). The capacity is the complexity at which the median "
+            f"error over targets crosses the tolerance; in brackets the 95 % bootstrap interval over targets. {note}.",
             [
                 Card("Capacity against N", _captioned("Triangles: beyond the grid.", note), _against_size(result)),
                 Card("Capacity, N against F", _captioned("The brighter, the more complex.", note), _heat_map(result)),
@@ -64,9 +63,8 @@ def _html(result: Result) -> str:
         Section(
             "trajectories",
             "Where a small network gives up",
-            "The first target in grey and the best network's output over it, with its error below. From left to "
-            "right the path grows "
-            "more complex.",
+            "The first target in grey and the best network's output over it, with its error below. From left to right "
+            "the path grows more complex.",
             [Card("Targets and fits", note, _panels(result), wide=True), *_in_space(result, note)],
         ),
         Section("claims", "What holds here", "", [Card("Claims", note, _claims(result), wide=True)]),

@@ -1,6 +1,7 @@
 """The report of one run or of several side by side: what is on the page, in words and figures."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -44,8 +45,6 @@ def report(directories: Sequence[str | Path], out: str | Path | None = None) -> 
 
 def _with_distinct_names(contents: list[Content]) -> list[Content]:
     """Runs in folders of one name get their parents' names too."""
-    from dataclasses import replace
-
     names = [content.name for content in contents]
     if len(set(names)) == len(names):
         return contents
@@ -85,9 +84,8 @@ def _sections(contents: Sequence[Content]) -> list[Section]:
         Section(
             "dynamics",
             "How it does it",
-            "The network without input is a flow in the space of its states. Where the flow is slow, "
-            "a state stays, and "
-            "what it stands for is remembered.",
+            "The network without input is a flow in the space of its states. Where the flow is slow, a state stays, "
+            "and what it stands for is remembered.",
             [
                 *each(_flow),
                 *each(_landscape),
@@ -135,9 +133,8 @@ def _trials(content: Content) -> Card | None:
     if content.examples is None:
         return None
     caption = (
-        "Trials drawn afresh. Grey: the input. Dotted: what should come out. Blue: what the network "
-        "says. A good network "
-        "lies on the dots."
+        "Trials drawn afresh. Grey: the input. Dotted: what should come out. Blue: what the network says. A good "
+        "network lies on the dots."
     )
     return Card("Sample trials", caption, interactive.trials(content))
 
@@ -168,14 +165,12 @@ def _memory(contents: Sequence[Content]) -> list[Card]:
     if all(content.memory is None for content in contents):
         return []
     error = (
-        "Root mean square distance between what was written and what is read out, in the units of "
-        "the task, against the "
-        f"time without input (one bin is {style.number(1000 * contents[0].bin_seconds)} ms). Lower is better."
+        "Root mean square distance between what was written and what is read out, in the units of the task, against "
+        f"the time without input (one bin is {style.number(1000 * contents[0].bin_seconds)} ms). Lower is better."
     )
     distinct = (
-        "How many of the written values the readout still tells apart (cells of side 0.02). This, "
-        "rather than the loss, "
-        "shows how continuous the memory is. Higher is better."
+        "How many of the written values the readout still tells apart (cells of side 0.02). This, rather than the "
+        "loss, shows how continuous the memory is. Higher is better."
     )
     return [
         Card("Memory error against silence", error, interactive.memory_error(contents)),
@@ -191,11 +186,9 @@ def _flow(content: Content) -> Card:
         else "A slice through the state space along the two directions in which states vary most"
     )
     caption = (
-        f"{where}, without input. Colour: how fast the state moves (dark is slow). Arrows: where to. "
-        "Markers: fixed points "
-        "of the flow, and slow points, where it only lingers. Hover over one for its stability as a "
-        "flow and as the map "
-        "that was trained."
+        f"{where}, without input. Colour: how fast the state moves (dark is slow). Arrows: where to. Markers: fixed "
+        f"points of the flow and slow points, where it only lingers, found from {content.fixed_points.starts} starts. "
+        "Hover over one for its stability as a flow and as the map that was trained."
     )
     if size == 1:
         caption = "The velocity of the state against the state: it moves right where the curve is above zero."
@@ -206,9 +199,8 @@ def _landscape(content: Content) -> Card | None:
     if content.model.config.state_size != 2:
         return None
     caption = (
-        "The same speeds as a landscape: height is the logarithm of the speed. What is remembered "
-        "lies in the valleys, one "
-        "dot a value after 100 silent bins. Drag to turn it."
+        "The same speeds as a landscape: height is the logarithm of the speed. What is remembered lies in the valleys, "
+        "one dot a value after 100 silent bins. Drag to turn it."
     )
     return Card("The valley of memory", caption, interactive.landscape(content))
 
@@ -258,15 +250,12 @@ def _fixed_points(content: Content) -> Card:
         )
     lingering = int((~slow.fixed).sum())
     sentence = (
-        f"{len(found)} fixed point{'s' if len(found) != 1 else ''} from {found.starts} starts; one "
-        "more start would find a "
-        f"new one with a chance of about {found.unseen:.0%} (Good and Turing's estimate). {lingering} slow "
-        f"point{'s' if lingering != 1 else ''} where the flow lingers without standing still. The map "
-        "and the flow stand "
-        "still at the same points but need not agree on stability. Next to zero, the growth rate "
-        "says how slowly a state "
-        "leaves or arrives: many nearly neutral points along a curve are how a network approximates "
-        "a continuous attractor."
+        f"{len(found)} fixed point{'s' if len(found) != 1 else ''} from {found.starts} starts; one more start would "
+        f"find a new one with a chance of about {found.unseen:.0%} (Good and Turing's estimate). {lingering} slow "
+        f"point{'s' if lingering != 1 else ''} where the flow lingers without standing still, from {slow.starts} "
+        "starts. The map and the flow stand still at the same points but need not agree on stability. Next to zero, "
+        "the growth rate says how slowly a state leaves or arrives: many nearly neutral points along a curve are how a "
+        "network approximates a continuous attractor."
     )
     body = (
         table(["as a flow", "as the map", "how many", "fastest growth (1/s)"], rows) if rows else "<p>None found.</p>"
@@ -313,11 +302,9 @@ def _attractors(content: Content) -> Card | None:
     half = content.stored.numbers["attractors"][0]["half_life"]
     half_life = "more than 10,000" if half == "inf" else f"{half:,.0f}"
     caption = (
-        f"Half of the values are lost after {half_life} silent bins. Drift: how far a state moves in "
-        "one bin, in units of "
-        "the state (median). Betti: number of pieces, loops (and voids). Coverage: share of the "
-        "ideal manifold that has a "
-        "readout near it. Hausdorff: the largest distance between the two."
+        f"Half of the values are lost after {half_life} silent bins. Drift: how far a state moves in one bin, in units "
+        "of the state (median). Betti: number of pieces, loops (and voids). Coverage: share of the ideal manifold that "
+        "has a readout near it. Hausdorff: the largest distance between the two."
     )
     return Card("The attractor, at three time scales", caption, table(head, rows), wide=True)
 
@@ -327,9 +314,8 @@ def _persistence(content: Content) -> Card | None:
         return None
     evidence = content.stored.numbers["attractors"][0]["evidence"]
     caption = (
-        "Holes in the set of states after 100 silent bins: each dot is born at one scale and filled "
-        "at another. Far above "
-        f"the line is real, near it is noise. Verdict: {escape(evidence)}."
+        "Holes in the set of states after 100 silent bins: each dot is born at one scale and filled at another. Far "
+        f"above the line is real, near it is noise. Verdict: {escape(evidence)}."
     )
     return Card("Topology", caption, interactive.persistence(content))
 
@@ -388,11 +374,9 @@ def _nullclines(content: Content) -> Card | None:
     if content.stored is None or content.stored.nullclines("flow") is None:
         return None
     caption = (
-        "Curves on which one unit stands still; where curves of both units cross, the state is "
-        "fixed. The legend also has "
-        "the nullclines of F alone, the line where a gate is half open, and the curves that flow "
-        "into saddles (borders of "
-        "basins) and out of them."
+        "Curves on which one unit stands still; where curves of both units cross, the state is fixed. The legend also "
+        "has the nullclines of F alone, the line where a gate is half open, and the curves that flow into saddles "
+        "(borders of basins) and out of them."
     )
     return Card("Nullclines and the borders of basins", caption, interactive.nullclines(content))
 
@@ -405,9 +389,8 @@ def _lyapunov(content: Content) -> Card | None:
     intervals = content.stored["lyapunov/map/intervals"]
     flow = content.stored["lyapunov/flow/exponents"]
     caption = (
-        f"How fast nearby states of the map part (above zero) or meet (below). Largest: "
-        f"{style.number(exponents[0])} per "
-        f"bin (95 % interval {style.number(intervals[0, 0])} to {style.number(intervals[0, 1])}), of the flow "
+        f"How fast nearby states of the map part (above zero) or meet (below). Largest: {style.number(exponents[0])} "
+        f"per bin (95 % interval {style.number(intervals[0, 0])} to {style.number(intervals[0, 1])}), of the flow "
         f"{style.number(flow[0])} per second. Kaplan-Yorke dimension {fact(of_map['kaplan_yorke'])} (flow "
         f"{fact(of_flow['kaplan_yorke'])})."
     )
@@ -423,10 +406,9 @@ def _portrait(content: Content) -> Card | None:
     known = content.fixed_points.points
     data = portrait_weights(content.model, region, pulse_bins=pulse, input_reach=reach, known=known)
     caption = (
-        "Click to place a state and watch it move. Drag the held input: the flow and its fixed "
-        "points follow. Or choose "
-        "<i>pulse</i>: the value you let go of is given to all states for the length of one pulse. Map is what was "
-        "trained, one step a bin; flow is the differential equation behind it."
+        "Click to place a state and watch it move. Drag the held input: the flow and its fixed points follow. Or "
+        "choose <i>pulse</i>: the value you let go of is given to all states for the length of one pulse. Map is what "
+        "was trained, one step a bin; flow is the differential equation behind it."
         + (" Drag the picture to turn it." if content.model.config.state_size == 3 else "")
     )
     body = f'<div class="portrait"><script type="application/json">{embedded_json(data)}</script></div>'
@@ -508,7 +490,8 @@ def _tiles(content: Content) -> list[tuple[str, str, str]]:
         )
     found = content.fixed_points
     stable = sum(style.stability_class(one) == style.STABLE for one in found.map_stability or [])
-    tiles.append((str(len(found)), "fixed points", f"of which {stable} are stable for the map that was trained"))
+    note = f"from {found.starts} starts; {stable} are stable for the map that was trained"
+    tiles.append((str(len(found)), "fixed points", note))
     return tiles
 
 
