@@ -24,6 +24,9 @@ app = typer.Typer(
 )
 
 Directory = Annotated[Path, typer.Argument(help="A run directory.", show_default=False)]
+Threads = Annotated[
+    int, typer.Option(min=1, help="Threads that XLA computes with. Sums are rounded alike only on as many.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, all else on standard error.")]
 
 
@@ -50,10 +53,15 @@ def example(text: str) -> str:
 
 @app.command(epilog=example("gnode train ring --model gnode --hidden 128,128 --epochs 150 --out runs/ring"))
 def train(
-    task: Annotated[
-        str, typer.Argument(metavar="TASK|EXPERIMENT.toml", help="A task, or a file with [task], [model], [training].")
-    ],
     out: Annotated[Path, typer.Option(help="Directory of the run: new or empty.", show_default=False)],
+    task: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TASK|EXPERIMENT.toml",
+            help="A task, or a file with \\[task], \\[model], \\[training]. With --resume the run's own.",
+            show_default=False,
+        ),
+    ] = None,
     model: Annotated[str | None, typer.Option(help="gnode, node, mgru, rnn or gru. \\[default: gnode]")] = None,
     state_size: Annotated[
         int | None, typer.Option(help="Dimension N of the state. \\[default: as many as the task remembers]")
@@ -61,6 +69,9 @@ def train(
     hidden: Annotated[str | None, typer.Option(help="Hidden widths of F, as 128,128; 'none' for one layer.")] = None,
     gate_hidden: Annotated[str | None, typer.Option(help="Hidden widths of the gate; 'none' for one layer.")] = None,
     activation: Annotated[str | None, typer.Option(help="Nonlinearity of hidden layers. \\[default: relu]")] = None,
+    integrator: Annotated[
+        str | None, typer.Option(help="A step rule or a solver; see gnode list integrators. \\[default: euler]")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="\\[default: 150]")] = None,
     batch_size: Annotated[int | None, typer.Option(help="\\[default: 10]")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate. \\[default: 0.01]")] = None,
@@ -73,15 +84,20 @@ def train(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other key; see gnode list keys.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the directory.")] = False,
+    threads: Threads = 1,
     as_json: Json = False,
 ) -> None:
     """Train a model on a task and write a run directory."""
+    if task is None and not resume:
+        raise typer.BadParameter("Must have a TASK or an EXPERIMENT.toml, or --resume with the directory of a run.")
+    source = str(out / "config.toml") if task is None else task
     given = {
         "model": model,
         "state_size": state_size,
         "hidden": _widths(hidden),
         "gate_hidden": _widths(gate_hidden),
         "activation": activation,
+        "integrator": integrator,
         "epochs": epochs,
         "batch_size": batch_size,
         "lr": lr,
@@ -91,12 +107,12 @@ def train(
         "seed": seed,
         "bits": bits,
     }
-    with _machine(), _quiet_stdout(as_json):
+    with _machine(threads), _quiet_stdout(as_json):
         from gnode.training.experiment import experiment_from, train_experiment
         from gnode.training.progress import watcher
 
         options = {key: value for key, value in given.items() if value is not None} | _pairs(set_ or [])
-        run = train_experiment(experiment_from(task, options), out=out, resume=resume, watcher=watcher())
+        run = train_experiment(experiment_from(source, options), out=out, resume=resume, watcher=watcher())
     _answer(
         as_json,
         {"directory": str(out), **run.summary},
@@ -349,9 +365,12 @@ def _quiet_stdout(as_json: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _machine() -> Iterator[None]:
-    """What every command that computes needs: the compile cache, and SIGTERM treated like Ctrl-C."""
+def _machine(threads: int = 1) -> Iterator[None]:
+    """What every command that computes needs: the compile cache, its threads, and SIGTERM treated like Ctrl-C."""
     _use_compile_cache()
+    # XLA sizes its pool when JAX makes its devices. One thread gives the same bytes on any number of cores, and what a
+    # worker of a sweep computes.
+    os.environ["NPROC"] = str(threads)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

@@ -112,7 +112,7 @@ class Flow(eqx.Module):
     """
 
     solver: str = eqx.field(static=True, default="tsit5")
-    rtol: float = eqx.field(static=True, default=1e-4)
+    rtol: float = eqx.field(static=True, default=1e-5)
     atol: float = eqx.field(static=True, default=1e-6)
     most_steps: int = eqx.field(static=True, default=4096)
     substeps: int = eqx.field(static=True, default=0)
@@ -194,7 +194,7 @@ class Flow(eqx.Module):
     ) -> Float[Array, "trials K N"]:
         """The states inside intervals: at a `fraction`, in (0, 1], of the interval that ends at `sample`.
 
-        Where that cannot be solved, the state at the beginning of the interval.
+        NaN where that cannot be solved.
         """
         elapsed = jnp.broadcast_to(elapsed, inputs.shape[:2])
         coefficients = INTERPOLATIONS[self.interpolation].coefficients(inputs, elapsed)
@@ -206,7 +206,7 @@ class Flow(eqx.Module):
         )
         flat = [values.reshape(-1, *values.shape[2:]) for values in (from_state, of_part * slower, part * fraction)]
         reached, failed = _across(self._steps(), field, *flat)
-        return jnp.where((failed == 0)[:, None], reached, flat[0]).reshape(from_state.shape)
+        return jnp.where((failed == 0)[:, None], reached, jnp.nan).reshape(from_state.shape)
 
     def _steps(self) -> "Flow":
         """What a compiled solve depends on: coefficients are its data, whichever interpolation made them."""

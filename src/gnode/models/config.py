@@ -75,7 +75,7 @@ class ModelConfig:
     integrator: str = "euler"
     gradient: str = "adjoint"
     truncate: int = 0
-    rtol: float = 1e-4
+    rtol: float = 1e-5
     atol: float = 1e-6
     most_steps: int = 4096
     substeps: int = 0

@@ -142,6 +142,29 @@ class Encoding(eqx.Module):
         elapsed = np.full((1, values.shape[1]), np.float32(self.dt / self.tau))
         return Encoded(self._seen_now(values), elapsed)
 
+    def encode_sample(
+        self, values: Array, seen: Array, elapsed: Array, memory: tuple[Array, Array]
+    ) -> tuple[Float[Array, "batch width"], tuple[Array, Array]]:
+        """One sample (batch, channels) after an elapsed time (batch,) in units of tau, as `encode` would have it.
+
+        Args:
+            values, seen: the sample, and where it is not missing.
+            memory: each channel's last value as the field sees it and its age in units of tau, (batch, channels) each;
+                zeros at first.
+
+        Returns:
+            What the field sees, and the memory after it.
+        """
+        if self.shift is not None and self.scale is not None:
+            values = (values - self.shift) / self.scale
+        last, age = memory
+        held = jnp.where(seen, values, last)
+        age = jnp.where(seen, 0, age + elapsed[:, None])
+        inputs = held
+        if self.missing == "hold-with-observed":
+            inputs = jnp.concatenate([held, seen.astype(held.dtype), jnp.log1p(age)], axis=-1)
+        return inputs, (held, age)
+
     def hold_still(self, values: ArrayLike) -> Float[Array, " width"]:
         """An input (channels,) that is held still, as the field sees it: observed, and seen just now."""
         values = jnp.asarray(values)

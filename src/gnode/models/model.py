@@ -16,6 +16,7 @@ from gnode.integrate import Integrator, Path, explain
 from gnode.models.config import ModelConfig, whole_number
 from gnode.models.encoding import Encoding
 from gnode.models.initial import INITIAL_STATES, FixedState, InitialState, Sizes
+from gnode.models.online import Online, check_solved, checked_elapsed, checked_sample, window_of
 from gnode.models.reading import READINGS
 from gnode.nn.activations import ACTIVATIONS
 from gnode.nn.critical import critical_scale, mean_field_gain
@@ -84,7 +85,9 @@ class Model(eqx.Module):
         if series is None:
             series = Series.of(np.asarray(inputs))
         sample, fraction = _places(series, self.config.dt, at)
-        return _outputs_between(self, samples, path, jnp.asarray(sample), jnp.asarray(fraction))
+        states, outputs = _outputs_between(self, samples, path, jnp.asarray(sample), jnp.asarray(fraction))
+        check_solved(states)
+        return outputs
 
     def states(
         self,
@@ -99,6 +102,55 @@ class Model(eqx.Module):
         path = _path(self, samples)
         self._check_solved(path, samples)
         return path.states
+
+    def begin(self, first_input: ArrayLike, first_target: ArrayLike | None = None) -> Online:
+        """Where the model stands before the first sample, to be fed sample by sample.
+
+        Args:
+            first_input: (D,) or (batch, D). The initial state may be a net of it; it acts only when it is given to
+                `advance` too. NaN is missing.
+            first_target: (outputs,) or (batch, outputs), where the initial state is a net of it.
+
+        Example:
+            >>> here = model.begin(inputs[0])
+            >>> for sample in inputs:
+            ...     here, output = model.advance(here, sample, elapsed=0.01)
+        """
+        window, dtype, config = window_of(self.integrator), self._type(), self.config
+        values, seen = checked_sample(first_input, config.input_size, config.missing, None, dtype)
+        told = None if first_target is None else jnp.atleast_2d(jnp.asarray(first_target, dtype))
+        elapsed = checked_elapsed(config.dt, config.tau, len(values), dtype)
+        nothing = jnp.zeros_like(values), jnp.zeros_like(values)
+        inputs, _ = self.encoding.encode_sample(values, seen, elapsed, nothing)
+        return Online(
+            self.initial(inputs, told),
+            nothing,
+            jnp.repeat(inputs[:, None], window, axis=1),
+            jnp.repeat(elapsed[:, None], window, axis=1),
+            jnp.ndim(first_input) == 1,
+        )
+
+    def advance(self, here: Online, sample: ArrayLike, elapsed: ArrayLike | None = None) -> tuple[Online, Array]:
+        """Where the model stands after a sample, and its output there: what a call on the whole series gives.
+
+        Args:
+            here: from `begin` or `advance`.
+            sample: (D,) or (batch, D), as at the beginning. NaN is missing.
+            elapsed: seconds since the sample before, one number or (batch,); by default dt.
+
+        Raises:
+            InvalidInput: a sample or a time that does not fit; a model that answers with a mean over the series, or
+                whose interpolation looks ahead.
+            Diverged: the interval could not be solved.
+        """
+        if self.config.reading == "mean":
+            must_have("a model that reads each sample or the last for online use", "one that reads the mean")
+        dtype, config, batch = self._type(), self.config, len(here.state)
+        values, seen = checked_sample(sample, config.input_size, config.missing, batch, dtype)
+        seconds = config.dt if elapsed is None else elapsed
+        there, outputs = _advance(self, here, values, seen, checked_elapsed(seconds, config.tau, batch, dtype))
+        check_solved(there.state)
+        return there, outputs[0] if here.single else outputs
 
     def field_at(self, inputs: ArrayLike) -> "StillField":
         """The flow with the input held still: f(h) -> dh/dt in units of the state per second, h (..., N)."""
@@ -202,12 +254,24 @@ def _answer(model: Model, samples: Samples) -> tuple[Path, Array]:
 
 
 @eqx.filter_jit
-def _outputs_between(model: Model, samples: Samples, path: Path, sample: Array, fraction: Array) -> Array:
+def _advance(model: Model, here: Online, values: Array, seen: Array, elapsed: Array) -> tuple[Online, Array]:
+    sample, memory = model.encoding.encode_sample(values, seen, elapsed, here.memory)
+    inputs = jnp.concatenate([here.inputs[:, 1:], sample[:, None]], axis=1)
+    lengths = jnp.concatenate([here.elapsed[:, 1:], elapsed[:, None]], axis=1)
+    batch, window = lengths.shape
+    before = jnp.repeat(here.state[:, None], window, axis=1)
+    latest, whole = jnp.full((batch, 1), window - 1), jnp.ones((batch, 1), lengths.dtype)
+    states = model.integrator.between(model.field, here.state, inputs, lengths, before, latest, whole)[:, 0]
+    return Online(states, memory, inputs, lengths, here.single), model.readout(states)
+
+
+@eqx.filter_jit
+def _outputs_between(model: Model, samples: Samples, path: Path, sample: Array, fraction: Array) -> tuple:
     start = model.initial(samples.inputs[:, 0], samples.told)
     states = model.integrator.between(
         model.field, start, samples.inputs, samples.elapsed, path.states, sample, fraction
     )
-    return model.readout(states)
+    return states, model.readout(states)
 
 
 def _is_plain(inputs: Any) -> bool:

@@ -128,6 +128,9 @@ class PauseAfter(Silent):
         self._last = last
         self.paused = False
 
+    def note(self, text: str) -> None:
+        """Workers have nobody to tell."""
+
     def epoch(self, record: Record) -> None:
         if record.epoch == self._last:
             self.paused = True
