@@ -27,6 +27,7 @@ from gnode.integrate.rules import Advance
 from gnode.nn.dense import Dense, affine
 
 ROWS = 350  # of (time x batch) that go into one product for the weight gradients: what a core's cache can hold
+BLOCKS = 16  # of time, in a batch whose rows end at different times
 KEPT = 2**28  # bytes of layers' results that the forward pass may keep for the reverse pass
 
 Start = Float[Array, "batch N"]
@@ -56,81 +57,195 @@ def scan_with_adjoint(advance: Advance, field: Field, start: Start, inputs: Inpu
         return scan_with_autodiff(advance, eqx.combine(parameters, rest), start, inputs, steps)
 
     def forward(parameters: Field, start: Array, inputs: Array, steps: Array) -> tuple[Array, tuple]:
-        field = eqx.combine(parameters, rest)
-        # Turned once, outside of the loop: at small batches a product with a transposed matrix takes thrice the time.
-        turned = {id(layer): jax.lax.optimization_barrier(layer.weight.T) for layer in _dense_layers(field)}
-
-        def product(layer: Dense, values: Array) -> Array:
-            return values @ turned[id(layer)]
-
-        def step(state: Array, sample: tuple[Array, Array]) -> tuple[Array, tuple]:
-            following, results = _recorded(advance, field, state, *sample, product)
-            return following, (following, results if keeps else None)
-
-        one_step = jax.eval_shape(lambda: _recorded(advance, field, start, inputs[0], steps[0], product)[1])
-        keeps = len(inputs) * sum(result.size * result.dtype.itemsize for result in one_step) <= KEPT
-        _, (states, results) = jax.lax.scan(step, start, (inputs, steps))
+        states, results = _states_and_results(advance, eqx.combine(parameters, rest), start, inputs, steps)
         return states, (parameters, start, inputs, steps, states, results)
 
     def backward(kept: tuple, of_states: Array) -> tuple:
         parameters, start, inputs, steps, states, results = kept
-        field = eqx.combine(parameters, rest)
         before = jnp.concatenate([start[None], states[:-1]])
-        weights, others = eqx.partition(parameters, _inside_dense(parameters))
-
-        def move(others: Field, state: Array, held: Array, step: Array, taps: list[Array], results: list) -> Array:
-            position = iter(zip(taps, results, strict=True))
-            field = eqx.combine(weights, others, rest)
-            return advance(field, state, held, step, lambda layer, values: _replayed(layer, values, *next(position)))
-
-        places: list[int] = []
-
-        def step(carry: tuple, kept: tuple) -> tuple:
-            of_state, of_others = carry
-            of_output, state, held, step, results = kept
-            of_state = of_state + of_output
-            _, pull_back = jax.vjp(
-                lambda others, state, taps: move(others, state, held, step, taps, results),
-                others, state, _zeros(results),
-            )  # fmt: skip
-            more_of_others, through_move, of_results = pull_back(of_state)
-            of_others = jax.tree.map(jnp.add, of_others, more_of_others)
-            # Results that are added up have one cotangent in common: it leaves the loop once.
-            distinct = {id(cotangent): cotangent for cotangent in of_results}
-            places[:] = [list(distinct).index(id(cotangent)) for cotangent in of_results]
-            return (through_move, of_others), (of_state, list(distinct.values()))
-
-        def chunk(carry: tuple, kept: tuple) -> tuple:
-            of_state, of_others, of_weights = carry
-            of_states, before, inputs, steps, results = kept
-            if results is None:
-                results = _recorded(
-                    advance, field, before, inputs, steps, lambda layer, values: values @ layer.weight.T
-                )[1]
-            (of_state, of_others), (of_moves, distinct) = jax.lax.scan(
-                step, (of_state, of_others), (of_states, before, inputs, steps, results), reverse=True
-            )
-            of_results = [distinct[place] for place in places]
-            more = _dense_gradients(advance, field, before, inputs, steps, results, of_results)
-            _, to_samples = jax.vjp(
-                lambda held, step: move(others, before, held, step, _zeros(results), results), inputs, steps
-            )
-            return (of_state, of_others, jax.tree.map(jnp.add, of_weights, more)), to_samples(of_moves)
-
-        split, join = _chunks(*inputs.shape[:2])
-        (of_start, of_others, of_weights), of_samples = jax.lax.scan(
-            chunk,
-            (jnp.zeros_like(start), _zeros(others), _zeros(weights)),
-            split((of_states, before, inputs, steps, results)),
-            reverse=True,
-        )
-        return eqx.combine(of_weights, of_others), of_start, *join(of_samples)
+        return _cotangents(advance, parameters, rest, before, inputs, steps, results, of_states, jnp.zeros_like(start))
 
     run.defvjp(forward, backward)
     return run(parameters, start, inputs, steps)
 
 
+def scan_ragged(classes: int) -> Scan:
+    """As `scan_with_adjoint`, for a batch whose rows end at different times, the longest first.
+
+    Time is cut into blocks; a block computes on as many of the first rows as one of so many classes has, the least that
+    holds all rows that still move. It is right whatever the order of the rows, and quick where they are sorted.
+    """
+
+    def scan(advance: Advance, field: Field, start: Array, inputs: Array, steps: Array) -> Array:
+        parameters, rest = eqx.partition(field, eqx.is_inexact_array)
+        time, batch = inputs.shape[:2]
+        length = -(-time // min(time, BLOCKS))
+        blocks = -(-time // length)
+        sizes = sorted({-(-batch * number // classes) for number in range(classes + 1)})
+        steps = jnp.broadcast_to(steps, (time, batch, 1))
+
+        def split(array: Array) -> Array:
+            padded = jnp.pad(array, [(0, blocks * length - time)] + [(0, 0)] * (array.ndim - 1))
+            return padded.reshape(blocks, length, *array.shape[1:])
+
+        def join(array: Array) -> Array:
+            return array.reshape(blocks * length, *array.shape[2:])[:time]
+
+        def class_of(steps: Array) -> Array:
+            moving = jnp.any(steps[..., 0] != 0, axis=0)
+            rows = jnp.max(jnp.where(moving, jnp.arange(1, batch + 1), 0))
+            return jnp.searchsorted(jnp.asarray(sizes), rows)
+
+        def widen(array: Array, rows: int) -> Array:
+            return jnp.pad(array, [(0, 0), (0, batch - rows)] + [(0, 0)] * (array.ndim - 2))
+
+        def forward_block(parameters: Field, state: Array, block: tuple) -> tuple[Array, tuple]:
+            inputs, steps = block
+
+            def on(rows: int) -> tuple[Array, list[Array] | None]:
+                still = jnp.broadcast_to(state[rows:], (length, batch - rows, state.shape[1]))
+                some = state[:rows], inputs[:, :rows], steps[:, :rows]
+                moved, results = _states_and_results(advance, eqx.combine(parameters, rest), *some, of=time * batch)
+                return jnp.concatenate([moved, still], axis=1), jax.tree.map(partial(widen, rows=rows), results)
+
+            states, results = jax.lax.switch(class_of(steps), [partial(on, rows) for rows in sizes])
+            return states[-1], (states, results)
+
+        def backward_block(parameters: Field, carry: tuple, block: tuple) -> tuple[tuple, tuple]:
+            of_state, of_parameters = carry
+            of_states, before, inputs, steps, results = block
+
+            def on(rows: int) -> tuple:
+                some = [array[:, :rows] for array in (before, inputs, steps)]
+                of_results = jax.tree.map(lambda array: array[:, :rows], results)
+                more, of_start, of_inputs, of_steps = _cotangents(
+                    advance, parameters, rest, *some, of_results, of_states[:, :rows], of_state[:rows]
+                )
+                of_still = of_state[rows:] + of_states[:, rows:].sum(axis=0)
+                return more, jnp.concatenate([of_start, of_still]), widen(of_inputs, rows), widen(of_steps, rows)
+
+            branches = [partial(on, rows) for rows in sizes]
+            more, of_state, *of_samples = jax.lax.switch(class_of(steps), branches)
+            return (of_state, jax.tree.map(jnp.add, of_parameters, more)), tuple(of_samples)
+
+        @jax.custom_vjp
+        def run(parameters: Field, start: Array, inputs: Array, steps: Array) -> Array:
+            return forward(parameters, start, inputs, steps)[0]
+
+        def forward(parameters: Field, start: Array, inputs: Array, steps: Array) -> tuple[Array, tuple]:
+            over = split(inputs), split(steps)
+            _, (states, results) = jax.lax.scan(partial(forward_block, parameters), start, over)
+            return join(states), (parameters, start, *over, states, results)
+
+        def backward(kept: tuple, of_states: Array) -> tuple:
+            parameters, start, inputs, steps, states, results = kept
+            flat = states.reshape(-1, *start.shape)
+            before = jnp.concatenate([start[None], flat[:-1]]).reshape(states.shape)
+            nothing = jnp.zeros_like(start), _zeros(parameters)
+            over = split(of_states), before, inputs, steps, results
+            (of_start, of_parameters), of_samples = jax.lax.scan(
+                partial(backward_block, parameters), nothing, over, reverse=True
+            )
+            return of_parameters, of_start, *map(join, of_samples)
+
+        run.defvjp(forward, backward)
+        return run(parameters, start, inputs, steps)
+
+    return scan
+
+
 SCANS: dict[str, Scan] = {"adjoint": scan_with_adjoint, "autodiff": scan_with_autodiff}
+
+
+def _states_and_results(
+    advance: Advance, field: Field, start: Array, inputs: Array, steps: Array, of: int | None = None
+) -> tuple[Array, list[Array] | None]:
+    """States after each step, and what each dense layer returned, (time, batch, width); None where that is too much.
+
+    Args:
+        of: how many rows (time x batch) there are in all, where this is a part.
+    """
+    # Turned once, outside of the loop: at small batches a product with a transposed matrix takes thrice the time.
+    turned = {id(layer): jax.lax.optimization_barrier(layer.weight.T) for layer in _dense_layers(field)}
+
+    def product(layer: Dense, values: Array) -> Array:
+        return values @ turned[id(layer)]
+
+    def step(state: Array, sample: tuple[Array, Array]) -> tuple[Array, tuple]:
+        following, results = _recorded(advance, field, state, *sample, product)
+        return following, (following, results if keeps else None)
+
+    one_step = jax.eval_shape(lambda: _recorded(advance, field, start, inputs[0], steps[0], product)[1])
+    row = sum(result.shape[-1] * result.dtype.itemsize for result in one_step)
+    keeps = row * (of or math.prod(inputs.shape[:2])) <= KEPT
+    return jax.lax.scan(step, start, (inputs, steps))[1]
+
+
+def _cotangents(
+    advance: Advance,
+    parameters: Field,
+    rest: Field,
+    before: Array,
+    inputs: Array,
+    steps: Array,
+    results: list[Array] | None,
+    of_states: Array,
+    of_end: Array,
+) -> tuple[Field, Array, Array, Array]:
+    """Cotangents of parameters, start, inputs and steps, from those of the states.
+
+    Args:
+        before: (time, batch, N), the state before each step.
+        results: what each dense layer returned, (time, batch, width); None to compute it again.
+        of_end: (batch, N), of the last state, from what came after it.
+    """
+    field = eqx.combine(parameters, rest)
+    weights, others = eqx.partition(parameters, _inside_dense(parameters))
+
+    def move(others: Field, state: Array, held: Array, step: Array, taps: list[Array], results: list) -> Array:
+        position = iter(zip(taps, results, strict=True))
+        field = eqx.combine(weights, others, rest)
+        return advance(field, state, held, step, lambda layer, values: _replayed(layer, values, *next(position)))
+
+    places: list[int] = []
+
+    def step(carry: tuple, kept: tuple) -> tuple:
+        of_state, of_others = carry
+        of_output, state, held, step, results = kept
+        of_state = of_state + of_output
+        _, pull_back = jax.vjp(
+            lambda others, state, taps: move(others, state, held, step, taps, results), others, state, _zeros(results)
+        )
+        more_of_others, through_move, of_results = pull_back(of_state)
+        of_others = jax.tree.map(jnp.add, of_others, more_of_others)
+        # Results that are added up have one cotangent in common: it leaves the loop once.
+        distinct = {id(cotangent): cotangent for cotangent in of_results}
+        places[:] = [list(distinct).index(id(cotangent)) for cotangent in of_results]
+        return (through_move, of_others), (of_state, list(distinct.values()))
+
+    def chunk(carry: tuple, kept: tuple) -> tuple:
+        of_state, of_others, of_weights = carry
+        of_states, before, inputs, steps, results = kept
+        if results is None:
+            results = _recorded(advance, field, before, inputs, steps, _product)[1]
+        (of_state, of_others), (of_moves, distinct) = jax.lax.scan(
+            step, (of_state, of_others), (of_states, before, inputs, steps, results), reverse=True
+        )
+        of_results = [distinct[place] for place in places]
+        more = _dense_gradients(advance, field, before, inputs, steps, results, of_results)
+        _, to_samples = jax.vjp(
+            lambda held, step: move(others, before, held, step, _zeros(results), results), inputs, steps
+        )
+        return (of_state, of_others, jax.tree.map(jnp.add, of_weights, more)), to_samples(of_moves)
+
+    split, join = _chunks(*inputs.shape[:2])
+    (of_start, of_others, of_weights), of_samples = jax.lax.scan(
+        chunk,
+        (of_end, _zeros(others), _zeros(weights)),
+        split((of_states, before, inputs, steps, results)),
+        reverse=True,
+    )
+    return eqx.combine(of_weights, of_others), of_start, *join(of_samples)
 
 
 def _product(layer: Dense, values: Array) -> Array:
@@ -184,7 +299,7 @@ def _chunks(time: int, batch: int) -> tuple[Callable[[PyTree], PyTree], Callable
 
     Where no number of chunks divides the time, zeros follow: steps of length 0, whose cotangents are 0.
     """
-    fewest = -(-time // max(1, ROWS // batch))
+    fewest = -(-time // max(1, ROWS // max(batch, 1)))
     number = min(range(fewest, 2 * fewest + 1), key=lambda number: (-time % number, number))
     length = -(-time // number)
 
