@@ -78,6 +78,11 @@ def largest_relative_difference(one, other) -> float:
     return max(float(jnp.abs(a - b).max() / jnp.abs(a).max()) for a, b in pairs)
 
 
+SOME = pytest.mark.parametrize(
+    "interpolations", [["natural-cubic"], pytest.param(list(INTERPOLATIONS), marks=pytest.mark.full)], ids=len
+)
+
+
 def thin(names, first: str):
     """All of the names, of which only the first runs in `make test`."""
     return [name if name == first else pytest.param(name, marks=pytest.mark.full) for name in names]
@@ -119,12 +124,13 @@ def test_harmonic_oscillator_is_a_cosine(solver, grid):
     with jax.enable_x64(True):
         elapsed = jnp.asarray(np.random.default_rng(1).uniform(0.1, 2.0, (2, 6)))
         start = jnp.asarray([[1.0, 0.0], [0.0, 2.0]])
-        flow = Flow(solver, rtol=1e-7, atol=1e-9, grid=grid)
+        tolerance = 1e-5 if solver == "heun" else 1e-7
+        flow = Flow(solver, rtol=tolerance, atol=tolerance / 100, grid=grid)
         path = flow(Harmonic(), start, jnp.full((2, 6, 1), 0.5), elapsed)
         times = np.cumsum(elapsed, axis=1)
         shifted = np.asarray(start[:, None, 0] - 0.5)
         expected = 0.5 + shifted * np.cos(times) + np.asarray(start[:, None, 1]) * np.sin(times)
-        np.testing.assert_allclose(path.states[..., 0], expected, atol=2e-6)
+        np.testing.assert_allclose(path.states[..., 0], expected, atol=20 * tolerance)
         assert (path.failed == 0).all() and (path.until == 6).all()
 
 
@@ -164,8 +170,9 @@ def test_gradients_are_those_of_the_finest_solve(solver):
     with jax.enable_x64(True):
         field, series = draw_field(), draw_series()
         for interpolation in INTERPOLATIONS:
-            truth = gradients(Flow("dopri8", substeps=4, interpolation=interpolation), field, *series)
-            ours = gradients(Flow(solver, rtol=1e-9, atol=1e-10, interpolation=interpolation), field, *series)
+            truth = gradients(Flow("dopri8", substeps=32, interpolation=interpolation), field, *series)
+            steps = {"substeps": 2048} if solver == "heun" else {"rtol": 1e-9, "atol": 1e-10}
+            ours = gradients(Flow(solver, **steps, interpolation=interpolation), field, *series)
             assert largest_relative_difference(truth, ours) < 1e-6, interpolation
 
 
@@ -179,17 +186,19 @@ def test_gradients_are_those_of_the_finest_solve(solver):
     ],
     ids=str,
 )
-def test_adjoints_through_steps_are_equal(solver, other):
+@SOME
+def test_adjoints_through_steps_are_equal(solver, other, interpolations):
     """Equal steps: the derivative of what was computed, whatever computes it and on whichever grid."""
     with jax.enable_x64(True):
         field, series = draw_field(), draw_series()
-        for interpolation in INTERPOLATIONS:
+        for interpolation in interpolations:
             options = {"solver": solver, "substeps": 2, "interpolation": interpolation}
             truth, ours = (gradients(Flow(**options, **more), field, *series) for more in ({}, other))
             assert largest_relative_difference(truth, ours) < 1e-10, interpolation
 
 
-@pytest.mark.parametrize("grid", thin(GRIDS, "batch"))
+@pytest.mark.full
+@pytest.mark.parametrize("grid", GRIDS)
 def test_backsolve_is_right_as_far_as_its_tolerance(grid):
     with jax.enable_x64(True):
         field, series = draw_field(), draw_series()
@@ -238,21 +247,22 @@ def test_direct_is_differentiated_twice_and_forward():
 
 
 @pytest.mark.parametrize("adjoint", thin(ADJOINTS, "recursive-checkpoint"))
-def test_padding_changes_nothing_and_has_no_gradient(adjoint):
+@SOME
+def test_padding_changes_nothing_and_has_no_gradient(adjoint, interpolations):
     """A series in a ragged batch is what it is alone, and what stands in its padding is never read."""
     with jax.enable_x64(True):
         field, (start, inputs, elapsed) = draw_field(), draw_series()
         lengths = np.array([5, 2, 3])
         there = np.arange(TIME) < lengths[:, None]
         inputs, elapsed = jnp.where(there[..., None], inputs, 7.0), jnp.where(there, elapsed, 0)
-        for interpolation in INTERPOLATIONS:
+        for interpolation in interpolations:
             flow = Flow(grid="series", interpolation=interpolation, adjoint=adjoint, most_steps=64)
             path = flow(field, start, inputs, elapsed)
             _, of_start, of_inputs, of_elapsed = gradients(flow, field, start, inputs, elapsed)
             assert (of_inputs[~there] == 0).all() and (of_elapsed[~there] == 0).all()
             assert all(jnp.isfinite(of).all() for of in (of_start, of_inputs, of_elapsed))
             alone = flow(field, start[1:2], inputs[1:2, :2], elapsed[1:2, :2])
-            np.testing.assert_allclose(path.states[1, :2], alone.states[0], rtol=1e-12)
+            np.testing.assert_allclose(path.states[1, :2], alone.states[0], rtol=1e-10)
             assert (path.states[~there] == np.repeat(path.states[[0, 1, 2], lengths - 1], TIME - lengths, axis=0)).all()
 
 

@@ -90,8 +90,8 @@ def test_padding_holds_the_last_sample_and_has_no_gradient(name, length):
         slopes = jax.grad(
             lambda *samples: jnp.sum(jnp.sin(INTERPOLATIONS[name].coefficients(*samples))), argnums=(0, 1)
         )(jnp.asarray(inputs), jnp.asarray(elapsed))
-    for slope in slopes:
-        assert jnp.isfinite(slope).all() and (slope[:, length:] == 0).all()
+        for slope in slopes:
+            assert jnp.isfinite(slope).all() and (slope[:, length:] == 0).all()
 
 
 @pytest.mark.parametrize("name", INTERPOLATIONS)

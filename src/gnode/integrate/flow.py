@@ -341,7 +341,8 @@ def _worst_trial(error: Float[Array, "*batch N"]) -> Float[Array, ""]:
 def _controller(flow: Flow, dtype: np.dtype, norm: Callable) -> diffrax.AbstractStepSizeController:
     if flow.substeps:
         return diffrax.ConstantStepSize()
-    return diffrax.PIDController(flow.rtol, flow.atol, norm=norm, dtmin=16 * float(jnp.finfo(dtype).eps))
+    smallest = 16 * float(jnp.finfo(dtype).eps)
+    return diffrax.PIDController(flow.rtol, flow.atol, norm=norm, dtmin=smallest, force_dtmin=False)
 
 
 def _adjoint(flow: Flow, dtype: np.dtype) -> diffrax.AbstractAdjoint:
