@@ -338,6 +338,15 @@ def test_a_state_without_bound_is_a_failure_with_a_sentence_and_finite_gradients
     assert sentence.endswith(FAILURES[int(path.failed[1])][1])
 
 
+@pytest.mark.full
+def test_a_trial_that_is_over_does_not_fail_with_its_neighbours():
+    elapsed = jnp.full((3, 8), 0.25).at[0, 2:].set(0.0)
+    start = jnp.asarray([[0.1, 0.1], [1.0, 0.5], [0.2, 0.0]])
+    path = Flow(grid="batch")(Explosive(rate=jnp.float32(1.0)), start, jnp.zeros((3, 8, 1)), elapsed)
+    assert (np.asarray(path.failed) != 0).tolist() == [False, True, True] and int(path.until[0]) == 8
+    assert explain(path, jnp.cumsum(elapsed, axis=1)).startswith("Trial 1 (and 1 of the other 2) ")
+
+
 def test_what_went_well_needs_no_explanation():
     path = Path(jnp.zeros((2, 3, 1)), jnp.zeros(2, int), jnp.full(2, 3))
     assert explain(path, np.arange(3.0)[None]) is None

@@ -259,7 +259,10 @@ def _follow(
 
     over_time = jnp.moveaxis(coefficients, 1, 0), elapsed.T
     (_, failed), (states, reached) = lax.scan(interval, (start, jnp.zeros(len(start), jnp.int32)), over_time)
-    return Path(jnp.moveaxis(states, 0, 1), failed, reached.sum(axis=0))
+    states, until = jnp.moveaxis(states, 0, 1), reached.sum(axis=0)
+    if flow.grid == "batch" and not flow.substeps:
+        failed = _blame(flow, field, states[:, -1], coefficients, elapsed, failed, until)
+    return Path(states, failed, until)
 
 
 def _across(
@@ -269,13 +272,14 @@ def _across(
     cubic: Float[Array, "trials 4 D"],
     elapsed: Float[Array, " trials"],
 ) -> tuple[Float[Array, "trials N"], Int[Array, " trials"]]:
-    """The state at the end of an interval, and what failed: 0 or a key of FAILURES."""
+    """The state at the end of an interval, and what failed: 0 or a key of FAILURES.
+
+    In a common grid all fail together, but for those that stand still, as padding does: nothing was asked of them.
+    """
     solve = jax.vmap(_solve, in_axes=(None, None, 0, 0, 0)) if flow.grid == "series" else _solve
     following, failed = solve(flow, field, state, cubic, elapsed)
-    if flow.grid == "batch":
-        blamed = jnp.arange(len(state)) == _hardest(flow, field, state, cubic, elapsed)
-        failed = jnp.where((failed != 0) & ~blamed, BESIDE, failed)
-    return following, jnp.where((failed == 0) & ~_bounded(following)[..., 0], NOT_FINITE, failed)
+    failed = jnp.where((failed == 0) & ~_bounded(following)[..., 0], NOT_FINITE, failed)
+    return following, jnp.where(elapsed == 0, 0, failed)
 
 
 def _solve(flow: Flow, field: Field, state: Array, cubic: Array, elapsed: Array) -> tuple[Array, Array]:
@@ -323,19 +327,27 @@ def _bounded(state: Float[Array, "*batch N"]) -> Array:
     return jnp.all(jnp.abs(state) < float(jnp.finfo(state.dtype).max) ** 0.25, axis=-1, keepdims=True)
 
 
-def _hardest(flow: Flow, field: Field, state: Array, cubic: Array, elapsed: Array) -> Array:
-    """Which of the trials moves farthest for what it may err: the one that a common solve fails by."""
-    distance = jnp.abs(_velocity(field, 0.0, state, cubic, elapsed))
-    return jnp.argmax(_rms(distance / (flow.atol + flow.rtol * jnp.abs(state))))
-
-
-def _rms(values: Float[Array, "*batch N"]) -> Float[Array, "*batch"]:
-    return jnp.sqrt(jnp.mean(values**2, axis=-1))
+def _blame(
+    flow: Flow,
+    field: Field,
+    last: Float[Array, "trials N"],
+    coefficients: Coefficients,
+    elapsed: Float[Array, "trials time"],
+    failed: Int[Array, " trials"],
+    until: Int[Array, " trials"],
+) -> Int[Array, " trials"]:
+    """Of trials that failed together, only that which moves farthest for what it may err did so by itself."""
+    at = jnp.minimum(until, elapsed.shape[1] - 1)
+    cubic, width = (jax.vmap(lambda values, at: values[at])(values, at) for values in (coefficients, elapsed))
+    distance = jnp.abs(_velocity(field, 0.0, last, cubic, width)) / (flow.atol + flow.rtol * jnp.abs(last))
+    together = (failed == TOO_MANY) | (failed == TOO_SMALL)
+    hardest = jnp.argmax(jnp.where(together, jnp.max(distance, axis=-1), -1))
+    return jnp.where(together & (jnp.arange(len(failed)) != hardest), BESIDE, failed)
 
 
 def _worst_trial(error: Float[Array, "*batch N"]) -> Float[Array, ""]:
     """The size of an error. The mean over a batch would hide a difficult trial among many easy ones, or padded ones."""
-    return jnp.max(_rms(error))
+    return jnp.max(jnp.sqrt(jnp.mean(error**2, axis=-1)))
 
 
 def _controller(flow: Flow, dtype: np.dtype, norm: Callable) -> diffrax.AbstractStepSizeController:

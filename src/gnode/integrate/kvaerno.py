@@ -95,7 +95,7 @@ def _solve(velocity: Callable[[Array, object], Array], base: Array, reach: Array
 
     def going(carry: tuple[Array, Array, Array]) -> Array:
         iteration, _, missing = carry
-        return (iteration < MOST_ITERATIONS) & (jnp.max(missing) > enough)
+        return (iteration < MOST_ITERATIONS) & jnp.any(missing > enough)
 
     def iterate(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         iteration, slope, _ = carry
