@@ -4,10 +4,10 @@ Each interval between two samples is solved by itself, from s = 0 to s = 1, with
 
     dh/ds = elapsed * field(h, x(s)),
 
-and a scan goes from sample to sample. So samples, knots and pulse edges are ends of solves: steps land on them to the bit,
-however long or irregular a series is; no step is shared by two samples, so that nothing depends on what comes later; an
-interval of length 0 (padding) does not move the state; and elapsed times are factors, differentiable as any other number.
-The first step tries the whole interval, and an interval that is too long for one step is told so by the error estimate.
+and a scan goes from sample to sample. So samples, knots and pulse edges are ends of solves: steps land on them to the
+bit, however long or irregular a series is; no step is shared by two samples, so that nothing depends on what comes
+later; an interval of length 0 (padding) does not move the state; and elapsed times are factors, differentiable as any
+other number. The first step tries the whole interval; where that is too long, the error estimate says so.
 """
 
 from collections.abc import Callable
@@ -20,11 +20,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 
 from gnode.errors import look_up, must_have
 from gnode.fields import Field
 from gnode.integrate.interpolations import INTERPOLATIONS, Coefficients
+from gnode.integrate.kvaerno import Kvaerno5
 from gnode.integrate.path import Path
 
 CHECKPOINTS = 8  # states kept of each interval for the way back; an interval of more steps is partly solved again
@@ -56,7 +57,7 @@ SOLVERS: dict[str, Solver] = {
     "tsit5": Solver(diffrax.Tsit5, 5, True, False, "Tsitouras, order 5: the first to try"),
     "dopri5": Solver(diffrax.Dopri5, 5, True, False, "Dormand and Prince, order 5"),
     "dopri8": Solver(diffrax.Dopri8, 8, True, False, "Dormand and Prince, order 8: for tight tolerances in float64"),
-    "kvaerno5": Solver(diffrax.Kvaerno5, 5, True, True, "Kvaerno, order 5, implicit: for stiff fields"),
+    "kvaerno5": Solver(Kvaerno5, 5, True, True, "Kvaerno, order 5, implicit: for stiff fields"),
 }
 
 ADJOINTS: dict[str, str] = {
@@ -70,7 +71,7 @@ GRIDS: dict[str, str] = {
     "series": "a step size for each series, so that it is solved as if alone",
 }
 
-TOO_MANY, TOO_SMALL, NOT_FINITE, UNSOLVED, BESIDE = 1, 2, 3, 4, 5
+TOO_MANY, TOO_SMALL, NOT_FINITE, BESIDE = 1, 2, 3, 4
 
 # What went wrong, and what to try.
 FAILURES: dict[int, tuple[str, str]] = {
@@ -86,7 +87,6 @@ FAILURES: dict[int, tuple[str, str]] = {
         "the state left the numbers that can be computed with",
         "Try a field with leak, a smaller learning rate, or more substeps.",
     ),
-    UNSOLVED: ("the equations of an implicit step were not solved", "Try smaller steps or an explicit solver."),
     BESIDE: (
         "another trial, which shares its steps, could not be solved",
         "With grid = 'series' each trial has steps of its own.",
@@ -142,12 +142,6 @@ class Flow(eqx.Module):
                 self.solver,
                 "An implicit one would solve equations in all parameters.",
             )
-        if self.grid == "batch" and solver.implicit:
-            must_have(
-                f"grid = 'series' with {self.solver}",
-                repr(self.grid),
-                "In one grid the equations of a step would be those of all trials together.",
-            )
 
     def __call__(
         self,
@@ -164,7 +158,16 @@ class Flow(eqx.Module):
             elapsed: how long each interval is, in units of tau; 0 at padding, where the state does not move.
         """
         elapsed = jnp.broadcast_to(elapsed, inputs.shape[:2])
-        coefficients = INTERPOLATIONS[self.interpolation].coefficients(inputs, elapsed)
+        return self.along(field, start, INTERPOLATIONS[self.interpolation].coefficients(inputs, elapsed), elapsed)
+
+    def along(
+        self,
+        field: Field,
+        start: Float[Array, "trials N"],
+        coefficients: Coefficients,
+        elapsed: Float[Array, "trials time"],
+    ) -> Path:
+        """The state at each sample, where the input on each interval is the cubic that is given for it."""
         return _follow(self._steps(), field, start, coefficients, elapsed)
 
     def step(
@@ -213,7 +216,7 @@ class Flow(eqx.Module):
         return replace(self, interpolation="constant")
 
 
-def explain(path: Path, times: Float[ArrayLike, "#trials time"]) -> str | None:
+def explain(path: Path, times: Real[ArrayLike, "#trials time"]) -> str | None:
     """Which trial of a path was not solved, from when on, why, and what to try; None where all were.
 
     Args:
@@ -256,7 +259,10 @@ def _follow(
 
     over_time = jnp.moveaxis(coefficients, 1, 0), elapsed.T
     (_, failed), (states, reached) = lax.scan(interval, (start, jnp.zeros(len(start), jnp.int32)), over_time)
-    return Path(jnp.moveaxis(states, 0, 1), failed, reached.sum(axis=0))
+    states, until = jnp.moveaxis(states, 0, 1), reached.sum(axis=0)
+    if flow.grid == "batch" and not flow.substeps:
+        failed = _blame(flow, field, states[:, -1], coefficients, elapsed, failed, until)
+    return Path(states, failed, until)
 
 
 def _across(
@@ -266,13 +272,14 @@ def _across(
     cubic: Float[Array, "trials 4 D"],
     elapsed: Float[Array, " trials"],
 ) -> tuple[Float[Array, "trials N"], Int[Array, " trials"]]:
-    """The state at the end of an interval, and what failed: 0 or a key of FAILURES."""
+    """The state at the end of an interval, and what failed: 0 or a key of FAILURES.
+
+    In a common grid all fail together, but for those that stand still, as padding does: nothing was asked of them.
+    """
     solve = jax.vmap(_solve, in_axes=(None, None, 0, 0, 0)) if flow.grid == "series" else _solve
     following, failed = solve(flow, field, state, cubic, elapsed)
-    if flow.grid == "batch":
-        blamed = jnp.arange(len(state)) == _hardest(flow, field, state, cubic, elapsed)
-        failed = jnp.where((failed != 0) & ~blamed, BESIDE, failed)
-    return following, jnp.where((failed == 0) & ~_bounded(following)[..., 0], NOT_FINITE, failed)
+    failed = jnp.where((failed == 0) & ~_bounded(following)[..., 0], NOT_FINITE, failed)
+    return following, jnp.where(elapsed == 0, 0, failed)
 
 
 def _solve(flow: Flow, field: Field, state: Array, cubic: Array, elapsed: Array) -> tuple[Array, Array]:
@@ -287,7 +294,7 @@ def _solve(flow: Flow, field: Field, state: Array, cubic: Array, elapsed: Array)
     # Python's numbers, so that diffrax checks them while it is traced, and not by a callback in the program.
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(velocity),
-        _solver(flow, state.dtype),
+        SOLVERS[flow.solver].kind(),
         t0=0.0,
         t1=1.0,
         dt0=1 / max(flow.substeps, 1) if flow.adjoint != "backsolve" else None,
@@ -299,13 +306,7 @@ def _solve(flow: Flow, field: Field, state: Array, cubic: Array, elapsed: Array)
         throw=False,
     )
     went, results = solution.result, diffrax.RESULTS
-    failed = jnp.where(
-        went == results.successful,
-        0,
-        jnp.where(
-            went == results.max_steps_reached, TOO_MANY, jnp.where(went == results.dt_min_reached, TOO_SMALL, UNSOLVED)
-        ),
-    )
+    failed = jnp.where(went == results.successful, 0, jnp.where(went == results.dt_min_reached, TOO_SMALL, TOO_MANY))
     return solution.ys[0].astype(state.dtype), failed.astype(jnp.int32)
 
 
@@ -326,30 +327,34 @@ def _bounded(state: Float[Array, "*batch N"]) -> Array:
     return jnp.all(jnp.abs(state) < float(jnp.finfo(state.dtype).max) ** 0.25, axis=-1, keepdims=True)
 
 
-def _hardest(flow: Flow, field: Field, state: Array, cubic: Array, elapsed: Array) -> Array:
-    """Which of the trials moves farthest for what it may err: the one that a common solve fails by."""
-    distance = jnp.abs(_velocity(field, 0.0, state, cubic, elapsed))
-    return jnp.argmax(_rms(distance / (flow.atol + flow.rtol * jnp.abs(state))))
-
-
-def _rms(values: Float[Array, "*batch N"]) -> Float[Array, "*batch"]:
-    return jnp.sqrt(jnp.mean(values**2, axis=-1))
+def _blame(
+    flow: Flow,
+    field: Field,
+    last: Float[Array, "trials N"],
+    coefficients: Coefficients,
+    elapsed: Float[Array, "trials time"],
+    failed: Int[Array, " trials"],
+    until: Int[Array, " trials"],
+) -> Int[Array, " trials"]:
+    """Of trials that failed together, only that which moves farthest for what it may err did so by itself."""
+    at = jnp.minimum(until, elapsed.shape[1] - 1)
+    cubic, width = (jax.vmap(lambda values, at: values[at])(values, at) for values in (coefficients, elapsed))
+    distance = jnp.abs(_velocity(field, 0.0, last, cubic, width)) / (flow.atol + flow.rtol * jnp.abs(last))
+    together = (failed == TOO_MANY) | (failed == TOO_SMALL)
+    hardest = jnp.argmax(jnp.where(together, jnp.max(distance, axis=-1), -1))
+    return jnp.where(together & (jnp.arange(len(failed)) != hardest), BESIDE, failed)
 
 
 def _worst_trial(error: Float[Array, "*batch N"]) -> Float[Array, ""]:
     """The size of an error. The mean over a batch would hide a difficult trial among many easy ones, or padded ones."""
-    return jnp.max(_rms(error))
+    return jnp.max(jnp.sqrt(jnp.mean(error**2, axis=-1)))
 
 
 def _controller(flow: Flow, dtype: np.dtype, norm: Callable) -> diffrax.AbstractStepSizeController:
     if flow.substeps:
         return diffrax.ConstantStepSize()
-    return diffrax.PIDController(flow.rtol, flow.atol, norm=norm, dtmin=16 * float(jnp.finfo(dtype).eps))
-
-
-def _solver(flow: Flow, dtype: np.dtype) -> diffrax.AbstractSolver:
-    kind = SOLVERS[flow.solver]
-    return kind.kind()
+    smallest = 16 * float(jnp.finfo(dtype).eps)
+    return diffrax.PIDController(flow.rtol, flow.atol, norm=norm, dtmin=smallest, force_dtmin=False)
 
 
 def _adjoint(flow: Flow, dtype: np.dtype) -> diffrax.AbstractAdjoint:

@@ -4,8 +4,8 @@ Interval k ends at sample k and begins at the sample before it; on it the input 
 
     x(s) = c[0] + c[1] s + c[2] s^2 + c[3] s^3,        s from 0 to 1.
 
-Before the first sample the input is the first sample. A sample whose elapsed time is 0 is padding: its interval holds the last sample
-that is none, and no cubic depends on the values there. Names and formulas after Morrill, Kidger, Yang and Lyons 2021
+Before the first sample the input is the first sample. A sample whose elapsed time is 0 is padding: its interval holds
+the last sample that is none, and nothing depends on the values there. Names after Morrill, Kidger, Yang and Lyons 2021
 (arXiv 2106.11028); PCHIP after Fritsch and Butland 1984, with the ends of SciPy's PchipInterpolator.
 
 A new interpolation is a function of knots here and a line in INTERPOLATIONS.
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import equinox as eqx
 import jax.numpy as jnp
 from jax import Array, lax
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 Coefficients = Float[Array, "trials time 4 D"]
 
@@ -92,59 +92,49 @@ def linear(knots: Knots) -> tuple[Array, Array, Array, Array]:
 def quadratic(knots: Knots) -> tuple[Array, Array, Array, Array]:
     """The parabola through samples k - 2, k - 1 and k."""
     earlier_width = _earlier(knots.widths)
-    bend = (knots.rises - _earlier(knots.rises / knots.widths) * knots.widths) * (
-        knots.widths / (knots.widths + earlier_width)
-    )
+    turn = knots.rises - _earlier(knots.rises / knots.widths) * knots.widths
+    bend = turn * knots.widths / (knots.widths + earlier_width)
     return knots.before, knots.rises - bend, bend, jnp.zeros_like(bend)
 
 
 def cubic_hermite(knots: Knots) -> tuple[Array, Array, Array, Array]:
     """The cubic whose slope at each sample is that of the line to it from the sample before."""
-    slopes = knots.rises / knots.widths
-    return _hermite(knots, slopes)
+    return _hermite(knots, knots.rises / knots.widths)
 
 
 def natural_cubic(knots: Knots) -> tuple[Array, Array, Array, Array]:
     """The spline through all samples, without a bend at the first and the last."""
-    widths, slopes = knots.widths, knots.rises / knots.widths
-    interior, last = _places(knots)
+    widths, slopes = knots.widths, _secants(knots)
     later_width, later_slope = _later(widths), _later(slopes)
-    first = jnp.zeros_like(last).at[:, 0].set(True) & ~last
-    last = last.at[:, 0].set(False)
+    first, last = _ends(knots)
 
-    def rows(at_interior: Array, at_first: Array | float, at_last: Array | float, at_padding: float) -> Array:
-        value = jnp.where(interior, at_interior, jnp.where(first, at_first, jnp.where(last, at_last, at_padding)))
-        return jnp.broadcast_to(value, (*widths.shape[:2], value.shape[-1]))
+    def rows(at_first: Array | float, inside: Array, at_last: Array | float, at_padding: float) -> Array:
+        present = jnp.where(first, at_first, jnp.where(last, at_last, inside))
+        return jnp.where(knots.there, present, at_padding)
 
     # The slopes at the samples, from the continuity of curvature; a row of the identity where there is no sample.
     at_samples = lax.linalg.tridiagonal_solve(
-        rows(later_width, 0.0, 1.0, 0.0)[..., 0],
-        rows(2 * (widths + later_width), 2.0, 2.0, 1.0)[..., 0],
-        rows(widths, 1.0, 0.0, 0.0)[..., 0],
-        rows(3 * (later_width * slopes + widths * later_slope), 3 * later_slope, 3 * slopes, 0.0),
+        rows(0.0, later_width, 1.0, 0.0)[..., 0],
+        rows(2.0, 2 * (widths + later_width), 2.0, 1.0)[..., 0],
+        rows(1.0, widths, 0.0, 0.0)[..., 0],
+        rows(3 * later_slope, 3 * (later_width * slopes + widths * later_slope), 3 * slopes, 0.0),
     )
     return _hermite(knots, at_samples)
 
 
 def monotone(knots: Knots) -> tuple[Array, Array, Array, Array]:
     """PCHIP: the cubic that rises and falls only where the samples do."""
-    widths, slopes = knots.widths, knots.rises / knots.widths
-    interior, last = _places(knots)
+    widths, slopes = knots.widths, _secants(knots)
     later_width, later_slope = _later(widths), _later(slopes)
-    agree = slopes * later_slope > 0
     left, right = widths + 2 * later_width, 2 * widths + later_width
-    harmonic = (left + right) * slopes * later_slope / jnp.where(agree, left * later_slope + right * slopes, 1.0)
-    # Only two samples: the straight line between them.
-    second = jnp.zeros_like(last).at[:, 1:2].set(True)
-    at_last = jnp.where(second, slopes, _at_end(widths, _earlier(widths), slopes, _earlier(slopes)))
-    much_later_width, much_later_slope = _later(later_width), _later(later_slope)
-    lone_pair = jnp.zeros_like(last).at[:, 0].set(last[:, 1] if last.shape[1] > 1 else True)
-    at_first = jnp.where(lone_pair, later_slope, _at_end(later_width, much_later_width, later_slope, much_later_slope))
-    first = jnp.zeros_like(last).at[:, 0].set(True)
-    at_samples = jnp.where(interior & agree, harmonic, 0.0)
-    at_samples = jnp.where(last, at_last, at_samples)
-    at_samples = jnp.where(first, jnp.where(last, 0.0, at_first), at_samples)
-    return _hermite(knots, at_samples)
+    agree = slopes * later_slope > 0
+    weighted = jnp.where(agree, left * later_slope + right * slopes, 1.0)
+    inside = jnp.where(agree, (left + right) * slopes * later_slope / weighted, 0.0)
+    third_slope = jnp.where(_later(_later(knots.there)), _later(later_slope), later_slope)
+    at_first = _at_end(later_width, _later(later_width), later_slope, third_slope)
+    at_last = _at_end(widths, _earlier(widths), slopes, _earlier(slopes))
+    first, last = _ends(knots)
+    return _hermite(knots, jnp.where(first, at_first, jnp.where(last, at_last, inside)))
 
 
 INTERPOLATIONS: dict[str, Interpolation] = {
@@ -167,20 +157,26 @@ def _knots(inputs: Float[Array, "trials time D"], elapsed: Float[Array, "trials 
     return Knots(values, _earlier(values), widths[..., None], there[..., None])
 
 
-def _earlier(values: Float[Array, "trials time D"]) -> Float[Array, "trials time D"]:
+def _earlier(values: Shaped[Array, "trials time D"]) -> Shaped[Array, "trials time D"]:
     """What stands one sample before; at the first the first."""
     return jnp.concatenate([values[:, :1], values[:, :-1]], axis=1)
 
 
-def _later(values: Float[Array, "trials time D"]) -> Float[Array, "trials time D"]:
+def _later(values: Shaped[Array, "trials time D"]) -> Shaped[Array, "trials time D"]:
     """What stands one sample later; at the last the last."""
     return jnp.concatenate([values[:, 1:], values[:, -1:]], axis=1)
 
 
-def _places(knots: Knots) -> tuple[Bool[Array, "trials time 1"], Bool[Array, "trials time 1"]]:
-    """Which samples lie between two others, and which are the last of their series."""
-    followed = _later(knots.there).at[:, -1].set(False)
-    return (knots.there & followed).at[:, 0].set(False), knots.there & ~followed
+def _secants(knots: Knots) -> Float[Array, "trials time D"]:
+    """The slope of the line across each interval; across the first, which none precedes, that of the second."""
+    slopes = knots.rises / knots.widths
+    return jnp.concatenate([slopes[:, 1:2], slopes[:, 1:]], axis=1) if slopes.shape[1] > 1 else slopes
+
+
+def _ends(knots: Knots) -> tuple[Bool[Array, "1 time 1"], Bool[Array, "trials time 1"]]:
+    """Which samples are the first and the last of their series."""
+    place = jnp.arange(knots.there.shape[1])[:, None]
+    return place[None] == 0, knots.there & (~_later(knots.there) | (place == place[-1]))
 
 
 def _at_end(near: Array, far: Array, slope: Array, next_slope: Array) -> Array:
