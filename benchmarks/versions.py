@@ -3,8 +3,8 @@
     git worktree add ../before c54d473
     python -m benchmarks.versions ../before
 
-N = 6, F [100, 100, 100], 500 trials of 100 bins, one thread; the last column is this version's speed as a multiple of the
-other's: the median of paired rounds, and their quartiles.
+N = 6, F [100, 100, 100], 500 trials of 100 bins, one thread; the last column is this version's speed as a multiple of
+the other's: the median of paired rounds, and their quartiles.
 """
 
 import os
@@ -29,7 +29,8 @@ class InTurn(Silent):
 
 task = gnode.tasks.make("variable-amplitude")
 model = gnode.models.make("gnode", input_size=3, state_size=6, output_size=3, hidden=(100, 100, 100))
-gnode.train(model, task, epochs=100_000, batch_size=batch, lr=1e-3, schedule="constant", validation_trials=10, watcher=InTurn())
+settings = dict(epochs=100_000, batch_size=batch, lr=1e-3, schedule="constant", validation_trials=10)
+gnode.train(model, task, watcher=InTurn(), **settings)
 """
 
 

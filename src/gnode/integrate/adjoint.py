@@ -63,7 +63,8 @@ def scan_with_adjoint(advance: Advance, field: Field, start: Start, inputs: Inpu
     def backward(kept: tuple, of_states: Array) -> tuple:
         parameters, start, inputs, steps, states, results = kept
         before = jnp.concatenate([start[None], states[:-1]])
-        return _cotangents(advance, parameters, rest, before, inputs, steps, results, of_states, jnp.zeros_like(start))
+        samples = of_states, before, inputs, steps, results
+        return _cotangents(advance, parameters, rest, samples, jnp.zeros_like(start))
 
     run.defvjp(forward, backward)
     return run(parameters, start, inputs, steps)
@@ -113,14 +114,11 @@ def scan_ragged(classes: int) -> Scan:
 
         def backward_block(parameters: Field, carry: tuple, block: tuple) -> tuple[tuple, tuple]:
             of_state, of_parameters = carry
-            of_states, before, inputs, steps, results = block
+            of_states, _, _, steps, _ = block
 
             def on(rows: int) -> tuple:
-                some = [array[:, :rows] for array in (before, inputs, steps)]
-                of_results = jax.tree.map(lambda array: array[:, :rows], results)
-                more, of_start, of_inputs, of_steps = _cotangents(
-                    advance, parameters, rest, *some, of_results, of_states[:, :rows], of_state[:rows]
-                )
+                some = jax.tree.map(lambda array: array[:, :rows], block)
+                more, of_start, of_inputs, of_steps = _cotangents(advance, parameters, rest, some, of_state[:rows])
                 of_still = of_state[rows:] + of_states[:, rows:].sum(axis=0)
                 return more, jnp.concatenate([of_start, of_still]), widen(of_inputs, rows), widen(of_steps, rows)
 
@@ -185,18 +183,14 @@ def _cotangents(
     advance: Advance,
     parameters: Field,
     rest: Field,
-    before: Array,
-    inputs: Array,
-    steps: Array,
-    results: list[Array] | None,
-    of_states: Array,
+    samples: tuple[Array, Array, Array, Array, list[Array] | None],
     of_end: Array,
 ) -> tuple[Field, Array, Array, Array]:
     """Cotangents of parameters, start, inputs and steps, from those of the states.
 
     Args:
-        before: (time, batch, N), the state before each step.
-        results: what each dense layer returned, (time, batch, width); None to compute it again.
+        samples: the cotangents of the states; the states before each step; inputs; steps; and what each dense layer
+            returned, or None to compute it again. All begin with (time, batch).
         of_end: (batch, N), of the last state, from what came after it.
     """
     field = eqx.combine(parameters, rest)
@@ -238,11 +232,11 @@ def _cotangents(
         )
         return (of_state, of_others, jax.tree.map(jnp.add, of_weights, more)), to_samples(of_moves)
 
-    split, join = _chunks(*inputs.shape[:2])
+    split, join = _chunks(*samples[0].shape[:2])
     (of_start, of_others, of_weights), of_samples = jax.lax.scan(
         chunk,
         (of_end, _zeros(others), _zeros(weights)),
-        split((of_states, before, inputs, steps, results)),
+        split(samples),
         reverse=True,
     )
     return eqx.combine(of_weights, of_others), of_start, *join(of_samples)

@@ -85,7 +85,7 @@ def check_solved(states: Array) -> None:
     if not isinstance(states, jax.core.Tracer) and not np.isfinite(states).all():
         member = int(np.argwhere(~np.isfinite(np.asarray(states)).all(axis=-1))[0][0])
         raise Diverged(
-            f"Must have a finite state, instead got NaN or infinity in member {member} of the batch: the interval could "
-            "not be solved, or the network leaves the numbers. Try a shorter elapsed time, larger tolerances or another "
-            "solver."
+            f"Must have a finite state, instead got NaN or infinity in member {member} of the batch: its interval "
+            "could not be solved, or the network leaves the numbers. Try a shorter elapsed time, larger tolerances or "
+            "another solver."
         )

@@ -19,6 +19,7 @@ from jax import Array
 from jaxtyping import PyTree
 
 from gnode.errors import Diverged, must_have
+from gnode.integrate import Map
 from gnode.integrate.flow import FAILURES
 from gnode.models import Model, trainable
 from gnode.models.initial import INITIAL_STATES
@@ -28,6 +29,7 @@ from gnode.training.losses import total
 from gnode.training.schedules import SCHEDULES
 from gnode.training.settings import Settings
 
+LENGTH_CLASSES = 4  # numbers of rows that a ragged minibatch is computed on
 _SHUFFLING = 101  # the stream of random numbers that orders trials; the draws of trials have others
 
 
@@ -127,6 +129,13 @@ def plan(settings: Settings, trials: int, epoch: int) -> Plan:
     return Plan(order.reshape(shape), weights.reshape(shape), today)
 
 
+def longest_first(plan: Plan, lengths: np.ndarray) -> Plan:
+    """The same minibatches with their longest trials first, which is how a ragged batch is quick to compute."""
+    order = np.argsort(-lengths[plan.trials], axis=1, kind="stable")
+    trials, weights = (np.take_along_axis(array, order, axis=1) for array in (plan.trials, plan.weights))
+    return Plan(trials, weights, plan.rates)
+
+
 def rates(settings: Settings, trials: int, epoch: int) -> np.ndarray:
     """The learning rate of every minibatch of an epoch."""
     batches = -(-trials // settings.batch_size)
@@ -145,6 +154,7 @@ class Objective(NamedTuple):
     loss: str
     weigh: str  # out of gnode.training.losses.WEIGHINGS
     on_failure: str  # out of gnode.training.settings.ON_FAILURE
+    classes: int = 0  # numbers of rows that a ragged minibatch is computed on; 0 for as a rectangle
 
 
 class Scored(NamedTuple):
@@ -159,6 +169,9 @@ class Scored(NamedTuple):
 
 def score(model: Model, objective: Objective, shown: Shown) -> Scored:
     """The cost of a model's answers. What a failed solve did not reach counts by the objective's choice, or not."""
+    if objective.classes and isinstance(model.integrator, Map):
+        integrator = dataclasses.replace(model.integrator, classes=objective.classes)
+        model = dataclasses.replace(model, integrator=integrator)
     path = run(model, shown.samples)
     weights = shown.weights
     if objective.on_failure == "shorten":
@@ -252,11 +265,12 @@ def epochs(
     """
     if settings.batch_size > len(train):
         must_have(f"batch_size at most the {len(train)} training trials", settings.batch_size)
+    lengths = train.series.valid.sum(axis=1)
     all_shown, held_out = show(frozen, train), show(frozen, validation)
     for epoch in range(int(state.epoch) + 1, settings.epochs + 1):
         stages = [time for start, time in settings.curriculum if start <= epoch]
         shown = cut(all_shown, stages[-1]) if stages else all_shown
-        today = plan(settings, len(train), epoch)
+        today = longest_first(plan(settings, len(train), epoch), lengths)
         state, train_loss, validation_loss, scores = _compiled_epoch(
             frozen, objective, strength(settings), state, shown, held_out, today
         )

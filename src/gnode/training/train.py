@@ -17,7 +17,7 @@ from gnode.models import Model, model_bytes, model_table, trainable
 from gnode.models.initial import INITIAL_STATES
 from gnode.series import Data
 from gnode.training.directory import RunDirectory, computed_on, platform_facts
-from gnode.training.loop import Objective, Record, TrainingState, begin, epochs, loss_on
+from gnode.training.loop import LENGTH_CLASSES, Objective, Record, TrainingState, begin, epochs, loss_on
 from gnode.training.losses import LOSSES
 from gnode.training.progress import Silent, Watcher
 from gnode.training.settings import Settings
@@ -148,7 +148,8 @@ def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Data
         must_have("another initial_state for a loss of classes", model.config.initial_state, "Classes are no state.")
     if settings.batch_size > len(data.train):
         must_have(f"batch_size at most the {len(data.train)} training trials", settings.batch_size)
-    return data, Objective(loss, settings.weigh, settings.on_failure)
+    ragged = data.train.series.lengths is not None and model.config.gradient == "adjoint"
+    return data, Objective(loss, settings.weigh, settings.on_failure, LENGTH_CLASSES if ragged else 0)
 
 
 def made_from(model: Model, data: Data) -> dict[str, Any]:
