@@ -150,9 +150,7 @@ def test_adjoint_that_computes_results_again_is_autodiff(rule, monkeypatch):
         assert largest_relative_difference(truth, gradients(scan_with_adjoint, rule, *arguments)) < 1e-10
 
 
-@pytest.mark.parametrize(
-    ("rows_are_sorted", "classes", "kept"), [(True, 3, adjoint.KEPT), (False, 3, 0), (True, 1, adjoint.KEPT)]
-)
+@pytest.mark.parametrize(("rows_are_sorted", "classes", "kept"), [(True, 3, adjoint.KEPT), (False, 2, 0)])
 def test_ragged_scan_is_autodiff(rows_are_sorted, classes, kept, monkeypatch):
     monkeypatch.setattr(adjoint, "BLOCKS", 4)
     monkeypatch.setattr(adjoint, "KEPT", kept)
