@@ -33,7 +33,7 @@ def test_predicts_what_it_predicted(pinned_runs, name):
     states, outputs = internals.predict(model, pinned["inputs"], first_targets)
     assert agree(states, pinned["states"]) and agree(outputs, pinned["outputs"])
     frozen = model.field_at(pinned["held"]), model.map_at(pinned["held"])
-    flow, following = jax.jit(lambda last: [move(last) for move in frozen])(pinned["states"][:, -1])
+    flow, following = jax.jit(lambda states: [move(states) for move in frozen])(pinned["probes"])
     assert agree(flow, pinned["flow"]) and agree(following, pinned["map"])
 
     config, arrays = formula.read(folder / "finished" / "model.safetensors")
