@@ -53,9 +53,11 @@ def test_interrupted_goes_on_to_the_same_end(pinned_runs, name, tmp_path, comman
         gnode.train(internals.fresh_model(config["model"]), own, out=out, resume=True, **config["training"])
     else:
         command(f"train {out}/config.toml --out {out} --resume")
+    # Version 0.1.0 took the mean over minibatches; where a mask counts, each now weighs by what counts in it.
+    compared = ["val_loss", "lr"] if (folder / "data.npz").exists() else ["train_loss", "val_loss", "lr"]
     pairs = zip(internals.metrics(out), internals.metrics(folder / "finished"), strict=True)
     for line, pinned in pairs:
         assert line["best_epoch"] == pinned["best_epoch"]
-        assert all(agree(line[key], pinned[key]) for key in ("train_loss", "val_loss", "lr")), (line, pinned)
+        assert all(agree(line[key], pinned[key]) for key in compared), (line, pinned)
     ended, pinned_end = (internals.arrays(gnode.load(path)) for path in (out, folder / "finished"))
     assert all(agree(*pair) for pair in zip(ended, pinned_end, strict=True))
