@@ -18,7 +18,7 @@ from gnode.nn.activations import ACTIVATIONS
 # Keys that came after version 0.1.0. At their default they are left out of files, so that what is hashed stays.
 _LATER = (
     "integrator", "truncate", "rtol", "atol", "most_steps", "substeps", "interpolation", "adjoint", "grid", "missing",
-    "reading",
+    "events", "reading",
 )  # fmt: skip
 
 
@@ -49,6 +49,7 @@ class ModelConfig:
         gradient: of a step rule: "adjoint" (hand-written, faster) or "autodiff".
         truncate: of a step rule: cut the gradient after so many samples; 0 for never.
         rtol, atol, most_steps, substeps, interpolation, adjoint, grid: of a flow (gnode.integrate.Flow).
+        events: how many kinds of events (gnode.Series.with_events) move the state, each by a vector that is learned.
         missing: what becomes of missing values: "refuse", "hold" or "hold-with-observed" (gnode.models.Encoding).
     """
 
@@ -83,6 +84,7 @@ class ModelConfig:
     adjoint: str = "recursive-checkpoint"
     grid: str = "batch"
     missing: str = "refuse"
+    events: int = 0
 
     def __post_init__(self) -> None:
         kind = look_up("model", self.model, FIELDS)
@@ -90,7 +92,15 @@ class ModelConfig:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, _widths(name, value))
-        least = {"input_size": 0, "state_size": 1, "output_size": 1, "truncate": 0, "most_steps": 1, "substeps": 0}
+        least = {
+            "input_size": 0,
+            "state_size": 1,
+            "output_size": 1,
+            "truncate": 0,
+            "events": 0,
+            "most_steps": 1,
+            "substeps": 0,
+        }
         for name, bound in least.items():
             object.__setattr__(self, name, whole_number(name, getattr(self, name), bound))
         for name in ("dt", "tau", "rtol", "atol"):
@@ -128,6 +138,8 @@ class ModelConfig:
         chosen = integrator_kind(self.integrator)
         if chosen.flow:
             self.make_integrator()  # it checks its own options
+        if self.events and chosen.flow and self.interpolation != "constant":
+            must_have("interpolation constant with events, which cut intervals", self.interpolation)
         if chosen.needs_leak and not self.leak:
             must_have(f"leak on for {self.integrator}", "leak off", "Its step is exact for the leak. Use euler or rk4.")
         if self.critical and not self.leak:

@@ -14,12 +14,13 @@ from gnode.errors import Diverged, must_have
 from gnode.fields import FIELDS, Field
 from gnode.integrate import Integrator, Path, explain
 from gnode.models.config import ModelConfig, whole_number
-from gnode.models.encoding import Encoding
+from gnode.models.encoding import Encoded, Encoding
 from gnode.models.initial import INITIAL_STATES, FixedState, InitialState, Sizes
 from gnode.models.online import Online, check_solved, checked_elapsed, checked_sample, window_of
 from gnode.models.reading import READINGS
 from gnode.nn.activations import ACTIVATIONS
 from gnode.nn.critical import critical_scale, mean_field_gain
+from gnode.nn.dense import Dense, affine, draw_dense
 from gnode.nn.feedforward import Perceptron, draw_perceptron
 from gnode.series import Series
 
@@ -31,11 +32,14 @@ class Samples(NamedTuple):
         inputs: (trials, time, width), as the encoding makes them.
         elapsed: (trials or 1, time), in units of tau; 0 at padding.
         told: (trials, outputs), the first targets, where the initial state is a net of them; else None.
+        impulses, samples: of series with events (gnode.models.encoding.Encoded); else None.
     """
 
     inputs: Array
     elapsed: Array
-    told: Array | None
+    told: Array | None = None
+    impulses: Array | None = None
+    samples: Array | None = None
 
 
 class Model(eqx.Module):
@@ -49,6 +53,7 @@ class Model(eqx.Module):
     initial: InitialState
     field: Field
     readout: Perceptron
+    impulse: Dense | None  # by what an event of each kind moves the state
     integrator: Integrator
     seed: Array  # of the random weights, as two words of 32 bits: no static field, or two seeds could not be stacked
     config: ModelConfig = eqx.field(static=True)
@@ -82,6 +87,8 @@ class Model(eqx.Module):
         self._check_solved(path, samples)
         if at is None:
             return outputs
+        if samples.impulses is not None:
+            must_have("series without events to answer at other times", "one with events")
         if series is None:
             series = Series.of(np.asarray(inputs))
         sample, fraction = _places(series, self.config.dt, at)
@@ -188,8 +195,7 @@ class Model(eqx.Module):
             if series.channels != self.config.input_size:
                 must_have(f"series of {self.config.input_size} channels, as the model has", series.channels)
             encoded = self.encoding.encode(series)
-        inputs, elapsed = (jnp.asarray(part, self._type()) for part in encoded)
-        return Samples(inputs, elapsed, told), series
+        return as_samples(encoded, told, self._type()), series
 
     def _type(self) -> np.dtype:
         return self.readout.layers[0].weight.dtype
@@ -231,15 +237,33 @@ class StillMap:
         return self._model.integrator.step(self._model.field, states, held, self._step)
 
 
+def as_samples(encoded: Encoded, told: ArrayLike | None, dtype: Any = jnp.float32) -> Samples:
+    """What the encoding made of a series, on the device."""
+    inputs, elapsed = jnp.asarray(encoded.inputs, dtype), jnp.asarray(encoded.elapsed, dtype)
+    told = None if told is None else jnp.asarray(told, dtype)
+    if encoded.impulses is None or encoded.samples is None:
+        return Samples(inputs, elapsed, told)
+    return Samples(inputs, elapsed, told, jnp.asarray(encoded.impulses, dtype), jnp.asarray(encoded.samples))
+
+
 def run(model: Model, samples: Samples) -> Path:
-    """The way of the state: what training differentiates."""
+    """The way of the state, at the samples: what training differentiates."""
     start = model.initial(samples.inputs[:, 0], samples.told)
-    return model.integrator(model.field, start, samples.inputs, samples.elapsed)
+    if samples.impulses is None or samples.samples is None or model.impulse is None:
+        return model.integrator(model.field, start, samples.inputs, samples.elapsed)
+    jumps = affine(model.impulse, samples.impulses)
+    path = model.integrator(model.field, start, samples.inputs, samples.elapsed, jumps)
+    states = jnp.take_along_axis(path.states, samples.samples[..., None], axis=1)
+    until = jnp.sum(samples.samples < path.until[:, None], axis=1)
+    return Path(states, path.failed, until)
 
 
 def read(model: Model, path: Path, samples: Samples) -> Array:
     """What the model answers with."""
-    return READINGS[model.config.reading](model.readout(path.states), samples.elapsed > 0)
+    there = samples.elapsed > 0
+    if samples.samples is not None:  # padding repeats the last sample's place
+        there = jnp.diff(samples.samples, axis=1, prepend=-1) > 0
+    return READINGS[model.config.reading](model.readout(path.states), there)
 
 
 @eqx.filter_jit
@@ -346,15 +370,16 @@ def draw(config: ModelConfig, seed: int = 0) -> Model:
     if seed >= 2**64:
         must_have("a seed below 2**64", seed)
     generator = np.random.default_rng(np.random.SeedSequence(seed))
-    encoding = Encoding(config.input_size, config.missing, dt=config.dt, tau=config.tau)
+    encoding = Encoding(config.input_size, config.missing, dt=config.dt, tau=config.tau, events=config.events)
     field = FIELDS[config.model].draw(generator, config.field_options(encoding.width))
     sizes = Sizes(encoding.width, config.state_size, config.output_size, config.initial_hidden, config.activation)
     initial = INITIAL_STATES[config.initial_state].draw(generator, sizes)
     readout = draw_perceptron(
         generator, config.state_size, config.output_size, config.readout_hidden, activation=config.activation
     )
+    impulse = draw_dense(generator, config.events, config.state_size, bias=False) if config.events else None
     words = jnp.asarray(np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32))
-    model = Model(encoding, initial, field, readout, config.make_integrator(), words, config)
+    model = Model(encoding, initial, field, readout, impulse, config.make_integrator(), words, config)
     if not config.critical:
         return model
     return make_critical(model, np.zeros((1, 1, config.input_size)), np.zeros((1, config.output_size)))
