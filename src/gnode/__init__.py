@@ -5,7 +5,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gnode import analysis, examine, expressivity, fields, models, report, series, sweeps, tasks, training  # noqa: F401  # noqa: F401
+    from gnode import analysis, examine, expressivity, fields, models, report, series, sweeps, tasks, training  # noqa: F401
     from gnode.models import load_model as load  # noqa: F401
     from gnode.series import Series  # noqa: F401
     from gnode.sweeps import results  # noqa: F401

@@ -86,7 +86,7 @@ def test_a_fixed_random_state_is_not_trainable():
         (dict(model="node", gate_hidden=(4,)), "no gate_hidden for node"),
         (dict(activation="rele"), "Did you mean 'relu'"),
         (dict(tau=0.0), "tau a positive number"),
-        (dict(dt=float("nan")), "dt a positive number"),
+        (dict(dt=float("nan")), "dt a finite number"),
         (dict(leak=1), "leak true or false"),
         (dict(gate_activation="relu"), "sigmoid or steep-sigmoid"),
         (dict(initial_state="random"), "initial_state out of"),

@@ -10,9 +10,10 @@ import gnode
 from gnode.errors import InvalidInput
 from gnode.models import ModelConfig, draw, trainable
 from gnode.sweeps.population import train_together
-from gnode.training import Settings, draw_data
-from gnode.training.loop import begin, epochs
+from gnode.training import Settings, Trials, draw_data
+from gnode.training.loop import Objective, begin, epochs
 
+MSE = Objective("mse", "samples", "skip")
 TASK = gnode.tasks.make("ring", bins=20, frequency=4.0)
 BASE = Settings(epochs=4, batch_size=5, train_trials=20, validation_trials=10, test_trials=1)
 SETTINGS = [
@@ -22,9 +23,7 @@ SETTINGS = [
 
 
 def model(seed, **changes):
-    return draw(
-        ModelConfig(model="gnode", input_size=2, state_size=3, output_size=2, hidden=(7,), seed=seed, **changes)
-    )
+    return draw(ModelConfig(model="gnode", input_size=2, state_size=3, output_size=2, hidden=(7,), **changes), seed)
 
 
 @pytest.mark.parametrize("initial", ["first-input", "fixed-random"])
@@ -32,10 +31,10 @@ def test_together_is_one_by_one_up_to_rounding(initial):
     models = [model(settings.seed, initial_state=initial) for settings in SETTINGS]
     data = [draw_data(TASK, settings) for settings in SETTINGS]
     train, validation = [one.train for one in data], [one.validation for one in data]
-    together = list(train_together(models, "mse", SETTINGS, train, validation))
+    together = list(train_together(models, MSE, SETTINGS, train, validation))
     for at, (one, settings) in enumerate(zip(models, SETTINGS, strict=True)):
         frozen = eqx.partition(one, trainable(one))[1]
-        alone = list(epochs(frozen, "mse", settings, begin(one), train[at], validation[at]))
+        alone = list(epochs(frozen, MSE, settings, begin(one), train[at], validation[at]))
         for (_, train_loss, validation_loss), (_, record) in zip(together, alone, strict=True):
             assert train_loss[at] == pytest.approx(record.train_loss, rel=1e-4)
             assert validation_loss[at] == pytest.approx(record.val_loss, rel=1e-4)
@@ -45,9 +44,9 @@ def test_together_is_one_by_one_up_to_rounding(initial):
 def test_a_run_that_diverges_leaves_the_others_alone():
     models, data = [model(0), model(1)], [draw_data(TASK, settings) for settings in SETTINGS[:2]]
     train, validation = [one.train for one in data], [one.validation for one in data]
-    huge = dataclasses.replace(train[1], targets=train[1].targets * np.float32(1e25))
-    *_, (_, calm, _) = train_together(models, "mse", SETTINGS[:2], train, validation)
-    *_, (_, mixed, _) = train_together(models, "mse", SETTINGS[:2], [train[0], huge], validation)
+    huge = Trials(train[1].inputs, train[1].targets * np.float32(1e25))
+    *_, (_, calm, _) = train_together(models, MSE, SETTINGS[:2], train, validation)
+    *_, (_, mixed, _) = train_together(models, MSE, SETTINGS[:2], [train[0], huge], validation)
     assert mixed[0] == calm[0] and not np.isfinite(mixed[1])
 
 
@@ -63,4 +62,4 @@ def test_a_run_that_diverges_leaves_the_others_alone():
 def test_runs_of_unequal_shape_are_refused(models, settings, line):
     data = draw_data(TASK, BASE)
     with pytest.raises(InvalidInput, match=line):
-        next(train_together(models, "mse", settings, [data.train] * len(models), [data.validation] * len(models)))
+        next(train_together(models, MSE, settings, [data.train] * len(models), [data.validation] * len(models)))

@@ -14,15 +14,14 @@ from hypothesis import strategies as st
 import gnode
 from gnode.errors import Diverged, InvalidInput
 from gnode.models import ModelConfig, draw, trainable
-from gnode.training import Data, Settings, draw_data
-from gnode.training.loop import begin, bins_of, epochs, mean_loss, one_epoch, plan, strength
+from gnode.training import Data, Settings, Trials, draw_data
+from gnode.training.loop import Objective, begin, epochs, loss_on, one_epoch, plan, show, strength
 from gnode.training.losses import LOSSES
 from gnode.training.schedules import SCHEDULES
-from gnode.types import Trials
 
 
 def small_model(**options):
-    sizes = dict(model="gnode", input_size=2, state_size=2, output_size=2, hidden=(8,), seed=0)
+    sizes = dict(model="gnode", input_size=2, state_size=2, output_size=2, hidden=(8,))
     return draw(ModelConfig(**{**sizes, **options}))
 
 
@@ -31,9 +30,13 @@ def small_trials(count=12, time=15, seed=0):
     return Trials(*generator.standard_normal((2, count, time, 2)).astype("f4"))
 
 
+def objective(loss="mse", weigh="samples", on_failure="skip"):
+    return Objective(loss, weigh, on_failure)
+
+
 def run_epochs(model, settings, train, validation, loss="mse"):
     _, frozen = eqx.partition(model, trainable(model))
-    return list(epochs(frozen, loss, settings, begin(model), train, validation))
+    return list(epochs(frozen, objective(loss), settings, begin(model), train, validation))
 
 
 def test_one_epoch_is_optax_adamw_with_clipping_written_out():
@@ -42,13 +45,18 @@ def test_one_epoch_is_optax_adamw_with_clipping_written_out():
     parameters, frozen = eqx.partition(model, trainable(model))
     optimiser = optax.chain(optax.clip_by_global_norm(0.05), optax.adamw(0.02, weight_decay=0.3))
     state = optimiser.init(parameters)
-    bins = bins_of(train)
+
+    @jax.jit
+    @jax.grad
+    def gradient_of(parameters, some):
+        inputs, targets = some
+        return jnp.mean((eqx.combine(parameters, frozen)(inputs) - targets) ** 2)
+
     for epoch in (1, 2):
         today = plan(settings, len(train), epoch)
         for trials, weights in zip(today.trials, today.weights, strict=True):
             chosen = trials[weights > 0]
-            part = jax.tree.map(lambda leaf, chosen=chosen: leaf[chosen], bins)
-            gradient = jax.grad(lambda p, part=part: mean_loss(eqx.combine(p, frozen), "mse", part))(parameters)
+            gradient = gradient_of(parameters, (train.inputs[chosen], train.targets[chosen]))
             updates, state = optimiser.update(gradient, state, parameters)
             parameters = optax.apply_updates(parameters, updates)
     ours = run_epochs(model, settings, train, small_trials(seed=1))[-1][0].parameters
@@ -98,7 +106,7 @@ def test_masked_bins_do_not_count():
     spoiled = np.where(mask[..., None], plain.targets, 1e6).astype("f4")
     outputs = np.asarray(model(plain.inputs))
     expected = ((outputs - plain.targets)[mask] ** 2).mean()
-    masked = float(mean_loss(model, "mse", bins_of(Trials(plain.inputs, spoiled, mask))))
+    masked = loss_on(model, objective(), Trials(plain.inputs, spoiled, mask))
     assert masked == pytest.approx(expected, rel=1e-5)
 
 
@@ -114,21 +122,86 @@ def test_cross_entropies_written_out():
     scores = log_softmax(np.asarray(model(inputs), dtype=float))
     classes = generator.integers(0, 3, mask.shape)
     every = -np.take_along_axis(scores, classes[..., None], -1)[..., 0][mask].mean()
-    assert float(mean_loss(model, "cross-entropy", bins_of(Trials(inputs, classes, mask)))) == pytest.approx(every)
+    assert loss_on(model, objective("cross-entropy"), Trials(inputs, classes, mask)) == pytest.approx(every)
     last = [np.flatnonzero(row)[-1] for row in mask]
     at_last = -np.mean([scores[trial, bin, classes[trial, 0]] for trial, bin in enumerate(last)])
     whole = Trials(inputs, classes[:, 0], mask)
-    assert float(mean_loss(model, "last-step-cross-entropy", bins_of(whole))) == pytest.approx(at_last, rel=1e-5)
+    for name in ("cross-entropy", "last-step-cross-entropy"):
+        assert loss_on(model, objective(name), whole) == pytest.approx(at_last, rel=1e-5)
+
+
+def test_poisson_and_gaussian_written_out():
+    model, inputs = small_model(output_size=4), small_trials().inputs
+    generator = np.random.default_rng(1)
+    answers = np.asarray(model(inputs), dtype=float)
+    counts = generator.poisson(2.0, answers.shape)
+    poisson = np.mean(np.exp(answers) - counts * answers)  # the log-likelihood but for what no parameter changes
+    assert loss_on(model, objective("poisson"), Trials(inputs, counts)) == pytest.approx(poisson, rel=1e-5)
+    means, log_variances = answers[..., :2], answers[..., 2:]
+    values = generator.standard_normal(means.shape)
+    density = np.exp(-((values - means) ** 2) / 2 / np.exp(log_variances)) / np.sqrt(2 * np.pi * np.exp(log_variances))
+    gaussian = np.mean(-np.log(density)) - np.log(2 * np.pi) / 2
+    assert loss_on(model, objective("gaussian"), Trials(inputs, values)) == pytest.approx(gaussian, rel=1e-4)
+
+
+def ragged_trials(lengths, seed=0):
+    generator = np.random.default_rng(seed)
+    pieces = [generator.standard_normal((2, length, 2)).astype("f4") for length in lengths]
+    return Trials([piece[0] for piece in pieces], [piece[1] for piece in pieces])
+
+
+def test_samples_weigh_alike_or_series_do():
+    model, trials = small_model(), ragged_trials((3, 9, 1, 6))
+    costs = [
+        ((np.asarray(model(trials[at].inputs[:, :length])) - trials[at].targets[:, :length]) ** 2).mean(axis=(0, 2))
+        for at, length in enumerate((3, 9, 1, 6))
+    ]
+    assert loss_on(model, objective(), trials) == pytest.approx(np.concatenate(costs).mean(), rel=1e-5)
+    by_series = np.mean([cost.mean() for cost in costs])
+    assert loss_on(model, objective(weigh="series"), trials) == pytest.approx(by_series, rel=1e-5)
+
+
+def test_the_training_loss_is_the_mean_over_what_counts_however_it_falls_into_minibatches():
+    # T6: one trial of twelve counts, so eleven minibatches have nothing in them.
+    plain = small_trials()
+    mask = np.zeros((12, 15), bool)
+    mask[4] = True
+    trials = Trials(plain.inputs, plain.targets, mask)
+    settings = Settings(epochs=1, batch_size=1, lr=1e-12, schedule="constant")
+    record = run_epochs(small_model(), settings, trials, trials)[0][1]
+    assert record.train_loss == pytest.approx(record.val_loss, rel=1e-5)
+
+
+def test_length_classes_change_no_minibatch_and_no_loss():
+    model, trials = small_model(), ragged_trials((3, 9, 1, 6, 2, 17, 4))
+    settings = Settings(epochs=2, batch_size=3, lr=0.05, schedule="constant")
+    _, frozen = eqx.partition(model, trainable(model))
+    results = [
+        list(epochs(frozen, objective()._replace(classes=classes), settings, begin(model), trials, trials))
+        for classes in (0, 2, 4)
+    ]
+    for result in results[1:]:
+        for a, b in zip(jax.tree.leaves(result[-1][0]), jax.tree.leaves(results[0][-1][0]), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_falls_when_trained(loss):
     plain = small_trials()
     classes = (plain.inputs[..., 0].cumsum(1) > 0).astype(np.int64)
-    targets = {"mse": plain.inputs * 0.5, "cross-entropy": classes, "last-step-cross-entropy": classes[:, -1]}[loss]
+    outputs = {"gaussian": 4}.get(loss, 2)
+    targets = {
+        "mse": plain.inputs * 0.5,
+        "cross-entropy": classes,
+        "last-step-cross-entropy": classes[:, -1],
+        "poisson": np.exp(plain.inputs).round(),
+        "gaussian": plain.inputs * 0.5,
+    }[loss]
     trials = Trials(plain.inputs, targets)
-    run = gnode.train(small_model(), Data(trials, trials, trials), loss=loss, epochs=40, batch_size=6, lr=0.02)
-    assert run.history[-1].train_loss < 0.7 * run.history[0].train_loss
+    model, data = small_model(output_size=outputs), Data(trials, trials, trials)
+    history = gnode.train(model, data, loss=loss, epochs=40, batch_size=6, lr=0.02).history
+    first, last = history[0].train_loss, history[-1].train_loss
+    assert last < first - 0.3 * abs(first)
 
 
 def test_curriculum_shows_only_the_first_bins():
@@ -183,7 +256,7 @@ def test_schedules():
         (dict(batch_size=-1), "batch_size an integer"),
         (dict(batch_size=501), "batch_size at most the 500 training trials"),
         (dict(lr=0.0), "lr a positive number"),
-        (dict(lr=float("inf")), "lr a positive number"),
+        (dict(lr=float("inf")), "lr a finite number"),
         (dict(weight_decay=-0.1), "weight_decay a non-negative number"),
         (dict(schedule="cosin"), "Did you mean 'cosine'"),
         (dict(loss="mae"), "a loss out of"),
@@ -202,15 +275,22 @@ def test_wrong_settings_get_one_clear_line_and_write_nothing(tmp_path, settings,
 
 def test_trials_that_do_not_fit_are_refused():
     good = small_trials()
+    holes = np.where(good.inputs > 2, np.nan, good.inputs)
     for bad, line in [
-        (Trials(good.inputs[..., :1], good.targets), "inputs of size 2"),
-        (Trials(good.inputs, good.targets[..., :1]), "targets of shape"),
-        (Trials(np.where(good.inputs > 2, np.nan, good.inputs).astype("f4"), good.targets), "finite inputs"),
-        (Trials(good.inputs, np.full_like(good.targets, np.inf)), "finite targets"),
-        (Trials(good.inputs, good.targets, np.zeros((12, 15), bool)), "a mask that lets some bins count"),
+        (Trials(good.inputs, good.targets[..., :1]), "in validation the same targets"),
+        (Trials(holes, good.targets), "inputs that are all there.*hold-with-observed"),
     ]:
         with pytest.raises(InvalidInput, match=line):
             gnode.train(small_model(), Data(good, bad, good), epochs=1, batch_size=4)
+    for options, line in [(dict(input_size=1), "inputs of size 1"), (dict(output_size=3), "targets of shape")]:
+        with pytest.raises(InvalidInput, match=line):
+            gnode.train(small_model(**options), Data(good, good, good), epochs=1, batch_size=4)
+    for targets, mask, line in [
+        (np.full_like(good.targets, np.inf), None, "float32"),
+        (good.targets, np.zeros((12, 15), bool), "a mask that lets some bins count"),
+    ]:
+        with pytest.raises(InvalidInput, match=line):
+            Trials(good.inputs, targets, mask)
 
 
 def test_a_fixed_random_state_stays_where_it_was():
@@ -221,12 +301,13 @@ def test_a_fixed_random_state_stays_where_it_was():
 
 def test_the_population_arguments_are_arguments():
     # Rates, decay and clip enter as arrays, so that runs which differ in them share one compiled program.
-    model, train = small_model(), bins_of(small_trials())
+    model = small_model()
+    train = show(model, small_trials())
     _, frozen = eqx.partition(model, trainable(model))
     text = [
         json.dumps(
             str(
-                jax.make_jaxpr(lambda s, p: one_epoch(frozen, "mse", s, begin(model), train, train, p)[1])(
+                jax.make_jaxpr(lambda s, p: one_epoch(frozen, objective(), s, begin(model), train, train, p)[1])(
                     strength(settings), plan(settings, 12, 1)
                 )
             )

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from ripser import ripser
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial import cKDTree
 
@@ -100,6 +99,8 @@ def persistence(points: np.ndarray, highest: int) -> list[np.ndarray]:
 
 
 def _persistence(points: np.ndarray, order: int) -> np.ndarray:
+    from ripser import ripser  # here, because it imports scikit-learn, which sets environment variables
+
     chosen = landmarks(points, min(LANDMARKS[order], (len(points) + 1) // 2))
     if len(chosen) < 4:
         return np.zeros((0, 2))

@@ -32,6 +32,7 @@ from gnode.training.loop import (
     one_epoch,
     plan,
     rates,
+    show,
     strength,
 )
 from gnode.training.progress import Silent
