@@ -33,12 +33,12 @@ from typing import Any
 
 import internals
 import numpy as np
+from gnode.training.grid import read_plan
+from gnode.training.sweep import Job, PauseAfter, run_sweep, train_in_place
 
 import gnode
 from gnode.training import Interrupted
 from gnode.training.experiment import assemble, train_experiment
-from gnode.training.grid import read_plan
-from gnode.training.sweep import Job, PauseAfter, run_sweep, train_in_place
 
 DATA = Path(__file__).parent / "data"
 RING = {"name": "ring", "bins": 8, "frequency": 3.0}

@@ -110,7 +110,7 @@ class Model(eqx.Module):
         self._check_solved(path, samples)
         return path.states
 
-    def begin(self, first_input: ArrayLike, first_target: ArrayLike | None = None) -> Online:
+    def begin(self, first_input: Any, first_target: Any = None) -> Online:
         """Where the model stands before the first sample, to be fed sample by sample.
 
         Args:
@@ -137,7 +137,7 @@ class Model(eqx.Module):
             jnp.ndim(first_input) == 1,
         )
 
-    def advance(self, here: Online, sample: ArrayLike, elapsed: ArrayLike | None = None) -> tuple[Online, Array]:
+    def advance(self, here: Online, sample: Any, elapsed: Any = None) -> tuple[Online, Array]:
         """Where the model stands after a sample, and its output there: what a call on the whole series gives.
 
         Args:
