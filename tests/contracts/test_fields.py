@@ -1,6 +1,8 @@
-"""Every registered field, under every switch, obeys the protocol; and the adjoint's gradient is autodiff's."""
+"""Every registered field, under every switch and rule, obeys the protocol; and the adjoint's gradient is autodiff's."""
 
 import itertools
+import random
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -8,10 +10,11 @@ import numpy as np
 import pytest
 
 from gnode.fields import FIELDS, Field, FieldOptions
-from gnode.integrate import scan_with_adjoint, scan_with_autodiff
+from gnode.integrate import RULES, Map, adjoint
+from gnode.integrate.adjoint import scan_ragged, scan_with_adjoint, scan_with_autodiff
 from gnode.nn.activations import ACTIVATIONS
 
-N, D, TRIALS, TIME = 4, 3, 3, 9
+N, D, TRIALS, TIME = 4, 3, 3, 7
 
 
 def options_of(name: str, **changes) -> FieldOptions:
@@ -20,7 +23,7 @@ def options_of(name: str, **changes) -> FieldOptions:
         state_size=N,
         input_size=D,
         hidden=(7, 5) if kind.hidden is not None else (),
-        gate_hidden=(6,) if name == "gnode" else (),
+        gate_hidden=(6,) if "gate_hidden" in kind.reads else (),
         activation="tanh",
         candidate_activation=kind.candidate_activation,
         gate_activation="sigmoid",
@@ -36,89 +39,201 @@ def draw_field(name: str, **changes) -> Field:
     return FIELDS[name].draw(np.random.default_rng(3), options_of(name, **changes))
 
 
+# -- the adjoint against autodiff --
+
+
+@dataclass(frozen=True)
+class Case:
+    """A field, its switches, and the rule that moves the state."""
+
+    name: str
+    layer_norm: bool
+    leak: bool
+    gain: bool
+    rule: str
+
+    def __str__(self) -> str:
+        switches = [switch for switch in ("layer_norm", "leak", "gain") if getattr(self, switch)]
+        return "-".join([self.name, self.rule, *switches])
+
+    def field(self) -> Field:
+        return draw_field(self.name, layer_norm=self.layer_norm, leak=self.leak, gain=self.gain)
+
+
+ON_AND_OFF = (False, True)
+CASES = [
+    case
+    for case in itertools.starmap(Case, itertools.product(FIELDS, ON_AND_OFF, ON_AND_OFF, ON_AND_OFF, RULES))
+    if case.leak or not RULES[case.rule].needs_leak
+]
+
+
+def covering(cases: list[Case]) -> set[Case]:
+    """A few of the cases in which every field, every rule and both states of every switch appear."""
+    chosen, seen = set(), set()
+    for case in random.Random(0).sample(cases, len(cases)):
+        if new := set(vars(case).items()) - seen:
+            chosen.add(case)
+            seen |= new
+    return chosen
+
+
+SLICE = covering(CASES)
+
+
 def in_float64(tree):
     return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), dtype=jnp.float64), tree)
 
 
-def gradients(scan, field, start, inputs):
-    def scalar(arguments):
-        states = scan(*arguments, 0.6)
-        return jnp.sum(jnp.sin(states) * jnp.arange(1, states.size + 1).reshape(states.shape) / states.size)
+def samples(seed: int = 5, time: int = TIME, trials: int = TRIALS):
+    """A start, inputs, and elapsed times that differ by step and by trial, one of them 0: all float64."""
+    generator = np.random.default_rng(seed)
+    steps = generator.uniform(0.1, 1.3, (time, trials, 1))
+    steps[time // 2, 0] = 0.0
+    shapes = (trials, N), (time, trials, D)
+    return (*(jnp.asarray(generator.standard_normal(shape)) for shape in shapes), jnp.asarray(steps))
 
-    return jax.grad(scalar)((field, start, inputs))
+
+def scalar_of(scan, rule, arguments):
+    states = scan(RULES[rule].advance, *arguments)
+    return jnp.sum(jnp.sin(states) * jnp.arange(1, states.size + 1).reshape(states.shape) / states.size)
+
+
+def gradients(scan, rule, *arguments):
+    """With respect to the field's parameters, start, inputs and elapsed times."""
+    return jax.jit(jax.grad(lambda arguments: scalar_of(scan, rule, arguments)))(arguments)
+
+
+def gradients_twice(scan, rule, *arguments):
+    """These gradients, and those of a curved function of all of them together."""
+
+    def once(arguments):
+        return jax.grad(lambda arguments: scalar_of(scan, rule, arguments))(arguments)
+
+    def curved(arguments):
+        of_all = once(arguments)
+        return sum(jnp.sum(jnp.sin(leaf + place)) for place, leaf in enumerate(jax.tree.leaves(of_all)))
+
+    return jax.jit(lambda arguments: (once(arguments), jax.grad(curved)(arguments)))(arguments)
 
 
 def largest_relative_difference(one, other) -> float:
-    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
-    scale = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(one))
-    return max(float(jnp.abs(a - b).max()) for a, b in pairs) / scale
+    """Over the arrays of two trees, each in units of its largest entry; or of 1e-3 of the largest of all."""
+    pairs = list(zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
+    least = 1e-3 * max(float(jnp.abs(leaf).max()) for leaf, _ in pairs)
+    return max(float(jnp.abs(a - b).max()) / max(float(jnp.abs(a).max()), least) for a, b in pairs)
 
 
-SWITCHES = [
-    dict(zip(("layer_norm", "leak", "gain"), chosen, strict=True))
-    for chosen in itertools.product((False, True), repeat=3)
-]
-
-
-@pytest.mark.parametrize("switches", SWITCHES, ids=lambda s: "-".join(k for k, v in s.items() if v) or "plain")
-@pytest.mark.parametrize("name", FIELDS)
-def test_adjoint_is_autodiff_to_1e_10(name, switches):
-    generator = np.random.default_rng(5)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=str(case), marks=[] if case in SLICE else pytest.mark.full) for case in CASES]
+)
+def test_adjoint_is_autodiff_to_1e_10_differentiated_once_and_twice(case, monkeypatch):
+    monkeypatch.setattr(adjoint, "ROWS", 3 * TRIALS)  # chunks of a few steps, which do not divide the time
     with jax.enable_x64(True):
-        field = in_float64(draw_field(name, **switches))
-        start = jnp.asarray(generator.standard_normal((TRIALS, N)))
-        inputs = jnp.asarray(generator.standard_normal((TIME, TRIALS, D)))
-        truth = gradients(scan_with_autodiff, field, start, inputs)
-        ours = gradients(scan_with_adjoint, field, start, inputs)
+        arguments = in_float64(case.field()), *samples()
+        once, twice = gradients_twice(scan_with_autodiff, case.rule, *arguments)
+        ours, ours_twice = gradients_twice(scan_with_adjoint, case.rule, *arguments)
+        assert largest_relative_difference(once, ours) < 1e-10
+        assert largest_relative_difference(twice, ours_twice) < 1e-10
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_adjoint_that_computes_results_again_is_autodiff(rule, monkeypatch):
+    monkeypatch.setattr(adjoint, "ROWS", 3 * TRIALS)
+    monkeypatch.setattr(adjoint, "KEPT", 0)
+    with jax.enable_x64(True):
+        arguments = in_float64(draw_field("gru", layer_norm=True, gain=True)), *samples()
+        truth = gradients(scan_with_autodiff, rule, *arguments)
+        assert largest_relative_difference(truth, gradients(scan_with_adjoint, rule, *arguments)) < 1e-10
+
+
+@pytest.mark.parametrize("kept", [0, adjoint.KEPT])
+@pytest.mark.parametrize("classes", [1, 3])
+@pytest.mark.parametrize("rows_are_sorted", [True, False])
+def test_ragged_scan_is_autodiff(rows_are_sorted, classes, kept, monkeypatch):
+    monkeypatch.setattr(adjoint, "BLOCKS", 4)
+    monkeypatch.setattr(adjoint, "KEPT", kept)
+    lengths = np.array([13, 6, 5, 1, 0] if rows_are_sorted else [5, 1, 13, 0, 6])
+    with jax.enable_x64(True):
+        start, inputs, steps = samples(time=13, trials=5)
+        steps = jnp.where(np.arange(13)[:, None, None] < lengths[:, None], steps, 0.0)
+        field = in_float64(draw_field("gnode", layer_norm=True, gain=True))
+        truth = gradients(scan_with_autodiff, "euler", field, start, inputs, steps)
+        ours = gradients(scan_ragged(classes), "euler", field, start, inputs, steps)
+        # Padding has no gradient to a length: Map hands it none.
+        moving = steps != 0
+        truth, ours = ((*three, jnp.where(moving, last, 0.0)) for *three, last in (truth, ours))
+        assert largest_relative_difference(truth, ours) < 1e-10
+        states = [scan(RULES["euler"].advance, field, start, inputs, steps) for scan in (
+            scan_with_autodiff, scan_ragged(classes)
+        )]  # fmt: skip
+        np.testing.assert_allclose(*states, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("gradient", ["adjoint", "autodiff"])
+def test_truncated_gradient_is_that_of_pieces_which_know_nothing_of_each_other(gradient):
+    with jax.enable_x64(True):
+        field, (start, inputs, steps) = in_float64(draw_field("gnode")), samples()
+
+        def pieces(advance, field, start, inputs, steps):
+            states = []
+            for first in range(0, TIME, 3):
+                part = slice(first, first + 3)
+                begin = jax.lax.stop_gradient(states[-1][-1]) if states else start
+                states.append(scan_with_autodiff(advance, field, begin, inputs[part], steps[part]))
+            return jnp.concatenate(states)
+
+        def truncated(advance, field, start, inputs, steps):
+            samples = jnp.swapaxes(inputs, 0, 1), steps[..., 0].T
+            return jnp.swapaxes(Map("rk4", gradient, truncate=3)(field, start, *samples).states, 0, 1)
+
+        truth = gradients(pieces, "rk4", field, start, inputs, jnp.where(steps == 0, 1.0, steps))
+        ours = gradients(truncated, "rk4", field, start, inputs, jnp.where(steps == 0, 1.0, steps))
         assert largest_relative_difference(truth, ours) < 1e-10
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_adjoint_is_autodiff_for_every_activation(activation):
-    generator = np.random.default_rng(6)
     with jax.enable_x64(True):
         field = in_float64(draw_field("gnode", activation=activation, gate_activation="steep-sigmoid"))
-        start = jnp.asarray(generator.standard_normal((TRIALS, N)))
-        inputs = jnp.asarray(generator.standard_normal((TIME, TRIALS, D)))
-        truth = gradients(scan_with_autodiff, field, start, inputs)
-        assert largest_relative_difference(truth, gradients(scan_with_adjoint, field, start, inputs)) < 1e-10
+        arguments = field, *samples(6)
+        truth = gradients(scan_with_autodiff, "euler", *arguments)
+        assert largest_relative_difference(truth, gradients(scan_with_adjoint, "euler", *arguments)) < 1e-10
 
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_adjoint_under_vmap_is_each_network_by_itself(name):
-    generator = np.random.default_rng(7)
     with jax.enable_x64(True):
         fields = [
             in_float64(FIELDS[name].draw(np.random.default_rng(seed), options_of(name, layer_norm=True, gain=True)))
             for seed in range(3)
         ]
-        start = jnp.asarray(generator.standard_normal((TRIALS, N)))
-        inputs = jnp.asarray(generator.standard_normal((TIME, TRIALS, D)))
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *fields)
-        together = jax.vmap(lambda field: gradients(scan_with_adjoint, field, start, inputs))(stacked)
+        together = jax.vmap(lambda field: gradients(scan_with_adjoint, "euler", field, *samples(7)))(stacked)
         for position, field in enumerate(fields):
-            alone = gradients(scan_with_autodiff, field, start, inputs)
+            alone = gradients(scan_with_autodiff, "euler", field, *samples(7))
             mine = jax.tree.map(lambda leaf, at=position: leaf[at], together)
             assert largest_relative_difference(alone, mine) < 1e-10
 
 
-@pytest.mark.parametrize("name", FIELDS)
-def test_gradient_is_the_finite_difference(name):
+@pytest.mark.parametrize("rule", RULES)
+def test_gradient_is_the_finite_difference(rule):
     generator = np.random.default_rng(8)
     with jax.enable_x64(True):
-        field = in_float64(draw_field(name, gain=True))
-        start = jnp.asarray(generator.standard_normal((TRIALS, N)))
-        inputs = jnp.asarray(generator.standard_normal((TIME, TRIALS, D)))
-        leaves, structure = jax.tree.flatten(field)
+        leaves, structure = jax.tree.flatten((in_float64(draw_field("gnode", gain=True)), *samples(8)))
         directions = [jnp.asarray(generator.standard_normal(leaf.shape)) for leaf in leaves]
 
-        def scalar(step: float) -> float:
+        def scalar(step):
             moved = [leaf + step * direction for leaf, direction in zip(leaves, directions, strict=True)]
-            return float(jnp.sum(scan_with_autodiff(jax.tree.unflatten(structure, moved), start, inputs, 0.6) ** 2))
+            return scalar_of(scan_with_autodiff, rule, jax.tree.unflatten(structure, moved))
 
-        gradient = jax.grad(lambda field: jnp.sum(scan_with_adjoint(field, start, inputs, 0.6) ** 2))(field)
+        gradient = gradients(scan_with_adjoint, rule, *jax.tree.unflatten(structure, leaves))
         slope = sum(float(jnp.sum(g * d)) for g, d in zip(jax.tree.leaves(gradient), directions, strict=True))
-        assert slope == pytest.approx((scalar(1e-5) - scalar(-1e-5)) / 2e-5, rel=1e-6)
+        along = jax.jit(scalar)
+        assert slope == pytest.approx(float(along(1e-5) - along(-1e-5)) / 2e-5, rel=1e-6)
+
+
+# -- the protocol --
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -131,16 +246,19 @@ def test_field_is_gate_times_leak_and_candidate(name):
         assert field(state, held).shape == state.shape
         np.testing.assert_allclose(field(state, held), gate * (candidate - leak * state), rtol=1e-5, atol=1e-6)
         assert (gate > 0).all() and (gate <= 1).all()
-        if not FIELDS[name].gated:
+        if not field.gates():
             assert (gate == 1).all()
 
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_autonomous_field_has_no_input(name):
     field = draw_field(name, input_size=0)
-    start = jnp.ones((2, N))
-    gradient = jax.grad(lambda field: jnp.sum(scan_with_adjoint(field, start, jnp.zeros((5, 2, 0)), 0.2)))(field)
-    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+    start, nothing, steps = jnp.ones((2, N)), jnp.zeros((5, 2, 0)), jnp.full((5, 2, 1), 0.2)
+
+    def scalar(field):
+        return jnp.sum(scan_with_adjoint(RULES["euler"].advance, field, start, nothing, steps))
+
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(jax.grad(scalar)(field)))
 
 
 def test_mgru_is_the_gnode_of_one_tanh_layer():
