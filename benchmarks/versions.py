@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-ROUNDS = 15
+ROUNDS = 31
 BATCHES = (10, 50, 100)
 
 # Trains with the public names alone, and waits for a line before every epoch.

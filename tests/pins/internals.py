@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 
 import gnode
-from gnode.training import Data, make_settings
+from gnode.series import Data, Trials
 from gnode.sweeps.grid import read_plan
+from gnode.training import make_settings
 from gnode.training.loop import plan
-from gnode.series import Trials
 
 
 def predict(model: Any, inputs: np.ndarray, first_targets: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -20,7 +21,7 @@ def predict(model: Any, inputs: np.ndarray, first_targets: np.ndarray | None) ->
 
 def arrays(model: Any) -> list[np.ndarray]:
     """Every array of a model, in an order that depends on its structure alone."""
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(model)]
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array))]
 
 
 def fresh_model(config: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from gnode.errors import must_have
 from gnode.examine.recalling import SEED, memory_of
 from gnode.models import load_model
 from gnode.training import RunDirectory
-from gnode.training.loop import loss_on
+from gnode.training.loop import Objective, loss_on
 
 _FRESH = 4  # stream of random numbers; training draws from 1, 2 and 3
 
@@ -46,10 +46,11 @@ def evaluate(path: str | Path, *, trials: int = 500, seed: int = SEED, silence: 
     summary = directory.summary()
     task = task_of(directory)
     model = load_model(directory.path)
+    objective = Objective(summary["loss"], directory.config()["training"].get("weigh", "samples"), "skip")
     fresh = task.sample(trials, seed=(seed, _FRESH))
     result = {
         "loss": summary["loss"],
-        "fresh_loss": loss_on(model, summary["loss"], fresh),
+        "fresh_loss": loss_on(model, objective, fresh),
         "trials": trials,
         "seed": seed,
     }

@@ -1,11 +1,12 @@
 """The scan of a step rule over time, and its reverse pass written by hand.
 
 Why by hand: autodiff of the scan accumulates every weight gradient inside the loop, one small product a step. Here the
-forward scan keeps what each dense layer returned; the reverse scan replays the rule from these without any forward
-product, carries only the cotangent of the state, and emits the cotangent of each dense layer's result. Weight gradients
-are formed a chunk of steps at a time, each as one product over (steps x batch), while the chunk is still in the cache.
-Parameters that are not dense layers (gains, layer norms) are few, and accumulate inside the loop as usual. Where the
-results of all steps would take more than KEPT bytes, as in long trials, they are computed again, a chunk at a time.
+forward scan keeps the states alone. The reverse pass takes a chunk of steps at a time, while it is in the cache. It
+computes what each dense layer returned in all of them, each layer one product over (steps x batch); a reverse scan
+replays the rule from these without any forward product, carries only the cotangent of the state, and emits that of each
+dense layer's result; and weight gradients are formed, again one product each. Parameters that are not dense
+layers (gains, layer norms) are few, and accumulate inside the loop as usual. So memory grows with the states and not
+with the widths of layers, and trials of 10,000 samples need nothing else.
 
 A rule calls its layers in the same order at every step, so a call is known by its position in that order. The reverse
 pass is itself differentiable: a replayed result depends on the layer and its values as the layer's own would.
@@ -28,7 +29,6 @@ from gnode.nn.dense import Dense, affine
 
 ROWS = 350  # of (time x batch) that go into one product for the weight gradients: what a core's cache can hold
 BLOCKS = 16  # of time, in a batch whose rows end at different times
-KEPT = 2**28  # bytes of layers' results that the forward pass may keep for the reverse pass
 
 Start = Float[Array, "batch N"]
 States = Float[Array, "time batch N"]
@@ -57,13 +57,13 @@ def scan_with_adjoint(advance: Advance, field: Field, start: Start, inputs: Inpu
         return scan_with_autodiff(advance, eqx.combine(parameters, rest), start, inputs, steps)
 
     def forward(parameters: Field, start: Array, inputs: Array, steps: Array) -> tuple[Array, tuple]:
-        states, results = _states_and_results(advance, eqx.combine(parameters, rest), start, inputs, steps)
-        return states, (parameters, start, inputs, steps, states, results)
+        states = _states(advance, eqx.combine(parameters, rest), start, inputs, steps)
+        return states, (parameters, start, inputs, steps, states)
 
     def backward(kept: tuple, of_states: Array) -> tuple:
-        parameters, start, inputs, steps, states, results = kept
+        parameters, start, inputs, steps, states = kept
         before = jnp.concatenate([start[None], states[:-1]])
-        samples = of_states, before, inputs, steps, results
+        samples = of_states, before, inputs, steps
         return _cotangents(advance, parameters, rest, samples, jnp.zeros_like(start))
 
     run.defvjp(forward, backward)
@@ -97,30 +97,27 @@ def scan_ragged(classes: int) -> Scan:
             rows = jnp.max(jnp.where(moving, jnp.arange(1, batch + 1), 0))
             return jnp.searchsorted(jnp.asarray(sizes), rows)
 
-        def widen(array: Array, rows: int) -> Array:
-            return jnp.pad(array, [(0, 0), (0, batch - rows)] + [(0, 0)] * (array.ndim - 2))
-
-        def forward_block(parameters: Field, state: Array, block: tuple) -> tuple[Array, tuple]:
+        def forward_block(parameters: Field, state: Array, block: tuple) -> tuple[Array, Array]:
             inputs, steps = block
 
-            def on(rows: int) -> tuple[Array, list[Array] | None]:
+            def on(rows: int) -> Array:
                 still = jnp.broadcast_to(state[rows:], (length, batch - rows, state.shape[1]))
                 some = state[:rows], inputs[:, :rows], steps[:, :rows]
-                moved, results = _states_and_results(advance, eqx.combine(parameters, rest), *some, of=time * batch)
-                return jnp.concatenate([moved, still], axis=1), jax.tree.map(partial(widen, rows=rows), results)
+                return jnp.concatenate([_states(advance, eqx.combine(parameters, rest), *some), still], axis=1)
 
-            states, results = jax.lax.switch(class_of(steps), [partial(on, rows) for rows in sizes])
-            return states[-1], (states, results)
+            states = jax.lax.switch(class_of(steps), [partial(on, rows) for rows in sizes])
+            return states[-1], states
 
         def backward_block(parameters: Field, carry: tuple, block: tuple) -> tuple[tuple, tuple]:
             of_state, of_parameters = carry
-            of_states, _, _, steps, _ = block
+            of_states, _, _, steps = block
 
             def on(rows: int) -> tuple:
                 some = jax.tree.map(lambda array: array[:, :rows], block)
-                more, of_start, of_inputs, of_steps = _cotangents(advance, parameters, rest, some, of_state[:rows])
+                more, of_start, *of_samples = _cotangents(advance, parameters, rest, some, of_state[:rows])
                 of_still = of_state[rows:] + of_states[:, rows:].sum(axis=0)
-                return more, jnp.concatenate([of_start, of_still]), widen(of_inputs, rows), widen(of_steps, rows)
+                of_samples = [jnp.pad(array, [(0, 0), (0, batch - rows), (0, 0)]) for array in of_samples]
+                return more, jnp.concatenate([of_start, of_still]), *of_samples
 
             branches = [partial(on, rows) for rows in sizes]
             more, of_state, *of_samples = jax.lax.switch(class_of(steps), branches)
@@ -132,17 +129,18 @@ def scan_ragged(classes: int) -> Scan:
 
         def forward(parameters: Field, start: Array, inputs: Array, steps: Array) -> tuple[Array, tuple]:
             over = split(inputs), split(steps)
-            _, (states, results) = jax.lax.scan(partial(forward_block, parameters), start, over)
-            return join(states), (parameters, start, *over, states, results)
+            _, states = jax.lax.scan(partial(forward_block, parameters), start, over)
+            return join(states), (parameters, start, *over, states)
 
         def backward(kept: tuple, of_states: Array) -> tuple:
-            parameters, start, inputs, steps, states, results = kept
+            parameters, start, inputs, steps, states = kept
             flat = states.reshape(-1, *start.shape)
             before = jnp.concatenate([start[None], flat[:-1]]).reshape(states.shape)
-            nothing = jnp.zeros_like(start), _zeros(parameters)
-            over = split(of_states), before, inputs, steps, results
             (of_start, of_parameters), of_samples = jax.lax.scan(
-                partial(backward_block, parameters), nothing, over, reverse=True
+                partial(backward_block, parameters),
+                (jnp.zeros_like(start), _zeros(parameters)),
+                (split(of_states), before, inputs, steps),
+                reverse=True,
             )
             return of_parameters, of_start, *map(join, of_samples)
 
@@ -155,27 +153,19 @@ def scan_ragged(classes: int) -> Scan:
 SCANS: dict[str, Scan] = {"adjoint": scan_with_adjoint, "autodiff": scan_with_autodiff}
 
 
-def _states_and_results(
-    advance: Advance, field: Field, start: Array, inputs: Array, steps: Array, of: int | None = None
-) -> tuple[Array, list[Array] | None]:
-    """States after each step, and what each dense layer returned, (time, batch, width); None where that is too much.
-
-    Args:
-        of: how many rows (time x batch) there are in all, where this is a part.
-    """
+def _states(advance: Advance, field: Field, start: Array, inputs: Array, steps: Array) -> Array:
+    """States after each step, (time, batch, N)."""
     # Turned once, outside of the loop: at small batches a product with a transposed matrix takes thrice the time.
     turned = {id(layer): jax.lax.optimization_barrier(layer.weight.T) for layer in _dense_layers(field)}
 
-    def product(layer: Dense, values: Array) -> Array:
-        return values @ turned[id(layer)]
+    def dense(layer: Dense, values: Array) -> Array:
+        product = values @ turned[id(layer)]
+        return product if layer.bias is None else product + layer.bias
 
-    def step(state: Array, sample: tuple[Array, Array]) -> tuple[Array, tuple]:
-        following, results = _recorded(advance, field, state, *sample, product)
-        return following, (following, results if keeps else None)
+    def step(state: Array, sample: tuple[Array, Array]) -> tuple[Array, Array]:
+        following = advance(field, state, *sample, dense)
+        return following, following
 
-    one_step = jax.eval_shape(lambda: _recorded(advance, field, start, inputs[0], steps[0], product)[1])
-    row = sum(result.shape[-1] * result.dtype.itemsize for result in one_step)
-    keeps = row * (of or math.prod(inputs.shape[:2])) <= KEPT
     return jax.lax.scan(step, start, (inputs, steps))[1]
 
 
@@ -183,14 +173,13 @@ def _cotangents(
     advance: Advance,
     parameters: Field,
     rest: Field,
-    samples: tuple[Array, Array, Array, Array, list[Array] | None],
+    samples: tuple[Array, Array, Array, Array],
     of_end: Array,
 ) -> tuple[Field, Array, Array, Array]:
     """Cotangents of parameters, start, inputs and steps, from those of the states.
 
     Args:
-        samples: the cotangents of the states; the states before each step; inputs; steps; and what each dense layer
-            returned, or None to compute it again. All begin with (time, batch).
+        samples: the cotangents of the states; the states before each step; inputs; steps. All begin with (time, batch).
         of_end: (batch, N), of the last state, from what came after it.
     """
     field = eqx.combine(parameters, rest)
@@ -219,9 +208,8 @@ def _cotangents(
 
     def chunk(carry: tuple, kept: tuple) -> tuple:
         of_state, of_others, of_weights = carry
-        of_states, before, inputs, steps, results = kept
-        if results is None:
-            results = _recorded(advance, field, before, inputs, steps, _product)[1]
+        of_states, before, inputs, steps = kept
+        results = _results(advance, field, before, inputs, steps)
         (of_state, of_others), (of_moves, distinct) = jax.lax.scan(
             step, (of_state, of_others), (of_states, before, inputs, steps, results), reverse=True
         )
@@ -242,25 +230,19 @@ def _cotangents(
     return eqx.combine(of_weights, of_others), of_start, *join(of_samples)
 
 
-def _product(layer: Dense, values: Array) -> Array:
-    return values @ layer.weight.T
-
-
-def _recorded(
-    advance: Advance, field: Field, state: Array, held: Array, step: Array, product: Callable[[Dense, Array], Array]
-) -> tuple[Array, list[Array]]:
-    """The following state, and what each dense layer returned on the way."""
+def _results(advance: Advance, field: Field, states: Array, inputs: Array, steps: Array) -> list[Array]:
+    """What each dense layer returns in a step from each of these states."""
     results: list[Array] = []
 
     def record(layer: Dense, values: Array) -> Array:
-        result = product(layer, values)
-        results.append(result if layer.bias is None else result + layer.bias)
+        results.append(affine(layer, values))
         return results[-1]
 
-    return advance(field, state, held, step, record), results
+    advance(field, states, inputs, steps, record)
+    return results
 
 
-@partial(jax.custom_jvp)
+@jax.custom_jvp
 def _replayed(layer: Dense, values: Array, tap: Array, result: Array) -> Array:
     """`result`, which is what the layer returned for `values`, differentiated as if it were computed here.
 
@@ -273,7 +255,7 @@ def _replayed_forward_mode(primals: tuple, tangents: tuple) -> tuple[Array, Arra
     layer, values, _, result = primals
     of_layer, of_values, of_tap, _ = tangents
     parts = [
-        None if _is_zero(of_values) else _product(layer, of_values),
+        None if _is_zero(of_values) else of_values @ layer.weight.T,
         None if _is_zero(of_layer.weight) else values @ of_layer.weight.T,
         None if _is_zero(of_layer.bias) else of_layer.bias,
         None if _is_zero(of_tap) else of_tap,

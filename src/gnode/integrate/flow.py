@@ -149,6 +149,7 @@ class Flow(eqx.Module):
         start: Float[Array, "trials N"],
         inputs: Float[Array, "trials time D"],
         elapsed: Float[Array, "#trials time"],
+        impulses: Float[Array, "trials time N"] | None = None,
     ) -> Path:
         """The state at each sample.
 
@@ -156,9 +157,11 @@ class Flow(eqx.Module):
             start: the state before the first interval.
             inputs: the samples; sample k is that at the end of interval k.
             elapsed: how long each interval is, in units of tau; 0 at padding, where the state does not move.
+            impulses: what is added to the state at the end of each interval.
         """
         elapsed = jnp.broadcast_to(elapsed, inputs.shape[:2])
-        return self.along(field, start, INTERPOLATIONS[self.interpolation].coefficients(inputs, elapsed), elapsed)
+        coefficients = INTERPOLATIONS[self.interpolation].coefficients(inputs, elapsed)
+        return self.along(field, start, coefficients, elapsed, impulses)
 
     def along(
         self,
@@ -166,9 +169,10 @@ class Flow(eqx.Module):
         start: Float[Array, "trials N"],
         coefficients: Coefficients,
         elapsed: Float[Array, "trials time"],
+        impulses: Float[Array, "trials time N"] | None = None,
     ) -> Path:
         """The state at each sample, where the input on each interval is the cubic that is given for it."""
-        return _follow(self._steps(), field, start, coefficients, elapsed)
+        return _follow(self._steps(), field, start, coefficients, elapsed, impulses)
 
     def step(
         self,
@@ -245,19 +249,22 @@ def _follow(
     start: Float[Array, "trials N"],
     coefficients: Coefficients,
     elapsed: Float[Array, "trials time"],
+    impulses: Float[Array, "trials time N"] | None,
 ) -> Path:
     """The state at each sample, under inputs that are cubics."""
 
-    def interval(carry: tuple[Array, Array], now: tuple[Array, Array]) -> tuple[tuple[Array, Array], tuple]:
+    def interval(carry: tuple[Array, Array], now: tuple[Array, Array, Array | None]) -> tuple:
         state, failed = carry
-        cubic, elapsed = now
+        cubic, elapsed, impulse = now
         # A trial that has failed stands still, so that nothing is computed from where it failed.
         following, failing = _across(flow, field, state, cubic, jnp.where(failed == 0, elapsed, 0))
         failed = jnp.where(failed == 0, failing, failed)
+        following = following if impulse is None else following + impulse
         state = jnp.where((failed == 0)[:, None], following, state)
         return (state, failed), (state, failed == 0)
 
-    over_time = jnp.moveaxis(coefficients, 1, 0), elapsed.T
+    jumps = None if impulses is None else jnp.moveaxis(impulses, 1, 0)
+    over_time = jnp.moveaxis(coefficients, 1, 0), elapsed.T, jumps
     (_, failed), (states, reached) = lax.scan(interval, (start, jnp.zeros(len(start), jnp.int32)), over_time)
     states, until = jnp.moveaxis(states, 0, 1), reached.sum(axis=0)
     if flow.grid == "batch" and not flow.substeps:

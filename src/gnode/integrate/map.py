@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from gnode.fields import Field
 from gnode.integrate.adjoint import SCANS, scan_ragged
 from gnode.integrate.path import Path
-from gnode.integrate.rules import RULES
-from gnode.nn.dense import affine
+from gnode.integrate.rules import RULES, Advance
+from gnode.nn.dense import Apply, affine
 
 
 class Map(eqx.Module):
@@ -36,18 +36,24 @@ class Map(eqx.Module):
         start: Float[Array, "trials N"],
         inputs: Float[Array, "trials time D"],
         elapsed: Float[Array, "#trials time"],
+        impulses: Float[Array, "trials time N"] | None = None,
     ) -> Path:
         """The state at each sample. Elapsed times are in units of tau; one of zero is padding, which nothing can move.
+
+        Impulses are added to the state at the end of each interval.
 
         No step of a map fails: what is not finite shows in the states.
         """
         still = jnp.where(elapsed == 0, 0.0, elapsed)  # so that no gradient reaches the length of padding
+        advance = RULES[self.rule].advance
+        if impulses is not None:
+            advance, inputs = _then_jump(advance), jnp.concatenate([inputs, impulses], axis=-1)
         samples = jnp.swapaxes(inputs, 0, 1), still.T[..., None]
         time, trials = samples[0].shape[:2]
 
         def scan(start: Array, samples: tuple[Array, Array]) -> Array:
             by = scan_ragged(self.classes) if self.classes else SCANS[self.gradient]
-            return by(RULES[self.rule].advance, field, start, *samples)
+            return by(advance, field, start, *samples)
 
         cut = 0 < self.truncate < time
         states = _in_pieces(scan, start, samples, self.truncate) if cut else scan(start, samples)
@@ -80,6 +86,16 @@ class Map(eqx.Module):
         before = jnp.concatenate([start[:, None], states], axis=1)[trial, sample]
         lengths = jnp.broadcast_to(elapsed, inputs.shape[:2])[trial, sample]
         return self.step(field, before, inputs[trial, sample], lengths * fraction)
+
+
+def _then_jump(advance: Advance) -> Advance:
+    """A rule whose inputs end in what is added to the state after the step."""
+
+    def jumping(field: Field, state: Array, inputs: Array, step: Array | float, dense: Apply) -> Array:
+        size = state.shape[-1]
+        return advance(field, state, inputs[..., :-size], step, dense) + inputs[..., -size:]
+
+    return jumping
 
 
 def _in_pieces(scan, start: Array, samples: tuple[Array, Array], length: int) -> Array:

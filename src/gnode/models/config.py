@@ -1,7 +1,6 @@
 """What determines a model, as plain data: it travels in the header of a saved model and in config.toml."""
 
 import dataclasses
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from gnode.errors import look_up, must_have
 from gnode.fields import FIELDS, FieldOptions
-from gnode.integrate import INTERPOLATIONS, SCANS, Integrator, integrator_kind, integrators, make_integrator
+from gnode.integrate import INTERPOLATIONS, SCANS, Integrator, integrator_kind, make_integrator
 from gnode.models.encoding import MISSING
 from gnode.models.initial import INITIAL_STATES
 from gnode.models.reading import READINGS
@@ -18,7 +17,7 @@ from gnode.nn.activations import ACTIVATIONS
 # Keys that came after version 0.1.0. At their default they are left out of files, so that what is hashed stays.
 _LATER = (
     "integrator", "truncate", "rtol", "atol", "most_steps", "substeps", "interpolation", "adjoint", "grid", "missing",
-    "reading",
+    "events", "reading",
 )  # fmt: skip
 
 
@@ -49,6 +48,7 @@ class ModelConfig:
         gradient: of a step rule: "adjoint" (hand-written, faster) or "autodiff".
         truncate: of a step rule: cut the gradient after so many samples; 0 for never.
         rtol, atol, most_steps, substeps, interpolation, adjoint, grid: of a flow (gnode.integrate.Flow).
+        events: how many kinds of events (gnode.Series.with_events) move the state, each by a vector that is learned.
         missing: what becomes of missing values: "refuse", "hold" or "hold-with-observed" (gnode.models.Encoding).
     """
 
@@ -83,6 +83,7 @@ class ModelConfig:
     adjoint: str = "recursive-checkpoint"
     grid: str = "batch"
     missing: str = "refuse"
+    events: int = 0
 
     def __post_init__(self) -> None:
         kind = look_up("model", self.model, FIELDS)
@@ -90,7 +91,15 @@ class ModelConfig:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, _widths(name, value))
-        least = {"input_size": 0, "state_size": 1, "output_size": 1, "truncate": 0, "most_steps": 1, "substeps": 0}
+        least = {
+            "input_size": 0,
+            "state_size": 1,
+            "output_size": 1,
+            "truncate": 0,
+            "events": 0,
+            "most_steps": 1,
+            "substeps": 0,
+        }
         for name, bound in least.items():
             object.__setattr__(self, name, whole_number(name, getattr(self, name), bound))
         for name in ("dt", "tau", "rtol", "atol"):
@@ -128,6 +137,8 @@ class ModelConfig:
         chosen = integrator_kind(self.integrator)
         if chosen.flow:
             self.make_integrator()  # it checks its own options
+        if self.events and chosen.flow and self.interpolation != "constant":
+            must_have("interpolation constant with events, which cut intervals", self.interpolation)
         if chosen.needs_leak and not self.leak:
             must_have(f"leak on for {self.integrator}", "leak off", "Its step is exact for the leak. Use euler or rk4.")
         if self.critical and not self.leak:
@@ -152,36 +163,6 @@ class ModelConfig:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
 
 
-def refuse_unread(config: ModelConfig, given: Iterable[str]) -> None:
-    """Raises InvalidInput where a setting was given, other than its default, that this model never reads."""
-    defaults = {field.name: field.default for field in dataclasses.fields(ModelConfig)}
-    for name in given:
-        if getattr(config, name) != defaults[name] and not _is_read(config, name):
-            by = ", ".join(_readers(name))
-            must_have("settings that this model reads", f"{name} = {getattr(config, name)!r}", f"It is read by: {by}.")
-
-
-def _is_read(config: ModelConfig, name: str) -> bool:
-    readers = _readers(name)
-    chosen = {config.model, f"initial_state {config.initial_state}", f"integrator {config.integrator}"}
-    nets = {
-        "readout_hidden": config.readout_hidden,
-        "initial_hidden": config.initial_hidden and INITIAL_STATES[config.initial_state].has_net,
-    }
-    return not readers or not chosen.isdisjoint(readers) or any(nets.get(reader) for reader in readers)
-
-
-def _readers(name: str) -> list[str]:
-    """Which choices make a setting mean anything; none where it always does."""
-    readers = [model for model, kind in FIELDS.items() if name in kind.reads]
-    readers += [f"integrator {other}" for other in integrators() if name in integrator_kind(other).reads]
-    if name == "initial_hidden":
-        readers += [f"initial_state {other}" for other, kind in INITIAL_STATES.items() if kind.has_net]
-    if name == "activation":
-        readers += ["readout_hidden", "initial_hidden"]
-    return readers
-
-
 def whole_number(name: str, value: Any, least: int) -> int:
     """`value` as an int of at least `least`; NumPy's integers are taken, bools and floats are not."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
@@ -189,11 +170,11 @@ def whole_number(name: str, value: Any, least: int) -> int:
     return int(value)
 
 
-def number(name: str, value: Any) -> float:
+def number(name: str, value: Any, expected: str = "a finite number") -> float:
     """`value` as a finite float; NumPy's numbers are taken, bools are not."""
     real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
     if not real or not np.isfinite(value):
-        must_have(f"{name} a finite number", repr(value))
+        must_have(f"{name} {expected}", repr(value))
     return float(value)
 
 

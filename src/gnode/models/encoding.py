@@ -29,10 +29,15 @@ class Encoded(NamedTuple):
         inputs: (trials, time, width); 0 at padding.
         elapsed: (trials, time) or, where all trials agree, (1, time), float32: the time that each sample acts for, in
             units of tau; 0 at padding and nowhere else.
+        impulses: (trials, time, kinds), sizes of the events that happen at the end of each interval; None for none.
+        samples: (trials, samples), where each sample is in time, which events cut into shorter intervals; None where
+            there are no events, and intervals are samples.
     """
 
     inputs: np.ndarray | Array
     elapsed: np.ndarray
+    impulses: np.ndarray | None = None
+    samples: np.ndarray | None = None
 
 
 @final
@@ -51,6 +56,7 @@ class Encoding(eqx.Module):
             was last observed, or since the series began: near 0 it is the age itself, and a gap of a thousand tau is
             a number of 7. After Che et al. (2018), "Recurrent neural networks for multivariate time series with
             missing values", without their learned decay.
+        events: how many kinds of events the model knows.
         dt: seconds that the first sample acts for, and the step of the uniform grid.
         tau: seconds, the unit of elapsed time.
     """
@@ -59,6 +65,7 @@ class Encoding(eqx.Module):
     scale: Float32[Array, " channels"] | None
     channels: int = eqx.field(static=True)
     missing: str = eqx.field(static=True)
+    events: int = eqx.field(static=True)
     dt: float = eqx.field(static=True)
     tau: float = eqx.field(static=True)
 
@@ -69,6 +76,7 @@ class Encoding(eqx.Module):
         *,
         dt: float,
         tau: float,
+        events: int = 0,
         shift: np.ndarray | None = None,
         scale: np.ndarray | None = None,
     ) -> None:
@@ -83,7 +91,8 @@ class Encoding(eqx.Module):
                 must_have(f"a finite {name} for each of {channels} channels", repr(array))
         if scale is not None and not (scale > 0).all():
             must_have("scales above 0", repr(scale))
-        self.channels, self.missing, self.dt, self.tau = channels, missing, float(dt), float(tau)
+        self.channels, self.missing, self.events = channels, missing, events
+        self.dt, self.tau = float(dt), float(tau)
         self.shift = None if shift is None else jnp.asarray(shift, jnp.float32)
         self.scale = None if scale is None else jnp.asarray(scale, jnp.float32)
 
@@ -110,6 +119,7 @@ class Encoding(eqx.Module):
             self.missing,
             dt=self.dt,
             tau=self.tau,
+            events=self.events,
             shift=mean,
             scale=np.where(varies, spread, 1.0),
         )
@@ -126,9 +136,10 @@ class Encoding(eqx.Module):
         parts = [self._held(series)]
         if self.missing == "hold-with-observed":
             parts += [series.seen, np.where(series.valid[..., None], np.log1p(self._ages(series, elapsed)), 0.0)]
-        return Encoded(
-            np.concatenate([part.astype(np.float32) for part in parts], axis=-1), self._in_tau(series, elapsed)
-        )
+        inputs = np.concatenate([part.astype(np.float32) for part in parts], axis=-1)
+        if series.events is None:
+            return Encoded(inputs, self._in_tau(elapsed, series.valid))
+        return self._cut(series, inputs)
 
     def encode_array(self, values: ArrayLike) -> Encoded:
         """What `encode` gives for an array (trials, time, channels) on the uniform grid with nothing missing.
@@ -185,6 +196,36 @@ class Encoding(eqx.Module):
                     "Fill it in, or choose a way with what is missing: hold or hold-with-observed.",
                 )
 
+    def _cut(self, series: Series, inputs: np.ndarray) -> Encoded:
+        """Intervals that end at samples and at events alike; the input on a part is that on the whole."""
+        events = series.events
+        if events is None or events.kinds != self.events:
+            must_have(f"series with {self.events} kinds of events, as the model has", events and events.kinds)
+        ends = np.cumsum(np.broadcast_to(series.gaps, series.shape[:2]), axis=1)
+        merged, sizes = [], []
+        for trial, length in enumerate(series.valid.sum(axis=1)):
+            mine = events.series == trial
+            if mine.any() and events.seconds[mine].min() <= -self.dt:
+                must_have(f"events less than dt = {self.dt:g} s before the first sample", f"one in series {trial}")
+            times = np.union1d(ends[trial, :length], events.seconds[mine])
+            amounts = np.zeros((len(times), events.kinds), np.float32)
+            np.add.at(amounts, (np.searchsorted(times, events.seconds[mine]), events.kind[mine]), events.size[mine])
+            merged.append(times)
+            sizes.append(amounts)
+        longest = max(map(len, merged))
+        trials, time, width = inputs.shape
+        values = np.zeros((trials, longest, width), np.float32)
+        elapsed, impulses = np.zeros((trials, longest)), np.zeros((trials, longest, events.kinds), np.float32)
+        samples = np.empty((trials, time), np.int32)
+        for trial, (length, times, amounts) in enumerate(zip(series.valid.sum(axis=1), merged, sizes, strict=True)):
+            own = ends[trial, :length]
+            values[trial, : len(times)] = inputs[trial, np.searchsorted(own, times)]
+            elapsed[trial, : len(times)] = np.diff(times, prepend=-self.dt)
+            impulses[trial, : len(times)] = amounts
+            samples[trial] = len(times) - 1
+            samples[trial, :length] = np.searchsorted(times, own)
+        return Encoded(values, self._in_tau(elapsed, elapsed > 0), impulses, samples)
+
     def _held(self, series: Series) -> np.ndarray:
         """Values where they were seen, else the last ones that were, scaled; 0 before the first and at padding."""
         values, seen = series.values, series.seen
@@ -210,12 +251,12 @@ class Encoding(eqx.Module):
         last = _last_seen(series.seen)
         return now - np.where(last >= 0, np.take_along_axis(now, np.maximum(last, 0), axis=1), 0.0)
 
-    def _in_tau(self, series: Series, elapsed: np.ndarray) -> np.ndarray:
-        """Seconds in units of tau, as float32."""
+    def _in_tau(self, elapsed: np.ndarray, there: np.ndarray) -> np.ndarray:
+        """Seconds in units of tau, as float32; only what is no padding is looked at."""
         limits = np.finfo(np.float32)
         with np.errstate(over="ignore"):
             exact = elapsed / self.tau
-        wrong = series.valid[: len(elapsed)] & ~((exact >= limits.tiny) & (exact <= limits.max))
+        wrong = there[: len(elapsed)] & ~((exact >= limits.tiny) & (exact <= limits.max))
         if wrong.any():
             trial, sample = np.argwhere(wrong)[0]
             seconds, rounded = elapsed[trial, sample], "zero" if exact[trial, sample] < 1 else "infinity"

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from gnode.errors import Diverged, must_have
@@ -48,9 +47,7 @@ def window_of(integrator: Integrator) -> int:
     return 1 + interpolation.history
 
 
-def checked_sample(
-    sample: ArrayLike, channels: int, missing: str, batch: int | None, dtype: Any
-) -> tuple[Array, Array]:
+def checked_sample(sample: Any, channels: int, missing: str, batch: int | None, dtype: Any) -> tuple[Array, Array]:
     """One sample of every member of a batch, (batch, channels), 0 where missing, and where it was seen.
 
     Args:
@@ -68,16 +65,16 @@ def checked_sample(
     return jnp.where(seen, values, 0), seen
 
 
-def checked_elapsed(seconds: ArrayLike, tau: float, batch: int, dtype: Any) -> Array:
+def checked_elapsed(seconds: Any, tau: float, batch: int, dtype: Any) -> Array:
     """Elapsed time in units of tau, (batch,)."""
-    if not isinstance(seconds, jax.core.Tracer):
-        lengths = np.asarray(seconds, float) / tau
-        if lengths.shape not in ((), (batch,)):
-            must_have(f"elapsed one number or ({batch},) of them", f"shape {lengths.shape}")
-        if not ((lengths >= np.finfo(np.float32).tiny) & (lengths <= np.finfo(np.float32).max)).all():
-            must_have("elapsed times above 0 that float32 can hold in units of tau", f"{seconds} s with tau {tau:g} s")
-        seconds = lengths * tau
-    return jnp.broadcast_to(jnp.asarray(seconds, dtype) / tau, (batch,))
+    if isinstance(seconds, jax.core.Tracer):
+        return jnp.broadcast_to(jnp.asarray(seconds, dtype) / tau, (batch,))
+    lengths = np.asarray(seconds, float) / tau  # as for a whole series: divided in float64, and cast last
+    if lengths.shape not in ((), (batch,)):
+        must_have(f"elapsed one number or ({batch},) of them", f"shape {lengths.shape}")
+    if not ((lengths >= np.finfo(np.float32).tiny) & (lengths <= np.finfo(np.float32).max)).all():
+        must_have("elapsed times above 0 that float32 can hold in units of tau", f"{seconds} s with tau {tau:g} s")
+    return jnp.broadcast_to(jnp.asarray(lengths, dtype), (batch,))
 
 
 def check_solved(states: Array) -> None:

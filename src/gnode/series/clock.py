@@ -37,7 +37,7 @@ class Clock:
     @property
     def times(self) -> np.ndarray:
         """float64 seconds, or datetime64[ns] in UTC; shaped like the ticks."""
-        return self.ticks.astype("datetime64[ns]") if self.dates else _seconds(self.ticks, self.unit)
+        return self.ticks.astype("datetime64[ns]") if self.dates else seconds_of(self.ticks, self.unit)
 
     @property
     def gaps(self) -> np.ndarray:
@@ -46,7 +46,7 @@ class Clock:
         The difference is formed in ticks, before anything is rounded: float64 seconds since 1970 are only good to 0.2
         microseconds.
         """
-        return _seconds(np.diff(self.ticks, axis=1, prepend=self.ticks[:, :1]), self.unit)
+        return seconds_of(np.diff(self.ticks, axis=1, prepend=self.ticks[:, :1]), self.unit)
 
 
 def read_clock(times: Any, unit: str | None, recordings: Recordings) -> Clock:
@@ -168,10 +168,27 @@ def _check_ticks(ticks: np.ndarray, recordings: Recordings, narrow: bool) -> Non
         must_have("times that increase", f"{got} in {recordings.place(at + 1)}", advice)
 
 
+def read_ticks(times: Any, clock: Clock, what: str) -> np.ndarray:
+    """Times (n,) of any order in the ticks of a clock, all of them there."""
+    stamps = read_stamps(np.asarray(times, float) if np.size(times) == 0 else times, what)
+    if stamps.ndim != 1:
+        must_have(f"{what} of shape (events,)", f"shape {stamps.shape}")
+    if not stamps.size:
+        return np.zeros(0, clock.ticks.dtype)
+    read = _clock(stamps, None if stamps.dtype.kind in "Mm" else clock.unit)
+    if (read.unit, read.dates) != (clock.unit, clock.dates):
+        must_have(f"{what} on the clock of the samples", "dates or durations beside other times")
+    if read.ticks.dtype.kind == "f" and not np.isfinite(read.ticks).all():
+        must_have(f"{what} that are finite", "NaN or infinity")
+    if read.ticks.dtype.kind == "i" and (read.ticks == np.iinfo(np.int64).min).any():
+        must_have(f"{what} that are all there", "NaT")
+    return read.ticks
+
+
 def _narrow(stamps: np.ndarray) -> bool:
     return stamps.dtype in (np.float16, np.float32)
 
 
-def _seconds(ticks: np.ndarray, unit: str) -> np.ndarray:
+def seconds_of(ticks: np.ndarray, unit: str) -> np.ndarray:
     multiple, part = UNITS[unit]
     return ticks.astype(float) * multiple / part

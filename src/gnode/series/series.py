@@ -5,7 +5,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from gnode.errors import InvalidInput, look_up, must_have
 from gnode.files import write_atomically
 from gnode.series.arrays import Recordings, as_array, as_floats, described, feed, is_frame
 from gnode.series.clock import Clock, read_clock, read_stamps
+from gnode.series.events import Events, read_events, stored_events
 
 FORMAT = 1  # of saved series
 _UNREADABLE = (  # what NumPy and zipfile raise for files that are truncated, foreign or made to harm
@@ -42,12 +43,14 @@ class Series:
         clock: when the samples were taken; None for the uniform grid, whose step is the model's dt.
         observed: (trials, time, channels), True where a value was seen; None where all were.
         lengths: (trials,), how many samples each series has; None where all fill the array.
+        events: what happened between samples and at them, from `with_events`; None for nothing.
     """
 
     values: np.ndarray
     clock: Clock | None
     observed: np.ndarray | None
     lengths: np.ndarray | None
+    events: Events | None = None
 
     def __post_init__(self) -> None:
         ticks = None if self.clock is None else self.clock.ticks
@@ -159,6 +162,20 @@ class Series:
         values = np.stack([as_floats(block, "the frame") for block in blocks], axis=-1)
         return Series.of(values, times, unit=unit, lengths=lengths)
 
+    def with_events(self, times: Sequence[Sequence[Any]], sizes: Sequence[Sequence[Any]] | None = None) -> "Series":
+        """The same series beside which something happened: spikes, doses, stimuli.
+
+        Args:
+            times: for each series and each kind of event the times of its events, (n,), on the clock of the series;
+                none later than the last sample.
+            sizes: of the same form; 1 each by default.
+
+        Example:
+            >>> Series.of([[0.0, 1.0]], times=[[0.0, 2.0]]).with_events([[[0.5, 1.5], []]])
+            Series(1 series, 2 samples, 1 channel, own times, 2 events of 2 kinds)
+        """
+        return replace(self, events=read_events(self.clock, self.valid.sum(axis=1), times, sizes))
+
     def __len__(self) -> int:
         return self.values.shape[0]
 
@@ -175,6 +192,7 @@ class Series:
             clock,
             None if self.observed is None else self.observed[chosen],
             None if self.lengths is None else self.lengths[chosen],
+            None if self.events is None else self.events.of(chosen),
         )
 
     @property
@@ -215,6 +233,13 @@ class Series:
         times = np.broadcast_to(self.clock.times, self.values.shape[:2])
         return np.where(self.valid, times, np.array("NaT", times.dtype) if self.clock.dates else np.nan)
 
+    @property
+    def gaps(self) -> np.ndarray:
+        """Seconds since the sample before, 0 at the first, (trials, time) or (1, time); of series with a clock."""
+        if self.clock is None:
+            must_have("series with times of their own", "the uniform grid")
+        return self.clock.gaps
+
     def elapsed(self, dt: float) -> np.ndarray:
         """Seconds that each sample acts for, (trials, time) or, where all agree, (1, time); float64.
 
@@ -244,6 +269,12 @@ class Series:
             content.update(b"dates" if self.clock.dates else b"seconds")
             for array in (self.clock.times, self.clock.gaps):
                 feed(content, np.broadcast_to(array, valid.shape)[valid])
+        if self.events is not None:
+            events = self.events
+            order = np.lexsort((events.size, events.kind, events.seconds, events.series))
+            feed(content, np.array(events.kinds))
+            for array in (events.series, events.seconds, events.kind, events.size):
+                feed(content, array[order].astype(float))
         return content.hexdigest()
 
     def save(self, path: str | Path) -> None:
@@ -254,6 +285,9 @@ class Series:
         if self.clock is not None:
             content["ticks"] = self.clock.ticks if self._own_clocks else self.clock.ticks[0]
             content["unit"] = "date" if self.clock.dates else self.clock.unit
+        if self.events is not None:
+            for name in ("series", "seconds", "kind", "size", "kinds"):
+                content[f"events.{name}"] = getattr(self.events, name)
         file = io.BytesIO()
         np.savez(file, allow_pickle=False, **content)
         write_atomically(Path(path).expanduser(), file.getvalue())
@@ -279,8 +313,10 @@ class Series:
         times, lengths = content.get("ticks"), content.get("lengths")
         try:
             if unit == "date" and times is not None and times.dtype == np.int64:
-                return Series.of(values, times.astype("datetime64[ns]"), lengths=lengths)
-            return Series.of(values, times, unit=unit or None, lengths=lengths)
+                series = Series.of(values, times.astype("datetime64[ns]"), lengths=lengths)
+            else:
+                series = Series.of(values, times, unit=unit or None, lengths=lengths)
+            return replace(series, events=stored_events(content, len(series)))
         except InvalidInput as error:
             raise InvalidInput(f"{path} holds no series: {error}") from error
 
@@ -295,6 +331,8 @@ class Series:
         ]
         if self._missing.any():
             words.append(f"{100 * self._missing.sum() / (lengths.sum() * self.channels):.2g} % missing")
+        if self.events is not None:
+            words.append(f"{len(self.events.kind)} events of {self.events.kinds} kind{'s' * (self.events.kinds != 1)}")
         return f"Series({', '.join(words)})"
 
     @property

@@ -23,7 +23,7 @@ from gnode.integrate import Map
 from gnode.integrate.flow import FAILURES
 from gnode.models import Model, trainable
 from gnode.models.initial import INITIAL_STATES
-from gnode.models.model import Samples, read, run
+from gnode.models.model import Samples, as_samples, read, run
 from gnode.series import Trials
 from gnode.training.losses import total
 from gnode.training.schedules import SCHEDULES
@@ -85,11 +85,11 @@ class Record:
 
 def show(model: Model, trials: Trials) -> Shown:
     """Trials for the compiled epoch, as the model's encoding makes them; without weights every sample counts."""
-    inputs, elapsed = model.encoding.encode(trials.series)
     told = trials.targets[:, 0] if INITIAL_STATES[model.config.initial_state].is_told else None
     weights = np.ones(trials.series.shape[:2], np.float32) if trials.weights is None else trials.weights
-    samples = Samples(jnp.asarray(inputs), jnp.asarray(elapsed), None if told is None else jnp.asarray(told))
-    return Shown(samples, jnp.asarray(trials.targets), jnp.asarray(weights))
+    return Shown(
+        as_samples(model.encoding.encode(trials.series), told), jnp.asarray(trials.targets), jnp.asarray(weights)
+    )
 
 
 def cut(shown: Shown, time: int) -> Shown:

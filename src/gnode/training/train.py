@@ -146,6 +146,8 @@ def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Data
         model.encoding.encode(trials.series)  # it refuses what it cannot turn into numbers
     if INITIAL_STATES[model.config.initial_state].is_told and LOSSES[loss].classes:
         must_have("another initial_state for a loss of classes", model.config.initial_state, "Classes are no state.")
+    if settings.curriculum and data.train.series.events is not None:
+        must_have("no curriculum for series with events", "one", "Cut the series beforehand.")
     if settings.batch_size > len(data.train):
         must_have(f"batch_size at most the {len(data.train)} training trials", settings.batch_size)
     ragged = data.train.series.lengths is not None and model.config.gradient == "adjoint"
