@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from gnode.fields import FIELDS, Field, FieldOptions
-from gnode.integrate import RULES, Map, adjoint
-from gnode.integrate.adjoint import scan_ragged, scan_with_adjoint, scan_with_autodiff
+from gnode.integrate import RULES, adjoint
+from gnode.integrate.adjoint import scan_with_adjoint, scan_with_autodiff
 from gnode.nn.activations import ACTIVATIONS
 
 N, D, TRIALS, TIME = 4, 3, 3, 7
@@ -138,59 +138,6 @@ def test_adjoint_is_autodiff_to_1e_10_differentiated_once_and_twice(case, monkey
         ours_twice, ours = gradients_twice(scan_with_adjoint, case.rule, *arguments)
         assert largest_relative_difference(once, ours) < 1e-10
         assert largest_relative_difference(twice, ours_twice) < 1e-10
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_adjoint_that_computes_results_again_is_autodiff(rule, monkeypatch):
-    monkeypatch.setattr(adjoint, "ROWS", 3 * TRIALS)
-    monkeypatch.setattr(adjoint, "KEPT", 0)
-    with jax.enable_x64(True):
-        arguments = in_float64(draw_field("gru", layer_norm=True, gain=True)), *samples()
-        truth = gradients(scan_with_autodiff, rule, *arguments)
-        assert largest_relative_difference(truth, gradients(scan_with_adjoint, rule, *arguments)) < 1e-10
-
-
-@pytest.mark.parametrize(("rows_are_sorted", "classes", "kept"), [(True, 3, adjoint.KEPT), (False, 2, 0)])
-def test_ragged_scan_is_autodiff(rows_are_sorted, classes, kept, monkeypatch):
-    monkeypatch.setattr(adjoint, "BLOCKS", 4)
-    monkeypatch.setattr(adjoint, "KEPT", kept)
-    lengths = np.array([13, 6, 5, 1, 0] if rows_are_sorted else [5, 1, 13, 0, 6])
-    with jax.enable_x64(True):
-        start, inputs, steps = samples(time=13, trials=5)
-        steps = jnp.where(np.arange(13)[:, None, None] < lengths[:, None], steps, 0.0)
-        field = in_float64(draw_field("gnode", layer_norm=True, gain=True))
-        truth = gradients(scan_with_autodiff, "euler", field, start, inputs, steps)
-        ours = gradients(scan_ragged(classes), "euler", field, start, inputs, steps)
-        # Padding has no gradient to a length: Map hands it none.
-        moving = steps != 0
-        truth, ours = ((*three, jnp.where(moving, last, 0.0)) for *three, last in (truth, ours))
-        assert largest_relative_difference(truth, ours) < 1e-10
-        states = [
-            compiled(scan, static_argnums=0)(RULES["euler"].advance, field, start, inputs, steps)
-            for scan in (scan_with_autodiff, scan_ragged(classes))
-        ]
-        np.testing.assert_allclose(*states, rtol=1e-12, atol=1e-12)
-
-
-def test_truncated_gradient_is_that_of_pieces_which_know_nothing_of_each_other():
-    with jax.enable_x64(True):
-        field, (start, inputs, steps) = in_float64(draw_field("gnode")), samples()
-
-        def pieces(advance, field, start, inputs, steps):
-            states = []
-            for first in range(0, TIME, 3):
-                part = slice(first, first + 3)
-                begin = jax.lax.stop_gradient(states[-1][-1]) if states else start
-                states.append(scan_with_autodiff(advance, field, begin, inputs[part], steps[part]))
-            return jnp.concatenate(states)
-
-        def truncated(advance, field, start, inputs, steps):
-            samples = jnp.swapaxes(inputs, 0, 1), steps[..., 0].T
-            return jnp.swapaxes(Map("euler", "adjoint", truncate=3)(field, start, *samples).states, 0, 1)
-
-        truth = gradients(pieces, "euler", field, start, inputs, jnp.where(steps == 0, 1.0, steps))
-        ours = gradients(truncated, "euler", field, start, inputs, jnp.where(steps == 0, 1.0, steps))
-        assert largest_relative_difference(truth, ours) < 1e-10
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
