@@ -222,7 +222,9 @@ class Content:
         if self.stored is not None:
             return self.stored.fixed_points
         f = self.model.field_at(self.silent)
-        return analysis.fixed_points(f, starts=self.starts, euler_step=self.bin_seconds, iterations=_ITERATIONS)
+        is_euler = self.model.config.integrator == "euler"
+        own = {"euler_step": self.bin_seconds} if is_euler else {"beside": self.model.map_at(self.silent)}
+        return analysis.fixed_points(f, starts=self.starts, iterations=_ITERATIONS, **own)
 
     @cached_property
     def slow_points(self) -> analysis.SlowPoints:
