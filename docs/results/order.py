@@ -22,7 +22,7 @@ import gnode
 from gnode.fields import Field
 from gnode.integrate import Flow, Map
 
-METHODS = {"rk4": (Map("rk4"), 4), "tsit5": (Flow("tsit5", substeps=1), 5)}
+METHODS: dict[str, tuple[Map | Flow, int]] = {"rk4": (Map("rk4"), 4), "tsit5": (Flow("tsit5", substeps=1), 5)}
 ACTIVATIONS = ("tanh", "swish", "relu")
 TRIALS, SAMPLES, STEPS = 40, 8, [1, 2, 4, 8, 16, 32, 64]
 ROUNDING = 1e4 * np.finfo(float).eps  # what is below this is not the method's error alone
@@ -42,8 +42,8 @@ for each series. The order is the slope over the last three halvings whose error
 {table}
 
 **What it says.** {verdict} A step that crosses the kink of a unit errs by about the square of its length, whatever the
-order is elsewhere, and halving steps does not make the crossings fewer. So with relu an order above 2 buys little in the
-end; tanh, swish and gelu have no kinks.
+order is elsewhere, and halving steps does not make the crossings fewer. So with relu an order above 2 buys little in
+the end; tanh, swish and gelu have no kinks.
 
 {measured_on}
 """
