@@ -121,7 +121,7 @@ def test_without_scaling_float32_passes_bit_by_bit(missing):
     for values in (X, odd):
         encoded = make(missing).encode(Series.of(values))
         assert encoded.inputs[..., :2].tobytes() == values.tobytes()
-        assert (np.asarray(make(missing).encode_array(values))[..., :2] == values).all()
+        assert (np.asarray(make(missing).encode_array(values).inputs)[..., :2] == values).all()
         assert encoded.elapsed.tolist() == [[2.0] * 4]
 
 
@@ -132,7 +132,7 @@ def test_arrays_are_encoded_as_series_are(missing, scaled):
     encoding = make(missing)
     encoding = encoding.fit_scaling(Series.of(values)) if scaled else encoding
     expected = encoding.encode(Series.of(values)).inputs
-    traced = eqx.filter_jit(encoding.encode_array)(values)
+    traced = eqx.filter_jit(encoding.encode_array)(values).inputs
     assert traced.dtype == jnp.float32 and traced.shape == (3, 4, encoding.width)
     np.testing.assert_allclose(traced, expected, rtol=1e-5, atol=1e-6)
     # Held still is what a sample is that was seen just now; a series of one value is the same at every sample.
@@ -142,7 +142,7 @@ def test_arrays_are_encoded_as_series_are(missing, scaled):
 @pytest.mark.parametrize("missing", MISSING)
 def test_encoded_arrays_have_the_derivative_of_the_scaling(missing):
     encoding = make(missing).fit_scaling(Series.of(X * np.float32(5)))
-    jacobian = jax.jacobian(lambda values: encoding.encode_array(values[None, None])[0, 0])(jnp.asarray(X[0, 0]))
+    jacobian = jax.jacobian(lambda values: encoding.encode_array(values[None, None]).inputs[0, 0])(jnp.asarray(X[0, 0]))
     expected = np.zeros((encoding.width, 2))
     expected[[0, 1], [0, 1]] = 1 / np.asarray(encoding.scale)
     np.testing.assert_allclose(jacobian, expected, rtol=1e-6)

@@ -5,19 +5,12 @@ from typing import Any
 
 from gnode.errors import check_known
 from gnode.fields import FIELDS
-from gnode.models.config import ModelConfig, refuse_unread
+from gnode.models.config import ModelConfig
+from gnode.models.draw import draw, make_critical, model_table, seed_of, tabulate, wide_network_gain
 from gnode.models.encoding import Encoding
-from gnode.models.model import (
-    Model,
-    draw,
-    make_critical,
-    model_table,
-    seed_of,
-    tabulate,
-    trainable,
-    wide_network_gain,
-)  # fmt: skip
+from gnode.models.model import Model, trainable
 from gnode.models.storage import load_model, model_bytes, named_arrays, save
+from gnode.models.unread import refuse_unread
 
 __all__ = [
     "FIELDS",

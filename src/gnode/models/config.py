@@ -1,7 +1,6 @@
 """What determines a model, as plain data: it travels in the header of a saved model and in config.toml."""
 
 import dataclasses
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from gnode.errors import look_up, must_have
 from gnode.fields import FIELDS, FieldOptions
-from gnode.integrate import INTERPOLATIONS, SCANS, Integrator, integrator_kind, integrators, make_integrator
+from gnode.integrate import INTERPOLATIONS, SCANS, Integrator, integrator_kind, make_integrator
 from gnode.models.encoding import MISSING
 from gnode.models.initial import INITIAL_STATES
 from gnode.models.reading import READINGS
@@ -164,36 +163,6 @@ class ModelConfig:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
 
 
-def refuse_unread(config: ModelConfig, given: Iterable[str]) -> None:
-    """Raises InvalidInput where a setting was given, other than its default, that this model never reads."""
-    defaults = {field.name: field.default for field in dataclasses.fields(ModelConfig)}
-    for name in given:
-        if getattr(config, name) != defaults[name] and not _is_read(config, name):
-            by = ", ".join(_readers(name))
-            must_have("settings that this model reads", f"{name} = {getattr(config, name)!r}", f"It is read by: {by}.")
-
-
-def _is_read(config: ModelConfig, name: str) -> bool:
-    readers = _readers(name)
-    chosen = {config.model, f"initial_state {config.initial_state}", f"integrator {config.integrator}"}
-    nets = {
-        "readout_hidden": config.readout_hidden,
-        "initial_hidden": config.initial_hidden and INITIAL_STATES[config.initial_state].has_net,
-    }
-    return not readers or not chosen.isdisjoint(readers) or any(nets.get(reader) for reader in readers)
-
-
-def _readers(name: str) -> list[str]:
-    """Which choices make a setting mean anything; none where it always does."""
-    readers = [model for model, kind in FIELDS.items() if name in kind.reads]
-    readers += [f"integrator {other}" for other in integrators() if name in integrator_kind(other).reads]
-    if name == "initial_hidden":
-        readers += [f"initial_state {other}" for other, kind in INITIAL_STATES.items() if kind.has_net]
-    if name == "activation":
-        readers += ["readout_hidden", "initial_hidden"]
-    return readers
-
-
 def whole_number(name: str, value: Any, least: int) -> int:
     """`value` as an int of at least `least`; NumPy's integers are taken, bools and floats are not."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
@@ -201,11 +170,11 @@ def whole_number(name: str, value: Any, least: int) -> int:
     return int(value)
 
 
-def number(name: str, value: Any) -> float:
+def number(name: str, value: Any, expected: str = "a finite number") -> float:
     """`value` as a finite float; NumPy's numbers are taken, bools are not."""
     real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
     if not real or not np.isfinite(value):
-        must_have(f"{name} a finite number", repr(value))
+        must_have(f"{name} {expected}", repr(value))
     return float(value)
 
 

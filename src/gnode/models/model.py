@@ -11,17 +11,16 @@ from jax.typing import ArrayLike
 from jaxtyping import Float, PyTree
 
 from gnode.errors import Diverged, must_have
-from gnode.fields import FIELDS, Field
+from gnode.fields import Field
 from gnode.integrate import Integrator, Path, explain
-from gnode.models.config import ModelConfig, whole_number
+from gnode.models.config import ModelConfig
 from gnode.models.encoding import Encoded, Encoding
-from gnode.models.initial import INITIAL_STATES, FixedState, InitialState, Sizes
+from gnode.models.initial import FixedState, InitialState
 from gnode.models.online import Online, check_solved, checked_elapsed, checked_sample, window_of
+from gnode.models.places import places
 from gnode.models.reading import READINGS
-from gnode.nn.activations import ACTIVATIONS
-from gnode.nn.critical import critical_scale, mean_field_gain
-from gnode.nn.dense import Dense, affine, draw_dense
-from gnode.nn.feedforward import Perceptron, draw_perceptron
+from gnode.nn.dense import Dense, affine
+from gnode.nn.feedforward import Perceptron
 from gnode.series import Series
 
 
@@ -82,7 +81,7 @@ class Model(eqx.Module):
             InvalidInput: inputs that do not fit, or a time outside of the series.
             Diverged: a flow could not be solved.
         """
-        samples, series = self._samples(inputs, first_targets, times, mask)
+        samples, series = self.samples_of(inputs, first_targets, times, mask)
         path, outputs = _answer(self, samples)
         self._check_solved(path, samples)
         if at is None:
@@ -91,7 +90,7 @@ class Model(eqx.Module):
             must_have("series without events to answer at other times", "one with events")
         if series is None:
             series = Series.of(np.asarray(inputs))
-        sample, fraction = _places(series, self.config.dt, at)
+        sample, fraction = places(series, self.config.dt, at)
         states, outputs = _outputs_between(self, samples, path, jnp.asarray(sample), jnp.asarray(fraction))
         check_solved(states)
         return outputs
@@ -105,7 +104,7 @@ class Model(eqx.Module):
         mask: ArrayLike | None = None,
     ) -> Float[Array, "trials time N"]:
         """The state at each sample, (trials, time, N). Arguments as for a call."""
-        samples, _ = self._samples(inputs, first_targets, times, mask)
+        samples, _ = self.samples_of(inputs, first_targets, times, mask)
         path = _path(self, samples)
         self._check_solved(path, samples)
         return path.states
@@ -177,8 +176,8 @@ class Model(eqx.Module):
             must_have(f"an input to hold of shape ({self.config.input_size},)", f"shape {held.shape}")
         return self.encoding.hold_still(held)
 
-    def _samples(
-        self, inputs: Any, first_targets: ArrayLike | None, times: Any, mask: ArrayLike | None
+    def samples_of(
+        self, inputs: Any, first_targets: ArrayLike | None = None, times: Any = None, mask: ArrayLike | None = None
     ) -> tuple[Samples, Series | None]:
         """Samples for compiled code; and the series, unless the inputs are a plain array on the uniform grid."""
         told = None if first_targets is None else jnp.asarray(first_targets, self._type())
@@ -317,44 +316,6 @@ def _masked(inputs: Any, mask: ArrayLike | None) -> Any:
     return values
 
 
-def _clock(series: Series, dt: float) -> np.ndarray:
-    """When the samples were taken, (trials, time), on the clock of the series; the uniform grid begins at dt."""
-    if series.times is not None:
-        return series.times
-    return np.cumsum(np.broadcast_to(series.elapsed(dt), series.shape[:2]), axis=1)
-
-
-def _places(series: Series, dt: float, at: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """For each wanted time the sample that ends its interval, and how much of the interval has passed: (trials, K)."""
-    clock = _clock(series, dt)
-    wanted = np.asarray(at, clock.dtype)
-    if wanted.ndim == 1:
-        wanted = np.broadcast_to(wanted, (len(series), wanted.size))
-    if wanted.ndim != 2 or len(wanted) != len(series) or not wanted.size:
-        must_have(f"times (K,) or ({len(series)}, K) to answer at", f"shape {np.shape(at)}")
-    lengths = series.valid.sum(axis=1)
-    sample, fraction = np.empty(wanted.shape, np.int32), np.empty(wanted.shape, np.float32)
-    for trial, length in enumerate(lengths):
-        ends = _since(clock[trial, :length], clock[trial, 0])
-        begins = np.concatenate([[-dt], ends[:-1]])
-        times = _since(wanted[trial], clock[trial, 0])
-        if not (times.min() > begins[0] and times.max() <= ends[-1]):
-            must_have(
-                f"times to answer at between dt before the first sample ({clock[trial, 0]}) and the last "
-                f"({clock[trial, length - 1]}) of series {trial}",
-                f"{wanted[trial].min()} to {wanted[trial].max()}",
-            )
-        sample[trial] = np.searchsorted(ends, times)
-        fraction[trial] = (times - begins[sample[trial]]) / (ends - begins)[sample[trial]]
-    return sample, fraction
-
-
-def _since(times: np.ndarray, origin: Any) -> np.ndarray:
-    """Seconds since the origin, float64."""
-    past = times - origin
-    return past / np.timedelta64(1, "s") if past.dtype.kind == "m" else past
-
-
 def trainable(model: Model) -> PyTree:
     """True at every array that training may change: all but a fixed random initial state."""
     free = jax.tree.map(eqx.is_inexact_array, model)
@@ -362,97 +323,3 @@ def trainable(model: Model) -> PyTree:
     if isinstance(model.initial, FixedState):
         return eqx.tree_at(lambda tree: tree.initial.value, free, False)
     return free
-
-
-def draw(config: ModelConfig, seed: int = 0) -> Model:
-    """The random model that a configuration and a seed determine."""
-    seed = whole_number("seed", seed, 0)
-    if seed >= 2**64:
-        must_have("a seed below 2**64", seed)
-    generator = np.random.default_rng(np.random.SeedSequence(seed))
-    encoding = Encoding(config.input_size, config.missing, dt=config.dt, tau=config.tau, events=config.events)
-    field = FIELDS[config.model].draw(generator, config.field_options(encoding.width))
-    sizes = Sizes(encoding.width, config.state_size, config.output_size, config.initial_hidden, config.activation)
-    initial = INITIAL_STATES[config.initial_state].draw(generator, sizes)
-    readout = draw_perceptron(
-        generator, config.state_size, config.output_size, config.readout_hidden, activation=config.activation
-    )
-    impulse = draw_dense(generator, config.events, config.state_size, bias=False) if config.events else None
-    words = jnp.asarray(np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32))
-    model = Model(encoding, initial, field, readout, impulse, config.make_integrator(), words, config)
-    if not config.critical:
-        return model
-    return make_critical(model, np.zeros((1, 1, config.input_size)), np.zeros((1, config.output_size)))
-
-
-def model_table(model: Model) -> dict[str, Any]:
-    """What a model was made from, as plain data: `make(**table)` gives its random weights again."""
-    return tabulate(model.config, seed_of(model))
-
-
-def tabulate(config: ModelConfig, seed: int) -> dict[str, Any]:
-    """A configuration and a seed as the table [model] of a config.toml."""
-    return {**{key: value for key, value in config.as_dict().items() if value is not None}, "seed": seed}
-
-
-def seed_of(model: Model) -> int:
-    """The seed that the model was drawn with."""
-    high, low = (int(word) for word in np.asarray(model.seed))
-    return high << 32 | low
-
-
-def make_critical(model: Model, inputs: ArrayLike, first_targets: ArrayLike | None = None) -> Model:
-    """The model with F scaled so that, at the mean input and mean initial state, its slowest mode is at the edge.
-
-    Only the weights that carry the state through F are scaled; input weights, biases and gates stay.
-
-    Args:
-        inputs: (trials, time, D), whose mean is the operating point.
-        first_targets: (trials, outputs), where the initial state is a net of the first target.
-
-    Raises:
-        CannotScale: no scale brings the spectral abscissa of -h + F to zero.
-    """
-    samples, _ = model._samples(inputs, first_targets, None, None)
-    state = model.initial(samples.inputs[:, 0], samples.told).mean(axis=0)
-    held = samples.inputs.mean(axis=(0, 1))
-    jacobian = jax.jit(jax.jacfwd(lambda state, field: field.candidate(state, held)))
-    layers = 1 + len(model.field.drive.later)
-
-    def scaled(scale: float) -> Field:
-        factor = scale ** (1 / layers)
-
-        def weights(field: Field) -> list:
-            return [field.drive.from_state.weight, *(field.drive.later[at].weight for at in range(layers - 1))]
-
-        return eqx.tree_at(weights, model.field, replace_fn=lambda weight: weight * jnp.float32(factor))
-
-    scale = critical_scale(lambda scale: np.asarray(jacobian(state, scaled(scale)), dtype=float), tolerance=1e-4)
-    return eqx.tree_at(lambda tree: tree.field, model, scaled(scale))
-
-
-def wide_network_gain(model: Model, state_variance: float = 1.0) -> float:
-    """The spectral radius that mean-field theory gives F's Jacobian, from how strong the weights of each layer are.
-
-    Beside critical initialisation it says how far a narrow draw is from what a wide one would do: above 1 the slowest
-    mode of -h + F would grow. See gnode.nn.critical.mean_field_gain; layer normalisation is not in that theory.
-
-    Args:
-        state_variance: mean square of the state's entries.
-
-    Raises:
-        InvalidInput: F is normalised.
-    """
-    drive = model.field.drive
-    if drive.norms:
-        must_have("a field without layer normalisation for the mean-field gain", "one with it")
-    weights = [np.asarray(layer.weight, float) for layer in (drive.from_state, *drive.later)]
-    scales = [float(np.sqrt(np.mean(weight**2) * weight.shape[1])) for weight in weights]
-    activation = ACTIVATIONS[drive.activation]
-    slope = jax.vmap(jax.grad(activation))
-    return mean_field_gain(
-        scales,
-        lambda values: np.asarray(slope(jnp.asarray(values))),
-        lambda values: np.asarray(activation(jnp.asarray(values))),
-        state_variance=state_variance,
-    )

@@ -47,9 +47,7 @@ def window_of(integrator: Integrator) -> int:
     return 1 + interpolation.history
 
 
-def checked_sample(
-    sample: Any, channels: int, missing: str, batch: int | None, dtype: Any
-) -> tuple[Array, Array]:
+def checked_sample(sample: Any, channels: int, missing: str, batch: int | None, dtype: Any) -> tuple[Array, Array]:
     """One sample of every member of a batch, (batch, channels), 0 where missing, and where it was seen.
 
     Args:

@@ -14,7 +14,8 @@ from safetensors.numpy import save as to_bytes
 from gnode.errors import Diverged, InvalidInput, must_have
 from gnode.files import write_atomically
 from gnode.models.config import ModelConfig
-from gnode.models.model import Model, draw, model_table
+from gnode.models.draw import draw, model_table
+from gnode.models.model import Model
 
 FORMAT = 1  # raised when a file that older versions would misread is written
 

@@ -312,7 +312,7 @@ class Series:
             must_have(f"series of format {FORMAT} or older", f"format {version}: {path}", "Update gnode.")
         times, lengths = content.get("ticks"), content.get("lengths")
         try:
-            if unit == "date" and times is not None:
+            if unit == "date" and times is not None and times.dtype == np.int64:
                 series = Series.of(values, times.astype("datetime64[ns]"), lengths=lengths)
             else:
                 series = Series.of(values, times, unit=unit or None, lengths=lengths)

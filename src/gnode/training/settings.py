@@ -70,9 +70,10 @@ class Settings:
         for name, bound in least.items():
             object.__setattr__(self, name, whole_number(name, getattr(self, name), bound))
         for name in ("lr", "weight_decay", "final_fraction", "clip", "checkpoint_seconds"):
-            value = number(name, getattr(self, name))
+            expected = f"a {'positive' if name == 'lr' else 'non-negative'} number"
+            value = number(name, getattr(self, name), expected)
             if value < 0 or (name == "lr" and value == 0):
-                must_have(f"{name} a {'positive' if name == 'lr' else 'non-negative'} number", repr(value))
+                must_have(f"{name} {expected}", repr(value))
             object.__setattr__(self, name, value)
         look_up("schedule", self.schedule, SCHEDULES)
         look_up("weigh", self.weigh, dict.fromkeys(WEIGHINGS))

@@ -1,0 +1,114 @@
+"""Random models: from a configuration and a seed; at the edge of stability; and what a wide one would do."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from gnode.errors import must_have
+from gnode.fields import FIELDS, Field
+from gnode.models.config import ModelConfig, whole_number
+from gnode.models.encoding import Encoding
+from gnode.models.initial import INITIAL_STATES, Sizes
+from gnode.models.model import Model
+from gnode.nn.activations import ACTIVATIONS
+from gnode.nn.critical import critical_scale, mean_field_gain
+from gnode.nn.dense import draw_dense
+from gnode.nn.feedforward import draw_perceptron
+
+
+def draw(config: ModelConfig, seed: int = 0) -> Model:
+    """The random model that a configuration and a seed determine."""
+    seed = whole_number("seed", seed, 0)
+    if seed >= 2**64:
+        must_have("a seed below 2**64", seed)
+    generator = np.random.default_rng(np.random.SeedSequence(seed))
+    encoding = Encoding(config.input_size, config.missing, dt=config.dt, tau=config.tau, events=config.events)
+    field = FIELDS[config.model].draw(generator, config.field_options(encoding.width))
+    sizes = Sizes(encoding.width, config.state_size, config.output_size, config.initial_hidden, config.activation)
+    initial = INITIAL_STATES[config.initial_state].draw(generator, sizes)
+    readout = draw_perceptron(
+        generator, config.state_size, config.output_size, config.readout_hidden, activation=config.activation
+    )
+    impulse = draw_dense(generator, config.events, config.state_size, bias=False) if config.events else None
+    words = jnp.asarray(np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32))
+    model = Model(encoding, initial, field, readout, impulse, config.make_integrator(), words, config)
+    if not config.critical:
+        return model
+    return make_critical(model, np.zeros((1, 1, config.input_size)), np.zeros((1, config.output_size)))
+
+
+def model_table(model: Model) -> dict[str, Any]:
+    """What a model was made from, as plain data: `make(**table)` gives its random weights again."""
+    return tabulate(model.config, seed_of(model))
+
+
+def tabulate(config: ModelConfig, seed: int) -> dict[str, Any]:
+    """A configuration and a seed as the table [model] of a config.toml."""
+    return {**{key: value for key, value in config.as_dict().items() if value is not None}, "seed": seed}
+
+
+def seed_of(model: Model) -> int:
+    """The seed that the model was drawn with."""
+    high, low = (int(word) for word in np.asarray(model.seed))
+    return high << 32 | low
+
+
+def make_critical(model: Model, inputs: ArrayLike, first_targets: ArrayLike | None = None) -> Model:
+    """The model with F scaled so that, at the mean input and mean initial state, its slowest mode is at the edge.
+
+    Only the weights that carry the state through F are scaled; input weights, biases and gates stay.
+
+    Args:
+        inputs: (trials, time, D), whose mean is the operating point.
+        first_targets: (trials, outputs), where the initial state is a net of the first target.
+
+    Raises:
+        CannotScale: no scale brings the spectral abscissa of -h + F to zero.
+    """
+    samples, _ = model.samples_of(inputs, first_targets)
+    state = model.initial(samples.inputs[:, 0], samples.told).mean(axis=0)
+    held = samples.inputs.mean(axis=(0, 1))
+    jacobian = jax.jit(jax.jacfwd(lambda state, field: field.candidate(state, held)))
+    layers = 1 + len(model.field.drive.later)
+
+    def scaled(scale: float) -> Field:
+        factor = scale ** (1 / layers)
+
+        def weights(field: Field) -> list:
+            return [field.drive.from_state.weight, *(field.drive.later[at].weight for at in range(layers - 1))]
+
+        return eqx.tree_at(weights, model.field, replace_fn=lambda weight: weight * jnp.float32(factor))
+
+    scale = critical_scale(lambda scale: np.asarray(jacobian(state, scaled(scale)), dtype=float), tolerance=1e-4)
+    return eqx.tree_at(lambda tree: tree.field, model, scaled(scale))
+
+
+def wide_network_gain(model: Model, state_variance: float = 1.0) -> float:
+    """The spectral radius that mean-field theory gives F's Jacobian, from how strong the weights of each layer are.
+
+    Beside critical initialisation it says how far a narrow draw is from what a wide one would do: above 1 the slowest
+    mode of -h + F would grow. See gnode.nn.critical.mean_field_gain; layer normalisation is not in that theory.
+
+    Args:
+        state_variance: mean square of the state's entries.
+
+    Raises:
+        InvalidInput: F is normalised.
+    """
+    drive = model.field.drive
+    if drive.norms:
+        must_have("a field without layer normalisation for the mean-field gain", "one with it")
+    weights = [np.asarray(layer.weight, float) for layer in (drive.from_state, *drive.later)]
+    scales = [float(np.sqrt(np.mean(weight**2) * weight.shape[1])) for weight in weights]
+    activation = ACTIVATIONS[drive.activation]
+    slope = jax.vmap(jax.grad(activation))
+    return mean_field_gain(
+        scales,
+        lambda values: np.asarray(slope(jnp.asarray(values))),
+        lambda values: np.asarray(activation(jnp.asarray(values))),
+        state_variance=state_variance,
+    )

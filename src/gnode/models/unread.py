@@ -1,0 +1,44 @@
+"""Which settings a model reads, so that one that means nothing is refused and not accepted in silence."""
+
+import dataclasses
+from collections.abc import Iterable
+
+from gnode.errors import must_have
+from gnode.fields import FIELDS
+from gnode.integrate import integrator_kind, integrators
+from gnode.models.config import ModelConfig
+from gnode.models.initial import INITIAL_STATES
+
+
+def refuse_unread(config: ModelConfig, given: Iterable[str]) -> None:
+    """Raises InvalidInput where a setting was given, other than its default, that this model never reads.
+
+    Args:
+        given: names of settings; those that are none of a model's are left alone.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(ModelConfig)}
+    for name in given:
+        if name in defaults and getattr(config, name) != defaults[name] and not _is_read(config, name):
+            by = ", ".join(_readers(name))
+            must_have("settings that this model reads", f"{name} = {getattr(config, name)!r}", f"It is read by: {by}.")
+
+
+def _is_read(config: ModelConfig, name: str) -> bool:
+    readers = _readers(name)
+    chosen = {config.model, f"initial_state {config.initial_state}", f"integrator {config.integrator}"}
+    nets = {
+        "readout_hidden": config.readout_hidden,
+        "initial_hidden": config.initial_hidden and INITIAL_STATES[config.initial_state].has_net,
+    }
+    return not readers or not chosen.isdisjoint(readers) or any(nets.get(reader) for reader in readers)
+
+
+def _readers(name: str) -> list[str]:
+    """Which choices make a setting mean anything; none where it always does."""
+    readers = [model for model, kind in FIELDS.items() if name in kind.reads]
+    readers += [f"integrator {other}" for other in integrators() if name in integrator_kind(other).reads]
+    if name == "initial_hidden":
+        readers += [f"initial_state {other}" for other, kind in INITIAL_STATES.items() if kind.has_net]
+    if name == "activation":
+        readers += ["readout_hidden", "initial_hidden"]
+    return readers
