@@ -26,8 +26,8 @@ class Timescales:
         units: (S, N), tau / gate.
         rates: (S, N) complex, eigenvalues of the flow's Jacobian, the slowest first (smallest absolute real part).
         modes: (S, N), 1 / |real part| of those: infinite for a mode that stands still.
-        steps: (S, N), the same of the model's own map over dt, dt / |log |multiplier||: what it does at a large
-            dt. Of the Euler map the multipliers are 1 + dt * rate, in the order of the rates; else the slowest is first.
+        steps: (S, N), the same of the model's own map over dt, dt / |log |multiplier||: what it does at a large dt. Of
+            the Euler map the multipliers are 1 + dt * rate, in the order of the rates; else the slowest is first.
         histogram: (N, 50), how many states have each unit's gate in each of the bins of
         edges: (51,), from 0 to 1.
         slow_overlap: chance that a state given here has smaller gates (in the geometric mean over units) than a

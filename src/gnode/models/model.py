@@ -65,7 +65,7 @@ class Model(eqx.Module):
         *,
         times: Any = None,
         mask: ArrayLike | None = None,
-        at: ArrayLike | None = None,
+        at: Any = None,
     ) -> Array:
         """Outputs (trials, time, outputs); (trials, outputs) where the model reads the last sample or the mean.
 
