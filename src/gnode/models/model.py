@@ -159,6 +159,16 @@ class Model(eqx.Module):
         check_solved(there.state)
         return there, outputs[0] if here.single else outputs
 
+    def under(self, integrator: str, **options: Any) -> "Model":
+        """The same weights under another integrator: a network trained as a map, asked as a flow, or the reverse.
+
+        Args:
+            integrator: its name.
+            options: of it, as in `gnode.models.ModelConfig`; the others stay as they are.
+        """
+        config = dataclasses.replace(self.config, integrator=integrator, **options)
+        return dataclasses.replace(self, config=config, integrator=config.make_integrator())
+
     def field_at(self, inputs: ArrayLike) -> "StillField":
         """The flow with the input held still: f(h) -> dh/dt in units of the state per second, h (..., N)."""
         return StillField(self, self._held(inputs))

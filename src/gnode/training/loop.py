@@ -304,5 +304,6 @@ def _failure(epoch: int, scores: Scored, time: int) -> str:
     reason, advice = FAILURES[int(scores.failed[first])]
     return (
         f"In epoch {epoch} the {which} trial {int(scores.trial[first])} could not be solved beyond sample "
-        f"{int(scores.until[first])} of {time}: {reason}. {advice} Where others can be solved, training goes on without it by on_failure = 'skip'."
+        f"{int(scores.until[first])} of {time}: {reason}. {advice} Where others can be solved, training goes on "
+        "without it by on_failure = 'skip'."
     )
