@@ -12,28 +12,29 @@ READY := .venv/.ready-$(HERE)
 BENCH_READY := $(BENCH)/.ready-$(HERE)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test docs bench lock clean
+.PHONY: help setup demo test test-all docs bench lock clean
 
 help:
-	@echo "make demo    train a small network to remember an angle, and write runs/demo/report.html"
-	@echo "make test    format, lint, import layers, types, tests"
-	@echo "make docs    build the documentation into site/"
-	@echo "make bench   measure against PyTorch, side by side"
-	@echo "make setup   only set up .venv, as every command above does by itself"
-	@echo "make lock    resolve requirements.lock again after a change of pyproject.toml"
-	@echo "make clean   remove what these commands made, environments included; runs/ stays"
+	@echo "make demo      train a small network to remember an angle, and write runs/demo/report.html"
+	@echo "make test      format, lint, import layers, types, tests"
+	@echo "make test-all  the same with the full crosses, of which make test runs a slice"
+	@echo "make docs      build the documentation into site/"
+	@echo "make bench     measure against PyTorch, side by side"
+	@echo "make setup     only set up .venv, as every command above does by itself"
+	@echo "make lock      resolve requirements.lock again after a change of pyproject.toml"
+	@echo "make clean     remove what these commands made, environments included; runs/ stays"
 
 setup: $(READY)
 
 demo: setup
 	$(BIN)/gnode demo --out runs/demo
 
-test: setup
+test test-all: setup
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist worksteal $(if $(filter test,$@),-m "not full")
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
