@@ -10,10 +10,12 @@ from benchmarks.machine import use_one_thread
 
 use_one_thread()  # before JAX, NumPy and PyTorch are imported
 
-from benchmarks import expressivity, fixed_points, start_up, sweep, training_epoch  # noqa: E402
+from benchmarks import expressivity, fixed_points, solvers, start_up, sweep, training_epoch, versions  # noqa: E402
 
 BENCHMARKS = {
     "training-epoch": training_epoch.measure,
+    "versions": versions.measure,
+    "solvers": solvers.measure,
     "start-up": start_up.measure,
     "fixed-points": fixed_points.measure,
     "sweep": sweep.measure,
