@@ -15,9 +15,7 @@ from gnode.training.loop import Objective, _compiled_epoch, begin, longest_first
 LR, WEIGHT_DECAY, CLIP = 1e-3, 1e-2, 1.0
 
 
-def gnode_epoch(
-    model: Model, trials: Trials, validation: Trials, batch: int, classes: int = 0
-) -> Callable[[], object]:
+def gnode_epoch(model: Model, trials: Trials, validation: Trials, batch: int, classes: int = 0) -> Callable[[], object]:
     """The compiled epoch of `gnode.train`, validation loss included. It starts from the same parameters every time.
 
     Args:

@@ -28,7 +28,7 @@ from benchmarks.machine import in_turn, ratio, seconds_of
 from gnode.fields import Field
 from gnode.integrate import Flow, Integrator, Map
 
-ROUNDS = 3
+ROUNDS = 9
 BATCHES = (10, 100)
 SAMPLES = 100
 RTOL, ATOL = 1e-5, 1e-6  # gnode's own
@@ -48,9 +48,7 @@ OURS: dict[str, Integrator] = {
 TORCHDIFFEQ = {
     "torchdiffeq euler": dict(method="euler", options={"perturb": True}),
     "torchdiffeq rk4": dict(method="rk4", options={"perturb": True}),
-    "torchdiffeq dopri5": dict(
-        method="dopri5", rtol=RTOL, atol=ATOL, options={"jump_t": torch.arange(1.0, SAMPLES)}
-    ),
+    "torchdiffeq dopri5": dict(method="dopri5", rtol=RTOL, atol=ATOL, options={"jump_t": torch.arange(1.0, SAMPLES)}),
 }
 Gradient = Callable[[], tuple[float, np.ndarray]]  # the mean of squares, and its gradient with respect to the start
 
@@ -91,7 +89,7 @@ def _with_torchdiffeq(field: Field, start: np.ndarray, inputs: np.ndarray, optio
     def run() -> tuple[float, np.ndarray]:
         squares = odeint(velocity, first, times, **options)[1:].square().mean()
         of_start, *_ = torch.autograd.grad(squares, [first, *module.parameters()])
-        return float(squares), of_start.numpy()
+        return squares.item(), of_start.numpy()
 
     return run
 
@@ -144,9 +142,13 @@ def _contenders(batch: int) -> dict[str, Gradient]:
 
 
 def _check_agreement(contenders: dict[str, Gradient]) -> None:
-    """All must compute the same thing, or the ratios mean nothing. The two fourth-order rules differ by their error."""
+    """All must compute the same thing, or the ratios mean nothing.
+
+    Euler's steps are the same; other solvers differ by their errors, which at kinks of relu are a percent in gradients
+    (each of both tends to the same one as its tolerance falls).
+    """
     for theirs, ours in PAIRS:
-        tolerance = 0.05 if ours == "rk4" else 1e-3
+        tolerance = 1e-3 if ours == "euler" else 0.05
         (value, gradient), (wanted, of_start) = contenders[ours](), contenders[theirs]()
         np.testing.assert_allclose(value, wanted, rtol=tolerance, err_msg=f"{ours} against {theirs}")
         away = np.linalg.norm(gradient - of_start) / np.linalg.norm(of_start)

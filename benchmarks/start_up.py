@@ -5,6 +5,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from benchmarks.machine import seconds_of, use_all_cores
@@ -21,12 +22,12 @@ def measure() -> list[dict]:
     rows = []
     for integrator in INTEGRATORS:
         with tempfile.TemporaryDirectory() as folder:
-            environment["XDG_CACHE_HOME"] = folder
-            first, *later = (seconds_of(lambda: _first_epoch(integrator, environment)) for _ in range(ROUNDS + 1))
-        rows.append({"integrator": integrator, "first_s": first, "median_s": statistics.median(later),
-                     "least_s": min(later), "greatest_s": max(later)})  # fmt: skip
+            start = partial(_first_epoch, integrator, environment | {"XDG_CACHE_HOME": folder})
+            first, *later = (seconds_of(start) for _ in range(ROUNDS + 1))
+        row = {"median_s": statistics.median(later), "least_s": min(later), "greatest_s": max(later)}
+        rows.append({"integrator": integrator, "first_s": first, **row})
         print(
-            f"{integrator:17s}: first epoch after {rows[-1]['median_s']:.2f} s ({min(later):.2f} to {max(later):.2f}); "
+            f"{integrator:17s}: first epoch after {row['median_s']:.2f} s ({min(later):.2f} to {max(later):.2f}); "
             f"the very first start took {first:.2f} s",
             flush=True,
         )
