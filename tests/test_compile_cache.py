@@ -22,7 +22,8 @@ sys.argv[0] = "gnode"
 try:
     gnode.cli.main()
 finally:
-    print(json.dumps([counts[f"/jax/compilation_cache/{name}"] for name in ("compile_requests_use_cache", "cache_hits")]))
+    names = "compile_requests_use_cache", "cache_hits"
+    print(json.dumps([counts[f"/jax/compilation_cache/{name}"] for name in names]))
 """
 TINY = "--hidden 6 --epochs 2 --batch-size 5 --set bins=20 --set train_trials=10 --set validation_trials=5"
 TINY += " --set test_trials=5"
