@@ -105,8 +105,8 @@ class RunDirectory:
         """Keep data that no task can draw again; a sentence where they are too large for that."""
         if data.size > MOST_DATA:
             return (
-                f"The data are larger than {MOST_DATA >> 20} MB and are not kept in {self.path}: the run can be resumed "
-                "with them, but neither evaluated nor reported on."
+                f"The data are larger than {MOST_DATA >> 20} MB and are not kept in {self.path}: the run can be "
+                "resumed with them, but neither evaluated nor reported on."
             )
         if not (self.path / DATA).is_dir() or Data.load(self.path / DATA).digest() != data.digest():
             data.save(self.path / DATA)
