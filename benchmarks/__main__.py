@@ -10,10 +10,22 @@ from benchmarks.machine import use_one_thread
 
 use_one_thread()  # before JAX, NumPy and PyTorch are imported
 
-from benchmarks import expressivity, fixed_points, start_up, sweep, training_epoch  # noqa: E402
+from benchmarks import (  # noqa: E402
+    expressivity,
+    fixed_points,
+    irregular,
+    solvers,
+    start_up,
+    sweep,
+    training_epoch,
+    versions,
+)
 
 BENCHMARKS = {
     "training-epoch": training_epoch.measure,
+    "versions": versions.measure,
+    "solvers": solvers.measure,
+    "irregular": irregular.measure,
     "start-up": start_up.measure,
     "fixed-points": fixed_points.measure,
     "sweep": sweep.measure,

@@ -17,6 +17,7 @@ from benchmarks.machine import in_turn, ratio
 from gnode.expressivity import PRESETS
 from gnode.expressivity import fit as fitting
 from gnode.expressivity.plan import LINEAR, RNN, layers
+from gnode.integrate import RULES
 
 STEPS = 25
 SIZES = (4, 12)
@@ -71,7 +72,7 @@ def _contenders(kind, size, targets):
     runs = {
         "plain": lambda: _plain(*plain, goals, peaks, first, last),
         "gnode": lambda: fitting._train(
-            *fast, jnp.moveaxis(goals, 0, -1), peaks, first, last, 3000, ALPHA, 1.0, fitting.euler
+            *fast, jnp.moveaxis(goals, 0, -1), peaks, first, last, 3000, ALPHA, 1.0, RULES["euler"].advance
         ),
     }
     # Both must compute the same thing, or the ratio means nothing.

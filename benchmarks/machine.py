@@ -21,15 +21,21 @@ def use_all_cores() -> None:
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
 
 
+def seconds_of(run: Callable[[], object]) -> float:
+    """Seconds of one call."""
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
 def in_turn(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Seconds of each contender in each round, A B C A B C ..., after one round that does not count."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for round_ in range(rounds + 1):
         for name, run in contenders.items():
-            began = time.perf_counter()
-            run()
+            taken = seconds_of(run)
             if round_:
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(taken)
     return seconds
 
 

@@ -1,43 +1,51 @@
-"""From typing `gnode train` to the end of the first epoch, with a warm compile cache."""
+"""From typing `gnode train` to the end of the first epoch, with an empty compile cache and with a warm one."""
 
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 
-from benchmarks.machine import use_all_cores
+from benchmarks.machine import seconds_of, use_all_cores
+
+INTEGRATORS = ("euler", "exponential-euler", "tsit5")  # two step rules and a flow
+ROUNDS = 7
 
 
-def measure() -> dict:
-    """Seconds until the first line of progress, over seven starts after two that fill the cache."""
-    command = [str(Path(sys.executable).parent / "gnode"), "train", "ring", "--epochs", "1000"]
-    # As a user's own start: all cores, and the user's own cache.
-    environment = {key: value for key, value in os.environ.items() if not key.endswith(("_THREADS", "XLA_FLAGS"))}
-    environment.pop("XLA_FLAGS", None)
-    seconds = []
-    for _ in range(9):
+def measure() -> list[dict]:
+    """Seconds until the first line of progress, integrator by integrator: of the first start, and of later ones."""
+    # As a user's own start: all cores, and the folder of the cache that the command chooses.
+    unset = ("_THREADS", "XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR")
+    environment = {key: value for key, value in os.environ.items() if not key.endswith(unset)}
+    rows = []
+    for integrator in INTEGRATORS:
         with tempfile.TemporaryDirectory() as folder:
-            began = time.perf_counter()
-            process = subprocess.Popen(
-                [*command, "--out", f"{folder}/run"],
-                stderr=subprocess.PIPE,
-                text=True,
-                env=environment,
-                preexec_fn=use_all_cores,
-            )
-            assert process.stderr is not None
-            while not process.stderr.readline().startswith("epoch 1/"):
-                assert process.poll() is None, "the run ended before its first epoch"
-            seconds.append(time.perf_counter() - began)
-            process.kill()
-            process.wait()
-    warm = seconds[2:]
-    result = {"median_s": statistics.median(warm), "least_s": min(warm), "greatest_s": max(warm)}
-    print(
-        f"first epoch after {result['median_s']:.2f} s ({result['least_s']:.2f} to {result['greatest_s']:.2f}; "
-        f"the very first start took {seconds[0]:.2f} s)"
-    )
-    return result
+            start = partial(_first_epoch, integrator, environment | {"XDG_CACHE_HOME": folder})
+            first, *later = (seconds_of(start) for _ in range(ROUNDS + 1))
+        row = {"median_s": statistics.median(later), "least_s": min(later), "greatest_s": max(later)}
+        rows.append({"integrator": integrator, "first_s": first, **row})
+        print(
+            f"{integrator:17s}: first epoch after {row['median_s']:.2f} s ({min(later):.2f} to {max(later):.2f}); "
+            f"the very first start took {first:.2f} s",
+            flush=True,
+        )
+    return rows
+
+
+def _first_epoch(integrator: str, environment: dict[str, str]) -> None:
+    command = [str(Path(sys.executable).parent / "gnode"), "train", "ring", "--epochs", "1000"]
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(
+            [*command, "--integrator", integrator, "--out", f"{folder}/run"],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            preexec_fn=use_all_cores,
+        )
+        assert process.stderr is not None
+        while not process.stderr.readline().startswith("epoch 1/"):
+            assert process.poll() is None, "the run ended before its first epoch"
+        process.kill()
+        process.wait()

@@ -61,7 +61,7 @@ def _measure() -> dict:
         memory = _Memory()
         whole = _seconds_of(TABLES, f"{folder}/whole")
         peak_memory = memory.stop()
-        from gnode import results  # late, as in the command: it takes memory
+        from gnode.sweeps import results  # late, as in the command: it takes memory
 
         alone = {batch: (wall, results.load(name)["seconds"].item()) for batch, (wall, name) in alone.items()}
         runs, epochs = results.load(f"{folder}/whole"), results.load_epochs(f"{folder}/whole")

@@ -6,18 +6,15 @@ with alpha = 1. The PyTorch model is the same equations written as its users wri
 
 import statistics
 
-import equinox as eqx
-import jax
 import torch
 
 import gnode
+from benchmarks.epochs import gnode_epoch, torch_epoch
 from benchmarks.machine import in_turn, ratio
-from gnode.models import trainable
-from gnode.training import Settings
-from gnode.training.loop import _compiled_epoch, begin, bins_of, plan, strength
 
 ROUNDS = 9
 BATCHES = (10, 50, 100)
+GRADIENTS = ("adjoint", "autodiff")
 
 
 class TorchGnode(torch.nn.Module):
@@ -46,38 +43,6 @@ class TorchGnode(torch.nn.Module):
         return self.readout(torch.stack(states, 1))
 
 
-def _torch_epoch(trials: gnode.types.Trials, batch: int):
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    model = TorchGnode(3, 6, 3, 100)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-2)
-    inputs, targets = torch.from_numpy(trials.inputs), torch.from_numpy(trials.targets)
-
-    def run() -> None:
-        for chosen in torch.randperm(len(inputs)).split(batch):
-            optimiser.zero_grad()
-            torch.nn.functional.mse_loss(model(inputs[chosen]), targets[chosen]).backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
-
-    return run
-
-
-def _gnode_epoch(trials: gnode.types.Trials, validation: gnode.types.Trials, batch: int, gradient: str):
-    model = gnode.models.make(
-        "gnode", input_size=3, state_size=6, output_size=3, hidden=(100, 100, 100), gradient=gradient
-    )
-    settings = Settings(batch_size=batch, lr=1e-3, schedule="constant")
-    _, frozen = eqx.partition(model, trainable(model))
-    state, bins, held_out = begin(model), bins_of(trials), bins_of(validation)
-    today, powers = plan(settings, len(trials), 1), strength(settings)
-
-    def run() -> None:
-        jax.block_until_ready(_compiled_epoch(frozen, "mse", powers, state, bins, held_out, today))
-
-    return run
-
-
 def measure() -> list[dict]:
     """Milliseconds an epoch and ratios with their spread, at each batch size.
 
@@ -85,16 +50,14 @@ def measure() -> list[dict]:
     """
     task = gnode.tasks.make("variable-amplitude")
     trials, validation = task.sample(500, seed=0), task.sample(10, seed=1)
+    sizes = dict(input_size=3, state_size=6, output_size=3)
+    models = {name: gnode.models.make("gnode", **sizes, hidden=(100,) * 3, gradient=name) for name in GRADIENTS}
     rows = []
     for batch in BATCHES:
-        seconds = in_turn(
-            {
-                "adjoint": _gnode_epoch(trials, validation, batch, "adjoint"),
-                "autodiff": _gnode_epoch(trials, validation, batch, "autodiff"),
-                "pytorch": _torch_epoch(trials, batch),
-            },
-            ROUNDS,
-        )
+        contenders = {name: gnode_epoch(model, trials, validation, batch) for name, model in models.items()}
+        torch.manual_seed(0)
+        contenders["pytorch"] = torch_epoch(TorchGnode(3, 6, 3, 100), [trials.inputs], trials.targets, batch)
+        seconds = in_turn(contenders, ROUNDS)
         row = {
             "batch": batch,
             **{f"{name}_ms": 1e3 * statistics.median(values) for name, values in seconds.items()},

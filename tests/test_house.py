@@ -155,20 +155,27 @@ def test_make_setup_asks_for_nothing_the_second_time(tmp_path: Path):
     assert subprocess.run(["make", "--question", "setup"], cwd=tmp_path, timeout=60).returncode == 0
 
 
-def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def python_in(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+def test_the_python_examples_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     names: dict = {}
-    exec(example.replace("epochs=150", "epochs=1"), names)
+    first, *others = python_in(ROOT / "README.md")
+    exec(first.replace("epochs=150", "epochs=1"), names)
     assert names["outputs"].shape == names["trials"].targets.shape == (100, 100, 2)
     assert names["states"].shape == (100, 100, 2)
+    for example in others:
+        exec(example, names)
+    assert names["outputs"].shape == (2, 3, 1)
 
 
-@pytest.mark.parametrize("page", ["models", "training"])
+@pytest.mark.parametrize("page", ["integrators", "models", "series", "training"])
 def test_the_python_examples_of_the_documents_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
-    for example in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(), re.DOTALL):
+    for example in python_in(ROOT / "docs" / f"{page}.md"):
         exec(example, names)
     assert "model" in names
 

@@ -132,6 +132,7 @@ def claims(pages: dict[str, Path]) -> str:
                 *(f"- [{experiments()[name]}]({name}.md)" for name in pages),
                 "- [Attractors of five models on the five planar tasks](attractors.md)",
                 "- [Expressivity: the capacity to generate complex trajectories](expressivity.md)",
+                "- [Order of integrators, with and without kinks](order.md)",
             ]
         ),
         "## What they say of the paper's claims",

@@ -125,13 +125,16 @@ def train(
 @app.command(epilog=example("gnode evaluate runs/ring --silence 1000"))
 def evaluate(
     directory: Directory,
-    trials: Annotated[int, typer.Option(min=1, help="Fresh trials for the loss.")] = 500,
+    trials: Annotated[int | None, typer.Option(min=1, help="Fresh trials for the loss. \\[default: 500]")] = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Of the fresh trials and remembered values. \\[default: that of the report]"),
     ] = None,
     silence: Annotated[
         int | None, typer.Option(min=0, help="Measure the memory after so many silent bins, on 360 values.")
+    ] = None,
+    integrator: Annotated[
+        str | None, typer.Option(help="Score the same weights under another integrator too, such as tsit5.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -140,8 +143,14 @@ def evaluate(
         from gnode.examine import evaluate as evaluate_run
 
         chosen = {} if seed is None else {"seed": seed}
-        result = evaluate_run(directory, trials=trials, silence=silence, **chosen)
-    lines = [f"{result['loss']} on {trials} fresh trials: {result['fresh_loss']:.3e}"]
+        result = evaluate_run(directory, trials=trials, silence=silence, integrator=integrator, **chosen)
+    kind, loss = ("fresh", result["fresh_loss"]) if "fresh_loss" in result else ("test", result["test_loss"])
+    lines = [f"{result['loss']} on {result['trials']} {kind} trials: {loss:.3e}"]
+    if integrator is not None:
+        lines.append(
+            f"The same weights under {integrator}: {result['other_loss']:.3e}; outputs differ by up to "
+            f"{result['largest_difference']:.2e}"
+        )
     if silence is not None:
         lines.append(
             f"After {silence} silent bins, {result['values']} values: RMS error {result['rms_error']:.4f}, "

@@ -116,6 +116,7 @@ def fixed_points(
     count: int = 1024,
     seed: int = 0,
     euler_step: float | int | None = None,
+    beside: Function | None = None,
     tolerance: float | int | None = None,
     merge: float | int = 1e-4,
     iterations: int = 200,
@@ -134,6 +135,8 @@ def fixed_points(
         seed: of that draw.
         euler_step: where f is a flow, the step whose Euler map h + step * f(h) is meant beside it; where f is such a
             map, the step it was made with. In the unit of time of the flow. With it both stabilities are given.
+        beside: where f is a flow, another map whose stability at the same points is meant beside it, instead of the
+            Euler map's: that of another step, or of the flow over some time.
         tolerance: of the speed; by default 1e-10 (1e-5 for callables that compute in float32), for a flow times its
             typical rate: the median size of its Jacobian over the starts.
         merge: distance between two ends, in units of the state, within which they count as one point.
@@ -153,6 +156,8 @@ def fixed_points(
     problem = _posed(f, kind, starts, bounds, count, seed, tolerance, merge, seconds)
     if euler_step is not None and not (np.isfinite(euler_step) and euler_step > 0):
         must_have("an Euler step above 0", repr(euler_step))
+    if beside is not None and (kind != "flow" or euler_step is not None):
+        must_have("a map beside a flow, and no Euler step with it", f"kind {kind!r}, euler_step {euler_step!r}")
     descent = _descended(problem, iterations, 0.01, seconds)
     converged = descent.endings == Ending.CONVERGED
     inside = converged & problem.contains(descent.points)
@@ -166,6 +171,10 @@ def fixed_points(
     jacobians = problem.dynamics.jacobians(points)
     eigenvalues = _sorted_eigenvalues(jacobians, kind)
     flow, map_ = _side_by_side(eigenvalues, kind, euler_step)
+    if beside is not None:
+        map_ = eigenvalues.copy()
+        if len(points):
+            map_ = _sorted_eigenvalues(dynamics_of(beside, points).jacobians(points), "map")
     flow_names = None if flow is None else flow_stability(flow)
     map_names = None if map_ is None else map_stability(map_)
     failed = int(np.sum(descent.endings == Ending.FAILED))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import mannwhitneyu
 
-from gnode.analysis.dynamics import checked_states
+from gnode.analysis.dynamics import checked_states, dynamics_of
 from gnode.analysis.threads import one_thread
 from gnode.errors import Diverged, must_have
 
@@ -26,7 +26,8 @@ class Timescales:
         units: (S, N), tau / gate.
         rates: (S, N) complex, eigenvalues of the flow's Jacobian, the slowest first (smallest absolute real part).
         modes: (S, N), 1 / |real part| of those: infinite for a mode that stands still.
-        steps: (S, N), the same of the Euler map, dt / |log |1 + dt * rate||: what the map really does at large alpha.
+        steps: (S, N), the same of the model's own map over dt, dt / |log |multiplier||: what it does at a large dt. Of
+            the Euler map the multipliers are 1 + dt * rate, in the order of the rates; else the slowest is first.
         histogram: (N, 50), how many states have each unit's gate in each of the bins of
         edges: (51,), from 0 to 1.
         slow_overlap: chance that a state given here has smaller gates (in the geometric mean over units) than a
@@ -81,6 +82,13 @@ def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = 
     gates, rates = _gates_and_rates(field, states, np.broadcast_to(held, (len(states), field.input_size)), tau)
     still = held if held.ndim == 1 else held.mean(axis=0)
     elsewhere = _gates(field, reference, np.broadcast_to(still, (len(reference), field.input_size)))
+    multipliers = 1 + dt * rates
+    if getattr(model.config, "integrator", "euler") != "euler":
+        slopes = dynamics_of(model.map_at(still), states).jacobians(states)
+        multipliers = np.linalg.eigvals(slopes)
+        with np.errstate(divide="ignore"):
+            slowest_first = np.argsort(np.abs(np.log(np.abs(multipliers))), axis=1, kind="stable")
+        multipliers = np.take_along_axis(multipliers, slowest_first, axis=1)
     edges = np.linspace(0, 1, _BINS + 1)
     with np.errstate(divide="ignore"):
         return Timescales(
@@ -88,7 +96,7 @@ def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = 
             units=tau / gates,
             rates=rates,
             modes=1 / np.abs(rates.real),
-            steps=dt / np.abs(np.log(np.abs(1 + dt * rates))),
+            steps=dt / np.abs(np.log(np.abs(multipliers))),
             histogram=np.stack([np.histogram(unit, edges)[0] for unit in gates.T]),
             edges=edges,
             slow_overlap=_chance_smaller(_mean_log(gates), _mean_log(elsewhere)),

@@ -17,6 +17,7 @@ from gnode.examine.evaluate import task_of
 from gnode.examine.recalling import SEED, memory_of, states_of
 from gnode.examine.stored import Stored, read_stored
 from gnode.models import Model, load_model, make, trainable
+from gnode.series import Data
 from gnode.training import RunDirectory
 from gnode.training.loop import begin
 
@@ -26,6 +27,7 @@ _EXAMPLES = 3
 _TRACES = 24  # remembered values whose trajectories are drawn
 _STARTS = 512  # of the search for fixed and for slow points
 _ITERATIONS = 100  # of that search, from each start
+_VISITING = 64  # test trials of own data whose states are looked at
 _REST = 200  # silent bins of those trajectories
 _MARGIN = 0.22  # of the drawn region around the states, as a share of its extent
 
@@ -57,7 +59,8 @@ class Projection:
 
 @dataclass(frozen=True)
 class Examples:
-    """Trials that the model was never trained on: times (T,) in seconds; inputs, targets and outputs (n, T, size)."""
+    """Trials that the model was never trained on, cut to the shortest: times (n, T) in seconds; inputs, targets,
+    outputs and states (n, T, size). Of classes the targets are 1 or 0, and the outputs probabilities."""
 
     times: np.ndarray
     inputs: np.ndarray
@@ -98,6 +101,7 @@ class Content:
         config, summary, metrics: of the run directory.
         model: the best parameters.
         task: None where the run was trained on the user's own data.
+        data: those, if they were kept.
         stored: the results of `gnode analyse`, if they are there and belong to this model.
     """
 
@@ -108,6 +112,7 @@ class Content:
     metrics: list[dict[str, float]]
     model: Model
     task: tasks.Task | None
+    data: Data | None
     stored: Stored | None
 
     @property
@@ -121,12 +126,21 @@ class Content:
 
     @cached_property
     def examples(self) -> Examples | None:
-        if self.task is None:
+        if self.task is not None:
+            trials = self.task.sample(_EXAMPLES, seed=SEED)
+        elif self.data is not None:
+            trials = self.data.test[: min(_EXAMPLES, len(self.data.test))]
+        else:
             return None
-        trials = self.task.sample(_EXAMPLES, seed=SEED)
-        states = states_of(self.model, trials.inputs, trials.targets)
-        times = self.bin_seconds * np.arange(1, trials.inputs.shape[1] + 1)
-        return Examples(times, trials.inputs, trials.targets, read(self.model, states), states)
+        series, shortest = trials.series, int(trials.series.valid.sum(axis=1).min())
+        states = states_of(self.model, series, trials.targets)
+        targets, outputs = trials.targets, read(self.model, states)
+        if targets.dtype.kind == "i":
+            whole = np.broadcast_to(targets[:, None] if targets.ndim == 1 else targets, series.shape[:2])
+            targets, outputs = np.eye(outputs.shape[-1])[whole], np.asarray(jax.nn.softmax(outputs))
+        times = np.cumsum(np.broadcast_to(series.elapsed(self.bin_seconds), series.shape[:2]), axis=1)
+        cut = (array[:, :shortest] for array in (times, trials.inputs, targets, outputs, states))
+        return Examples(*cut)
 
     @cached_property
     def memory(self) -> analysis.Memory | None:
@@ -167,7 +181,10 @@ class Content:
             parts.append(self.traces[1].reshape(-1, size))
         if self.memory is not None:
             parts.append(self.memory.states[self.memory.silences <= 1000].reshape(-1, size))
-        if not parts:  # own data are not in the run directory: free runs from random states
+        if self.data is not None:
+            test = self.data.test[: min(_VISITING, len(self.data.test))]
+            parts.append(states_of(self.model, test.series, test.targets)[test.series.valid])
+        if not parts:  # of a run that kept no data: free runs from random states
             step = self.model.map_at(self.silent)
             state = jnp.asarray(np.random.default_rng(SEED).standard_normal((64, size)), jnp.float32)
             _, moved = jax.lax.scan(lambda state, _: (step(state),) * 2, state, None, length=100)
@@ -222,7 +239,9 @@ class Content:
         if self.stored is not None:
             return self.stored.fixed_points
         f = self.model.field_at(self.silent)
-        return analysis.fixed_points(f, starts=self.starts, euler_step=self.bin_seconds, iterations=_ITERATIONS)
+        is_euler = self.model.config.integrator == "euler"
+        own = {"euler_step": self.bin_seconds} if is_euler else {"beside": self.model.map_at(self.silent)}
+        return analysis.fixed_points(f, starts=self.starts, iterations=_ITERATIONS, **own)
 
     @cached_property
     def slow_points(self) -> analysis.SlowPoints:
@@ -265,6 +284,7 @@ def content_of(path: str | Path) -> Content:
         metrics=directory.metrics(),
         model=model,
         task=task_of(directory) if known else None,
+        data=None if known else directory.data(),
         stored=read_stored(directory.path),
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 from gnode import analysis, tasks
 from gnode.analysis.memory import SILENCES
 from gnode.models import Model
+from gnode.series import Series
 
 VALUES = 360  # how many remembered values memory is measured on
 SEED = 2023  # of what is drawn to look at a run; training's draws have seeds of two numbers, so they cannot recur
@@ -38,7 +39,7 @@ class Recalling:
         return states_of(self.model, inputs, np.repeat(self._first, len(inputs), axis=0)[:, None])
 
 
-def states_of(model: Model, inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """States after each bin (trials, T, N), for any kind of initial state."""
+def states_of(model: Model, inputs: np.ndarray | Series, targets: np.ndarray) -> np.ndarray:
+    """States at each sample (trials, T, N), for any kind of initial state."""
     told = model.config.initial_state == "first-target"
     return np.asarray(model.states(inputs, targets[:, 0] if told else None))

@@ -63,6 +63,7 @@ SOLVERS: dict[str, Solver] = {
 ADJOINTS: dict[str, str] = {
     "recursive-checkpoint": "back through the steps that were taken, with few states kept",
     "backsolve": "back by solving the adjoint equation: exact only as far as the tolerances go",
+    "forward": "forward mode alone, as analysis needs: with the derivative in one direction beside the state",
     "direct": "through the steps, forward and reverse and more than once; slow where most_steps is large",
 }
 
@@ -368,6 +369,8 @@ def _adjoint(flow: Flow, dtype: np.dtype) -> diffrax.AbstractAdjoint:
     if flow.adjoint == "backsolve":
         controller = _controller(flow, dtype, diffrax.adjoint_rms_seminorm)
         return diffrax.BacksolveAdjoint(stepsize_controller=controller)
+    if flow.adjoint == "forward":
+        return diffrax.ForwardMode()
     if flow.adjoint == "direct":
         return diffrax.DirectAdjoint()
     return diffrax.RecursiveCheckpointAdjoint(checkpoints=min(CHECKPOINTS, flow.substeps or CHECKPOINTS))

@@ -64,7 +64,11 @@ def load_model(path: str | Path) -> Model:
             f"Must have a whole .safetensors file, instead got one that cannot be read: {path} ({error})."
         ) from error
     config, seed = _read_header(path, metadata)
-    return _fill(draw(dataclasses.replace(config, critical=False), seed), arrays, str(path), config)
+    model = draw(dataclasses.replace(config, critical=False), seed)
+    if "encoding.shift" in arrays:  # scaling was fitted, and a drawn model has none
+        ones = jnp.ones(config.input_size)
+        model = dataclasses.replace(model, encoding=dataclasses.replace(model.encoding, shift=ones, scale=ones))
+    return _fill(model, arrays, str(path), config)
 
 
 def _read_header(path: Path, metadata: dict[str, str]) -> tuple[ModelConfig, int]:

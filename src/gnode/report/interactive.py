@@ -71,10 +71,10 @@ def trials(content: Content) -> Figure:
     examples = content.examples
     assert examples is not None
     channels = min(examples.targets.shape[-1], 4)
-    times = numbers(examples.times)
     traces, steps = [], []
     count = len(examples.inputs)
     for trial in range(count):
+        times = numbers(examples.times[trial])
         for channel in range(channels):
             axes = {"yaxis": f"y{channel + 1 if channel else ''}", "visible": trial == 0}
             legend = channel == 0

@@ -133,7 +133,7 @@ def _trials(content: Content) -> Card | None:
     if content.examples is None:
         return None
     caption = (
-        "Trials drawn afresh. Grey: the input. Dotted: what should come out. Blue: what the network says. A good "
+        "Unseen trials. Grey: the input. Dotted: what should come out. Blue: what the network says. A good "
         "network lies on the dots."
     )
     return Card("Sample trials", caption, interactive.trials(content))

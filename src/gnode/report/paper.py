@@ -102,13 +102,13 @@ def _trials(content: Content) -> Figure | None:
     grid = figure.subplots(channels, count, sharex=True, sharey="row", squeeze=False)
     for trial in range(count):
         for channel in range(channels):
-            axes = grid[channel, trial]
+            axes, times = grid[channel, trial], examples.times[trial]
             if channel < examples.inputs.shape[-1]:
                 pulses = examples.inputs[trial, :, channel]
-                axes.fill_between(examples.times, pulses, step="post", color="#c4cad4", lw=0, label="input")
+                axes.fill_between(times, pulses, step="post", color="#c4cad4", lw=0, label="input")
             target, output = examples.targets[trial, :, channel], examples.outputs[trial, :, channel]
-            axes.step(examples.times, target, where="post", color="#555c68", ls=(0, (1.5, 1.5)), lw=1.1, label="target")
-            axes.step(examples.times, output, where="post", color=style.RUNS[0], lw=1.1, label="output")
+            axes.step(times, target, where="post", color="#555c68", ls=(0, (1.5, 1.5)), lw=1.1, label="target")
+            axes.step(times, output, where="post", color=style.RUNS[0], lw=1.1, label="output")
         grid[0, trial].set_title(f"trial {trial + 1}")
         grid[-1, trial].set_xlabel("time (s)")
     for channel in range(channels):

@@ -19,7 +19,7 @@ from gnode.series.clock import Clock, read_clock, read_stamps
 from gnode.series.events import Events, read_events, stored_events
 
 FORMAT = 1  # of saved series
-_UNREADABLE = (  # what NumPy and zipfile raise for files that are truncated, foreign or made to harm
+UNREADABLE = (  # what NumPy and zipfile raise for files that are truncated, foreign or made to harm
     OSError,
     ValueError,
     TypeError,
@@ -306,7 +306,7 @@ class Series:
             version, values, unit = int(content["format"]), content["values"], str(content.get("unit", ""))
         except FileNotFoundError:
             must_have("a file of series", f"nothing at {path}")
-        except _UNREADABLE:
+        except UNREADABLE:
             must_have("a whole .npz file of series that gnode wrote", f"one that cannot be read as such: {path}")
         if version > FORMAT:
             must_have(f"series of format {FORMAT} or older", f"format {version}: {path}", "Update gnode.")

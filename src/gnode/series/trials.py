@@ -1,14 +1,17 @@
 """Trials and data: series, what should come out of them, and what counts."""
 
 import hashlib
+import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gnode.errors import must_have
+from gnode.files import write_atomically
 from gnode.series.arrays import as_array, described, feed, place
-from gnode.series.series import Series
+from gnode.series.series import UNREADABLE, Series
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -97,6 +100,43 @@ class Data:
             ):
                 if got != wanted:
                     must_have(f"in {name} the same {what} as in train, {wanted}", got)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the arrays."""
+        parts = [self.train, self.validation, self.test]
+        return sum(part.series.values.nbytes + part.targets.nbytes for part in parts)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the three sets into a folder, each file whole or not at all."""
+        folder = Path(folder).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("train", "validation", "test"):
+            trials = getattr(self, name)
+            trials.series.save(folder / f"{name}-series.npz")
+            content = {"targets": trials.targets} | ({} if trials.weights is None else {"weights": trials.weights})
+            file = io.BytesIO()
+            np.savez(file, allow_pickle=False, **content)
+            write_atomically(folder / f"{name}-targets.npz", file.getvalue())
+
+    @staticmethod
+    def load(folder: str | Path) -> "Data":
+        """The data in a folder that `save` wrote, which pass the same door again.
+
+        Raises:
+            InvalidInput: a file is missing or damaged, or holds something else.
+        """
+        folder, parts = Path(folder).expanduser(), []
+        for name in ("train", "validation", "test"):
+            series, path = Series.load(folder / f"{name}-series.npz"), folder / f"{name}-targets.npz"
+            try:
+                with np.load(path, allow_pickle=False) as file:
+                    content = {key: file[key] for key in file.files}
+                targets, weights = content["targets"], content.get("weights")
+            except UNREADABLE:
+                must_have("a whole file of targets that gnode wrote", f"none that can be read at {path}")
+            parts.append(Trials(series, targets, weights=weights))
+        return Data(*parts)
 
     def digest(self) -> str:
         """A SHA-256 in hexadecimal that names the three sets."""

@@ -23,12 +23,14 @@ from safetensors.numpy import save as to_bytes
 from gnode.errors import GnodeError, InvalidInput, must_have
 from gnode.files import write_atomically
 from gnode.models import Model, model_bytes, named_arrays
+from gnode.series import Data
 from gnode.training.loop import Record, TrainingState
 from gnode.workers import cores
 
 CONFIG, METRICS, MODEL, SUMMARY = "config.toml", "metrics.jsonl", "model.safetensors", "summary.json"
 CHECKPOINT = "checkpoint/state.safetensors"
 ORIGIN = "made_from"  # a table of config.toml
+DATA, MOST_DATA = "data", 2**28  # of one's own, and how many bytes of them are kept
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,21 @@ class RunDirectory:
         if not (path / CONFIG).is_file():
             must_have(f"a run directory with a {CONFIG}", str(path))
         return cls(path)
+
+    def keep(self, data: Data) -> str | None:
+        """Keep data that no task can draw again; a sentence where they are too large for that."""
+        if data.size > MOST_DATA:
+            return (
+                f"The data are larger than {MOST_DATA >> 20} MB and are not kept in {self.path}: the run can be "
+                "resumed with them, but neither evaluated nor reported on."
+            )
+        if not (self.path / DATA).is_dir() or Data.load(self.path / DATA).digest() != data.digest():
+            data.save(self.path / DATA)
+        return None
+
+    def data(self) -> Data | None:
+        """The data that were kept; None where there are none."""
+        return Data.load(self.path / DATA) if (self.path / DATA).is_dir() else None
 
     def config(self) -> dict[str, Any]:
         """What determines the run: the tables task, model and training, and the version of gnode."""

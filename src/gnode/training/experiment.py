@@ -14,6 +14,8 @@ from gnode.integrate import INTERPOLATIONS, integrator_kind, integrators
 from gnode.models import ModelConfig, draw, refuse_unread
 from gnode.models.initial import INITIAL_STATES
 from gnode.nn.activations import ACTIVATIONS
+from gnode.series import Data
+from gnode.training.directory import DATA
 from gnode.training.losses import LOSSES
 from gnode.training.progress import Watcher
 from gnode.training.schedules import SCHEDULES
@@ -28,7 +30,7 @@ _SIZES = ("input_size", "output_size")  # known from the task
 class Experiment:
     """One run, ready to start. All of it has been checked."""
 
-    task: tasks.Task
+    task: tasks.Task | Data
     model: ModelConfig
     seed: int  # of the model's weights
     settings: Settings
@@ -45,7 +47,9 @@ def experiment_from(source: str, options: dict[str, Any]) -> Experiment:
     Raises:
         InvalidInput: an unknown key (with the nearest), or a value that cannot be.
     """
-    tables = _read(Path(source)) if source.endswith(".toml") else {"task": {"name": source}}
+    tables: dict[str, Any] = _read(Path(source)) if source.endswith(".toml") else {"task": {"name": source}}
+    if tables.get("task", {}).get("name") == tasks.OWN_DATA:
+        tables["task"] = {**tables["task"], "folder": str(Path(source).parent / DATA)}
     experiment = assemble(tables, options)
     if "gnode" not in tables:  # written by a person, not by a run, whose file has every key
         refuse_unread(experiment.model, tables.get("model", {}))
@@ -63,9 +67,10 @@ def assemble(tables: dict[str, Any], options: dict[str, Any]) -> Experiment:
     name = task_table.pop("name", None)
     if name is None:
         must_have("a task's name in the table [task]", "none")
-    task_kind = look_up("task", name, tasks.TASKS)
+    own = name == tasks.OWN_DATA
+    of_task = dataclasses.fields(Data if own else look_up("task", name, tasks.TASKS))
     known = {
-        "task": [item.name for item in dataclasses.fields(task_kind)],
+        "task": [*(item.name for item in of_task), *(["folder"] if own else [])],
         "model": [*(item.name for item in dataclasses.fields(ModelConfig)), "seed"],
         "training": [item.name for item in dataclasses.fields(Settings)],
     }
@@ -84,12 +89,17 @@ def assemble(tables: dict[str, Any], options: dict[str, Any]) -> Experiment:
         _check_keys(table, known[section])
     settings = Settings(**training_table)
     seed = model_table.pop("seed", settings.seed)
-    task = tasks.make(name, **task_table)
-    sizes = {"input_size": task.input_size, "output_size": task.output_size}
+    task: tasks.Task | Data
+    if own:
+        task = Data.load(task_table.get("folder", DATA))
+        sizes = {"input_size": task.train.series.channels}
+    else:
+        task = tasks.make(name, **task_table)
+        sizes = {"input_size": task.input_size, "output_size": task.output_size}
     for key, size in sizes.items():
         if model_table.get(key, size) != size:
             must_have(f"{key} {size}, as the task {name} has", model_table[key])
-    defaults = {"model": "gnode", "state_size": max(task.output_size, 2)}
+    defaults = {"model": "gnode", "state_size": max(sizes.get("output_size", 2), 2)}
     config = ModelConfig(**{**defaults, **model_table, **sizes})
     refuse_unread(config, options)
     return Experiment(task, config, seed, settings)

@@ -278,7 +278,8 @@ def epochs(
             epoch, float(train_loss), float(validation_loss), int(state.best_epoch), float(today.rates[-1]),
             int(np.count_nonzero(scores.failed)),
         )  # fmt: skip
-        if record.failed and objective.on_failure == "stop":
+        finite = np.isfinite([record.train_loss, record.val_loss]).all()
+        if record.failed and (objective.on_failure == "stop" or not finite):
             raise Diverged(_failure(epoch, scores, shown.weights.shape[1]))
         check_finite(record, settings)
         yield state, record
@@ -289,10 +290,9 @@ def epochs(
 def check_finite(record: Record, settings: Settings) -> None:
     """Raises Diverged where a loss is not a number, or infinite."""
     if not np.isfinite([record.train_loss, record.val_loss]).all():
-        reason = f" ({record.failed} minibatches had solves that failed)" if record.failed else ""
         raise Diverged(
             f"Training diverged in epoch {record.epoch} of {settings.epochs}: training loss {record.train_loss:.3g}, "
-            f"validation loss {record.val_loss:.3g}{reason}. Try a lower learning rate (now {settings.lr:g}), a "
+            f"validation loss {record.val_loss:.3g}. Try a lower learning rate (now {settings.lr:g}), a "
             f"smaller clip (now {settings.clip:g}) or a longer warm-up."
         )
 
@@ -304,5 +304,6 @@ def _failure(epoch: int, scores: Scored, time: int) -> str:
     reason, advice = FAILURES[int(scores.failed[first])]
     return (
         f"In epoch {epoch} the {which} trial {int(scores.trial[first])} could not be solved beyond sample "
-        f"{int(scores.until[first])} of {time}: {reason}. {advice} Or go on without it: on_failure = 'skip'."
+        f"{int(scores.until[first])} of {time}: {reason}. {advice} Where others can be solved, training goes on "
+        "without it by on_failure = 'skip'."
     )

@@ -118,6 +118,8 @@ def train(
     if out is not None:
         config = configuration(task, model_table(model), chosen)
         directory = open_directory(Path(out).expanduser(), resume, config, made_from(model, data), watcher)
+        if isinstance(task, Data) and (note := directory.keep(data)):
+            watcher.note(note)
     state = first_state(model, directory)
     source = _after_patience(model, objective, chosen, state, data)
     training = keep_books(model, data, objective, chosen, directory, state, source, watcher, snapshot=snapshot)
@@ -308,7 +310,7 @@ def _describe(task: Source | Data) -> dict[str, Any]:
     """What config.toml says of where the trials came from."""
     if isinstance(task, Data):
         sizes = {name: len(getattr(task, name)) for name in ("train", "validation", "test")}
-        return {"name": "own data", **sizes}
+        return {"name": tasks.OWN_DATA, **sizes}
     options = dataclasses.asdict(task) if dataclasses.is_dataclass(task) and not isinstance(task, type) else {}
     options = {key: list(value) if isinstance(value, tuple) else value for key, value in options.items()}
     return {"name": getattr(task, "name", type(task).__name__), **{k: v for k, v in options.items() if v is not None}}
