@@ -125,7 +125,7 @@ class Model(eqx.Module):
         """
         window, dtype, config = window_of(self.integrator), self._type(), self.config
         values, seen = checked_sample(first_input, config.input_size, config.missing, None, dtype)
-        told = None if first_target is None else jnp.atleast_2d(jnp.asarray(first_target, dtype))
+        told = None if first_target is None else self._told(jnp.atleast_2d(first_target), len(values))
         elapsed = checked_elapsed(config.dt, config.tau, len(values), dtype)
         nothing = jnp.zeros_like(values), jnp.zeros_like(values)
         inputs, _ = self.encoding.encode_sample(values, seen, elapsed, nothing)
@@ -191,7 +191,6 @@ class Model(eqx.Module):
         self, inputs: Any, first_targets: ArrayLike | None = None, times: Any = None, mask: ArrayLike | None = None
     ) -> tuple[Samples, Series | None]:
         """Samples for compiled code; and the series, unless the inputs are a plain array on the uniform grid."""
-        told = None if first_targets is None else jnp.asarray(first_targets, self._type())
         if times is None and mask is None and _is_plain(inputs):
             array = jnp.asarray(inputs)
             if array.ndim != 3 or array.shape[-1] != self.config.input_size or 0 in array.shape[:2]:
@@ -205,7 +204,16 @@ class Model(eqx.Module):
             if series.channels != self.config.input_size:
                 must_have(f"series of {self.config.input_size} channels, as the model has", series.channels)
             encoded = self.encoding.encode(series)
+        told = None if first_targets is None else self._told(first_targets, len(encoded.inputs))
         return as_samples(encoded, told, self._type()), series
+
+    def _told(self, first_targets: ArrayLike, trials: int) -> Array:
+        told, expected = jnp.asarray(first_targets, self._type()), (trials, self.config.output_size)
+        if told.shape != expected:
+            must_have(f"first_targets of shape (trials, outputs) = {expected}", f"shape {told.shape}")
+        if not (isinstance(told, jax.core.Tracer) or np.isfinite(told).all()):
+            must_have("finite first_targets", "NaN or infinity")
+        return told
 
     def _type(self) -> np.dtype:
         return self.readout.layers[0].weight.dtype
@@ -313,12 +321,13 @@ def _outputs_between(model: Model, samples: Samples, path: Path, sample: Array, 
 
 
 def _is_plain(inputs: Any) -> bool:
-    """Whether inputs can be used as they are: an array of numbers, none of which is missing."""
+    """Whether inputs can be used as they are: an array of real numbers that float32 can hold, none of them missing."""
     if isinstance(inputs, jax.core.Tracer):
         return True
     if not isinstance(inputs, (np.ndarray, jax.Array)) or isinstance(inputs, np.ma.MaskedArray):
         return False
-    return np.issubdtype(inputs.dtype, np.number) and bool(np.isfinite(inputs).all())
+    with np.errstate(over="ignore"):
+        return inputs.dtype.kind in "iuf" and bool(np.isfinite(np.asarray(inputs, np.float32)).all())
 
 
 def _masked(inputs: Any, mask: ArrayLike | None) -> Any:

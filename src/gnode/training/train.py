@@ -141,13 +141,15 @@ def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Data
     classes = data.train.targets.dtype.kind == "i"
     of_task = ("cross-entropy" if classes else "mse") if isinstance(task, Data) else getattr(task, "loss", "mse")
     loss: str = settings.loss or of_task
+    outputs = model.config.output_size
     for trials in (data.train, data.validation, data.test):
         if trials.series.channels != model.config.input_size:
             must_have(f"inputs of size {model.config.input_size}, as the model has", trials.series.channels)
-        LOSSES[loss].check(loss, trials, model.config.output_size, model.config.reading)
+        LOSSES[loss].check(loss, trials, outputs, model.config.reading)
         model.encoding.encode(trials.series)  # it refuses what it cannot turn into numbers
-    if INITIAL_STATES[model.config.initial_state].is_told and LOSSES[loss].classes:
-        must_have("another initial_state for a loss of classes", model.config.initial_state, "Classes are no state.")
+    told = INITIAL_STATES[model.config.initial_state].is_told
+    if told and (LOSSES[loss].classes or LOSSES[loss].targets(outputs) != outputs):
+        must_have(f"another initial_state for {loss}", model.config.initial_state, "Its targets are no outputs.")
     if settings.curriculum and data.train.series.events is not None:
         must_have("no curriculum for series with events", "one", "Cut the series beforehand.")
     if settings.batch_size > len(data.train):
