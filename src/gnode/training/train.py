@@ -71,14 +71,15 @@ def draw_data(task: Source | tasks.Sampled | Data, settings: Settings) -> Data:
     counts = (settings.train_trials, settings.validation_trials, settings.test_trials)
     if isinstance(task, Data):
         return task
-    made = not isinstance(task, type)
-    if made and hasattr(task, "data"):
+    if isinstance(task, type):
+        must_have("a task (gnode.tasks.make)", f"the class {task.__name__}", f"Make one: {task.__name__}().")
+    if hasattr(task, "data"):
         return task.data(settings.seed, counts)
-    if made and hasattr(task, "sample"):
+    if hasattr(task, "sample"):
         return tasks.draw(task, settings.seed, counts)
     must_have(
         "a task (gnode.tasks.make), or gnode.training.Data of three gnode.series.Trials",
-        type(task).__name__ if made else f"the class {task.__name__}",
+        f"{type(task).__name__}",
         "For data of your own: Data(train, validation, test), each Trials(inputs, targets).",
     )
 
