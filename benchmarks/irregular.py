@@ -20,7 +20,8 @@ from benchmarks.machine import in_turn, ratio
 from gnode.models import trainable
 from gnode.series import Series, Trials
 from gnode.training import Settings
-from gnode.training.loop import LENGTH_CLASSES, Objective, begin, epochs
+from gnode.training.loop import begin, epochs
+from gnode.training.score import LENGTH_CLASSES, Objective
 
 ROUNDS = 7
 BATCHES = (10, 50, 100)

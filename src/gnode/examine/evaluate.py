@@ -12,7 +12,7 @@ from gnode.examine.recalling import SEED, memory_of
 from gnode.models import Model, load_model
 from gnode.series import Trials
 from gnode.training import RunDirectory
-from gnode.training.loop import Objective, loss_on
+from gnode.training.score import Objective, loss_on
 
 _FRESH = 4  # stream of random numbers; training draws from 1, 2 and 3
 

@@ -5,7 +5,6 @@ model.safetensors holds the best parameters; summary.json the outcome. See docs/
 """
 
 import json
-import os
 import tomllib
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,18 +13,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import tomli_w
 from safetensors import SafetensorError
 from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 
 from gnode.errors import GnodeError, InvalidInput, must_have
-from gnode.files import write_atomically
+from gnode.files import new_folder, write_atomically
 from gnode.models import Model, model_bytes, named_arrays
 from gnode.series import Data
 from gnode.training.loop import Record, TrainingState
-from gnode.workers import cores
 
 CONFIG, METRICS, MODEL, SUMMARY = "config.toml", "metrics.jsonl", "model.safetensors", "summary.json"
 CHECKPOINT = "checkpoint/state.safetensors"
@@ -50,15 +47,8 @@ class RunDirectory:
         Raises:
             GnodeError: the directory is not empty, or cannot be written.
         """
-        if path.is_file() or (path.is_dir() and any(path.iterdir())):
-            what = "a run already" if (path / CONFIG).exists() else "other files"
-            advice = "Resume it with --resume, or choose another." if what == "a run already" else "Choose another."
-            must_have("an empty or new directory for the run", f"{path}, which holds {what}", advice)
         content = tomli_w.dumps({"gnode": version("gnode"), **config, ORIGIN: origin}).encode()
-        try:
-            (path / "checkpoint").mkdir(parents=True)
-        except OSError as error:
-            raise GnodeError(f"Could not make the directory {path}: {error.strerror}.") from error
+        new_folder(path, "checkpoint", "for the run", CONFIG, "a run already")
         write_atomically(path / CONFIG, content)
         return cls(path)
 
@@ -203,18 +193,3 @@ def _differences(theirs: dict[str, Any], ours: dict[str, Any], prefix: str = "")
         elif a != b:
             found.append(f"{prefix}{key} ({a!r} there, {b!r} here)")
     return found
-
-
-def computed_on() -> dict[str, Any]:
-    """The kind of device, and how many threads its sums are spread over."""
-    return {"device": jax.devices()[0].device_kind, "threads": int(os.environ.get("NPROC", 0)) or cores()}
-
-
-def platform_facts() -> dict[str, Any]:
-    """Where a run ran: device kind, threads and versions."""
-    on = computed_on()
-    return {
-        "platform": on["device"],
-        "threads": on["threads"],
-        "versions": {name: version(name) for name in ("gnode", "jax", "equinox", "optax")} | {"numpy": np.__version__},
-    }

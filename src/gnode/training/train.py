@@ -16,10 +16,12 @@ from gnode.errors import Diverged, GnodeError, check_known, must_have
 from gnode.models import Model, model_bytes, model_table, trainable
 from gnode.models.initial import INITIAL_STATES
 from gnode.series import Data
-from gnode.training.directory import RunDirectory, computed_on, platform_facts
-from gnode.training.loop import LENGTH_CLASSES, Objective, Record, TrainingState, begin, epochs, loss_on
+from gnode.training.directory import RunDirectory
+from gnode.training.loop import Record, TrainingState, begin, epochs
 from gnode.training.losses import LOSSES
+from gnode.training.platform import computed_on, platform_facts
 from gnode.training.progress import Silent, Watcher
+from gnode.training.score import LENGTH_CLASSES, Objective, loss_on
 from gnode.training.settings import Settings
 
 Snapshot = Callable[[Model, int], None]  # (model, epoch)
