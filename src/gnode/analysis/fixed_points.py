@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from gnode.analysis.descent import Descent, Ending, descend
-from gnode.analysis.dynamics import Dynamics, Function, checked_bounds, checked_states, dynamics_of
+from gnode.analysis.dynamics import Dynamics, Function, checked_bounds, checked_states, dynamics_of, kind_of
 from gnode.analysis.stability import flow_stability, growing_directions, map_stability
 from gnode.analysis.threads import one_thread
 from gnode.errors import Diverged, must_have
@@ -110,7 +110,7 @@ class SlowPoints:
 def fixed_points(
     f: Function,
     *,
-    kind: str = "flow",
+    kind: str | None = None,
     starts: Any = None,
     bounds: Any = None,
     count: int = 1024,
@@ -128,7 +128,7 @@ def fixed_points(
 
     Args:
         f: any callable (batch, N) -> (batch, N) in JAX, NumPy or PyTorch; for a flow it returns dh/dt.
-        kind: "flow" or "map".
+        kind: "flow" (the default) or "map"; a callable with such an attribute `kind` needs none.
         starts: (B, N) states to start from, for instance those of trajectories; or
         bounds: (low, high), two vectors (N,), to draw `count` starts uniformly from; then only zeros inside are kept.
         seed: of that draw.
@@ -150,6 +150,7 @@ def fixed_points(
         >>> found.points.round(6).ravel().tolist(), found.stability
         ([-1.0, 0.0, 1.0], ['stable node', 'unstable node', 'stable node'])
     """
+    kind = kind_of(f, kind)
     problem = _posed(f, kind, starts, bounds, count, seed, tolerance, merge, seconds)
     if euler_step is not None and not (np.isfinite(euler_step) and euler_step > 0):
         must_have("an Euler step above 0", repr(euler_step))
@@ -201,7 +202,7 @@ def fixed_points(
 def slow_points(
     f: Function,
     *,
-    kind: str = "flow",
+    kind: str | None = None,
     starts: Any = None,
     bounds: Any = None,
     count: int = 1024,
@@ -216,6 +217,7 @@ def slow_points(
     Sussillo and Barak, Neural Computation 25 (2013), with Levenberg-Marquardt as the minimiser. Arguments and errors as
     for `fixed_points`.
     """
+    kind = kind_of(f, kind)
     problem = _posed(f, kind, starts, bounds, count, seed, tolerance, merge, seconds)
     descent = _descended(problem, iterations, 1e-9, seconds)
     speeds = np.linalg.norm(descent.residuals, axis=1)
@@ -279,13 +281,6 @@ def merged(points: np.ndarray, residuals: np.ndarray, distance: float) -> Groups
     return Groups(points[representatives], counts)
 
 
-def checked_kind(kind: str) -> str:
-    """ "flow" or "map", else InvalidInput."""
-    if kind not in ("flow", "map"):
-        must_have('kind = "flow" or kind = "map"', repr(kind))
-    return kind
-
-
 def starts_from(starts: Any, bounds: Any, count: int, seed: int) -> np.ndarray:
     """The given starts (B, N), or `count` uniform draws from a box."""
     if (starts is None) == (bounds is None):
@@ -330,7 +325,6 @@ class _Problem:
 
 
 def _posed(f, kind, starts, bounds, count, seed, tolerance, merge, seconds) -> _Problem:
-    checked_kind(kind)
     if not seconds > 0:
         must_have("seconds above 0", repr(seconds))
     if not merge > 0:
