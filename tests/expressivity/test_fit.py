@@ -67,7 +67,7 @@ def test_networks_stay_last(model, activation):
     state = (parameters, optax.scale_by_adam().init(parameters))
     goals = jnp.zeros((12, 2, 4))
     program = jax.make_jaxpr(
-        lambda state, last: fitting._train(state, rest, goals, jnp.ones(4), 0, last, 9, 0.2, 1.0, fitting.euler)
+        lambda state, last: fitting._train(state, rest, goals, jnp.ones(4), 0, last, 9, 0.2, 1.0, fitting.STEPS["map"])
     )(state, 5)
     assert "cond[" in str(program)
     assert "transpose[" not in str(program)

@@ -256,7 +256,7 @@ def test_schedules():
         (dict(batch_size=-1), "batch_size an integer"),
         (dict(batch_size=501), "batch_size at most the 500 training trials"),
         (dict(lr=0.0), "lr a positive number"),
-        (dict(lr=float("inf")), "lr a finite number"),
+        (dict(lr=float("inf")), "lr a positive number"),
         (dict(weight_decay=-0.1), "weight_decay a non-negative number"),
         (dict(schedule="cosin"), "Did you mean 'cosine'"),
         (dict(loss="mae"), "a loss out of"),

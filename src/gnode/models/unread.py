@@ -11,10 +11,14 @@ from gnode.models.initial import INITIAL_STATES
 
 
 def refuse_unread(config: ModelConfig, given: Iterable[str]) -> None:
-    """Raises InvalidInput where a setting was given, other than its default, that this model never reads."""
+    """Raises InvalidInput where a setting was given, other than its default, that this model never reads.
+
+    Args:
+        given: names of settings; those that are none of a model's are left alone.
+    """
     defaults = {field.name: field.default for field in dataclasses.fields(ModelConfig)}
     for name in given:
-        if getattr(config, name) != defaults[name] and not _is_read(config, name):
+        if name in defaults and getattr(config, name) != defaults[name] and not _is_read(config, name):
             by = ", ".join(_readers(name))
             must_have("settings that this model reads", f"{name} = {getattr(config, name)!r}", f"It is read by: {by}.")
 

@@ -46,11 +46,17 @@ def experiment_from(source: str, options: dict[str, Any]) -> Experiment:
         InvalidInput: an unknown key (with the nearest), or a value that cannot be.
     """
     tables = _read(Path(source)) if source.endswith(".toml") else {"task": {"name": source}}
-    return assemble(tables, options)
+    experiment = assemble(tables, options)
+    if "gnode" not in tables:  # written by a person, not by a run, whose file has every key
+        refuse_unread(experiment.model, tables.get("model", {}))
+    return experiment
 
 
-def assemble(tables: dict[str, dict[str, Any]], options: dict[str, Any]) -> Experiment:
-    """An experiment from the tables task, model and training, with flat keys on top."""
+def assemble(tables: dict[str, Any], options: dict[str, Any]) -> Experiment:
+    """An experiment from the tables task, model and training, with flat keys on top.
+
+    An option that the model never reads is refused. One in the tables is not: those of a sweep are for all its models.
+    """
     task_table = dict(tables.get("task", {}))
     model_table = dict(tables.get("model", {}))
     training_table = dict(tables.get("training", {}))
@@ -85,7 +91,7 @@ def assemble(tables: dict[str, dict[str, Any]], options: dict[str, Any]) -> Expe
             must_have(f"{key} {size}, as the task {name} has", model_table[key])
     defaults = {"model": "gnode", "state_size": max(task.output_size, 2)}
     config = ModelConfig(**{**defaults, **model_table, **sizes})
-    refuse_unread(config, model_table)
+    refuse_unread(config, options)
     return Experiment(task, config, seed, settings)
 
 
@@ -123,16 +129,17 @@ def _keys() -> dict[str, str]:
     return entries
 
 
-def _read(path: Path) -> dict[str, dict[str, Any]]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         tables = tomllib.loads(path.read_text())
     except FileNotFoundError:
         must_have("an experiment file", f"nothing at {path}")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"Must have TOML in {path}, instead got: {error}.") from error
-    tables.pop("gnode", None)
     tables.pop("made_from", None)  # of a run directory: what comes out is made anew
     for section, table in tables.items():
+        if section == "gnode":
+            continue
         if section not in SECTIONS or not isinstance(table, dict):
             must_have(f"only the tables {', '.join(SECTIONS)} in {path}", repr(section))
     return tables

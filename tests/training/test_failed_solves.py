@@ -1,0 +1,73 @@
+"""A flow that cannot be solved: training leaves the trial out, takes what was solved of it, or stops and says why."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gnode
+from gnode.errors import Diverged
+from gnode.training import Data, Trials
+
+TRIALS, TIME = 6, 8
+
+
+def model():
+    """A flow that stands still below an input of 10, and grows without bound above it."""
+    model = gnode.models.make(
+        "node", input_size=1, state_size=2, output_size=1, hidden=(8,), leak=False, seed=0, integrator="bosh3",
+        grid="series", most_steps=256, initial_state="learned",
+    )  # fmt: skip
+    net = model.field.drive
+    changed = [
+        jnp.full_like(part, value) for part, value in zip(_parts(net), (50.0, 1.0, -10.0, 50.0, 0.0), strict=True)
+    ]
+    return eqx.tree_at(
+        lambda m: [*_parts(m.field.drive), m.initial.value], model, [*changed, jnp.full_like(model.initial.value, -0.1)]
+    )
+
+
+def _parts(net):
+    return [net.from_state.weight, net.from_input.weight, net.from_input.bias, net.later[0].weight, net.later[0].bias]
+
+
+def data() -> Data:
+    inputs = np.random.default_rng(0).uniform(-1, 1, (TRIALS, TIME, 1)).astype(np.float32)
+    inputs[2, 4:] = 100
+    trials, calm = Trials(inputs, 0.1 * inputs.clip(-1, 1)), Trials(inputs[:2], 0.1 * inputs[:2])
+    return Data(trials, calm, calm)
+
+
+def train(**settings):
+    return gnode.train(model(), data(), epochs=2, batch_size=3, lr=1e-3, **settings)
+
+
+def test_a_call_says_which_trial_when_why_and_what_to_try():
+    with pytest.raises(Diverged, match=r"Trial 2 could not be solved beyond t = 0\.04 s, sample 4 of 8: .*Try"):
+        model()(data().train.inputs)
+
+
+def test_training_goes_on_without_the_trial_and_counts():
+    run = train(on_failure="skip")
+    assert [record.failed for record in run.history] == [1, 1]
+    assert all(np.isfinite([record.train_loss, record.val_loss]).all() for record in run.history)
+
+
+def test_training_takes_what_was_solved():
+    skipped, shortened = train(on_failure="skip"), train(on_failure="shorten")
+    assert np.isfinite(shortened.history[-1].train_loss)
+    assert shortened.history[0].train_loss != skipped.history[0].train_loss
+
+
+def test_training_stops_and_names_the_trial():
+    with pytest.raises(
+        Diverged, match=r"In epoch 1 the training trial 2 could not be solved beyond sample 4 of 8: .*Try"
+    ):
+        train(on_failure="stop")
+
+
+def test_nothing_solved_is_no_perfect_loss():
+    inputs = np.full((2, TIME, 1), 100, np.float32)
+    broken = Trials(inputs, inputs)
+    with pytest.raises(Diverged, match="solves that failed"):
+        gnode.train(model(), Data(broken, data().validation, data().test), epochs=1, batch_size=2, lr=1e-3)
