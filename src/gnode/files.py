@@ -1,6 +1,9 @@
 """Writing files so that a reader never sees half of one."""
 
+import contextlib
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from gnode.errors import GnodeError
@@ -22,3 +25,21 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise GnodeError(f"Could not write {path}: {error.strerror}. What was there before is untouched.") from error
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes `path` when all went well, and else is gone.
+
+    Raises:
+        GnodeError: the disk is full, the folder cannot be written, or `path` is there already.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        os.rename(temporary, path)
+    except OSError as error:
+        raise GnodeError(f"Could not write {path}: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

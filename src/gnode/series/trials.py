@@ -2,13 +2,18 @@
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gnode.errors import must_have
+from gnode.files import new_folder
 from gnode.series.arrays import as_array, described, feed, place
 from gnode.series.series import Series
+from gnode.series.storage import named, read_arrays, write_arrays
+
+PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -74,6 +79,26 @@ class Trials:
         feed(content, np.array(self.targets.shape[2:]), targets, weights[valid])
         return content.hexdigest()
 
+    def save(self, path: str | Path) -> None:
+        """Write the trials to an .npz file, whole or not at all."""
+        content = {**self.series.as_arrays(), "targets": self.targets}
+        if self.weights is not None:
+            content["weights"] = self.weights
+        write_arrays(path, content)
+
+    @staticmethod
+    def load(path: str | Path) -> "Trials":
+        """The trials in a file that `save` wrote, which pass the same door again.
+
+        Raises:
+            InvalidInput: there is no such file, or it is truncated, foreign, of a newer format, or holds no trials.
+        """
+        content = read_arrays(path, "trials")
+        if "targets" not in content:
+            must_have("a file of trials", f"series without targets: {path}")
+        with named(path, "trials"):
+            return Trials(Series.from_arrays(content), content["targets"], weights=content.get("weights"))
+
     def __repr__(self) -> str:
         return f"Trials({self.series!r}, targets {self.targets.dtype} {self.targets.shape})"
 
@@ -87,7 +112,7 @@ class Data:
     test: Trials
 
     def __post_init__(self) -> None:
-        for name in ("train", "validation", "test"):
+        for name in PARTS:
             trials = getattr(self, name)
             if not isinstance(trials, Trials):
                 must_have(f"Trials as {name}", described(trials))
@@ -102,6 +127,36 @@ class Data:
         """A SHA-256 in hexadecimal that names the three sets."""
         names = (trials.digest() for trials in (self.train, self.validation, self.test))
         return hashlib.sha256("".join(names).encode()).hexdigest()
+
+    @property
+    def nbytes(self) -> int:
+        """How much `save` writes, in bytes, headers aside."""
+        parts = (self.train, self.validation, self.test)
+        arrays = [array for part in parts for array in (*part.series.as_arrays().values(), part.targets, part.weights)]
+        return sum(np.asarray(array).nbytes for array in arrays if array is not None)
+
+    def save(self, folder: str | Path) -> None:
+        """Write train.npz, validation.npz and test.npz into a new folder, all of them or none.
+
+        Raises:
+            InvalidInput: the folder is there already.
+            GnodeError: it cannot be written.
+        """
+        folder = Path(folder).expanduser()
+        if folder.exists():
+            must_have("a new folder for data", f"{folder}, which is there already")
+        with new_folder(folder) as place:
+            for part in PARTS:
+                getattr(self, part).save(place / f"{part}.npz")
+
+    @staticmethod
+    def load(folder: str | Path) -> "Data":
+        """The data in a folder that `save` wrote, which pass the same door again.
+
+        Raises:
+            InvalidInput: a file is not there, truncated, foreign, of a newer format, or holds no trials.
+        """
+        return Data(*(Trials.load(Path(folder).expanduser() / f"{part}.npz") for part in PARTS))
 
 
 def _read_targets(series: Series, targets: Any) -> tuple[np.ndarray, np.ndarray]:
