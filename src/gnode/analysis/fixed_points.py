@@ -1,6 +1,8 @@
 """Fixed points and slow points of any dynamics, from many starts at once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -31,8 +33,8 @@ class FixedPoints:
         counts: (K,), how many starts ended at each.
         unseen: estimated probability that one more start would end at a point not in this list: the share of converged
             starts that are alone at their point (Good and Turing; Good, Biometrika 40, 1953). Near 1 on a continuum.
-        flow_eigenvalues, flow_stability, map_eigenvalues, map_stability: of the flow and of its Euler map side by side
-            where the Euler step is known, else those of `kind` alone and None. They share points, not stability.
+        flow_eigenvalues, flow_stability, map_eigenvalues, map_stability: of the flow and of the map side by side where
+            both are known (`beside`), else those of `kind` alone and None. They share points, not stability.
         starts: how many starts there were; of these
         converged: ended at `points`;
         outside: converged to a zero outside the bounds;
@@ -115,7 +117,7 @@ def fixed_points(
     bounds: Any = None,
     count: int = 1024,
     seed: int = 0,
-    euler_step: float | int | None = None,
+    beside: Function | float | int | None = None,
     tolerance: float | int | None = None,
     merge: float | int = 1e-4,
     iterations: int = 200,
@@ -132,8 +134,9 @@ def fixed_points(
         starts: (B, N) states to start from, for instance those of trajectories; or
         bounds: (low, high), two vectors (N,), to draw `count` starts uniformly from; then only zeros inside are kept.
         seed: of that draw.
-        euler_step: where f is a flow, the step whose Euler map h + step * f(h) is meant beside it; where f is such a
-            map, the step it was made with. In the unit of time of the flow. With it both stabilities are given.
+        beside: the same dynamics as the other kind, so that both stabilities are given: the map that stands for a flow
+            f, or the flow behind a map f, as a callable; or a time, for the map over it that solves the flow f, whose
+            eigenvalues are exp(time * lambda). Where f rests, it must rest too.
         tolerance: of the speed; by default 1e-10 (1e-5 for callables that compute in float32), for a flow times its
             typical rate: the median size of its Jacobian over the starts.
         merge: distance between two ends, in units of the state, within which they count as one point.
@@ -152,8 +155,7 @@ def fixed_points(
     """
     kind = kind_of(f, kind)
     problem = _posed(f, kind, starts, bounds, count, seed, tolerance, merge, seconds)
-    if euler_step is not None and not (np.isfinite(euler_step) and euler_step > 0):
-        must_have("an Euler step above 0", repr(euler_step))
+    other = None if beside is None else _eigenvalues_beside(beside, kind, problem.starts)
     descent = _descended(problem, iterations, 0.01, seconds)
     converged = descent.endings == Ending.CONVERGED
     inside = converged & problem.contains(descent.points)
@@ -166,7 +168,8 @@ def fixed_points(
     points, errors, counts = points[order], errors[order], counts[order]
     jacobians = problem.dynamics.jacobians(points)
     eigenvalues = _sorted_eigenvalues(jacobians, kind)
-    flow, map_ = _side_by_side(eigenvalues, kind, euler_step)
+    others = None if other is None else other(points, eigenvalues)
+    flow, map_ = (eigenvalues, others) if kind == "flow" else (others, eigenvalues)
     flow_names = None if flow is None else flow_stability(flow)
     map_names = None if map_ is None else map_stability(map_)
     failed = int(np.sum(descent.endings == Ending.FAILED))
@@ -390,11 +393,17 @@ def _sorted_eigenvalues(jacobians: np.ndarray, kind: str) -> np.ndarray:
     return np.take_along_axis(eigenvalues, np.argsort(-size, axis=1, kind="stable"), axis=1)
 
 
-def _side_by_side(eigenvalues, kind, euler_step) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Eigenvalues of the flow and of the map: mu = 1 + step * lambda."""
-    if kind == "flow":
-        return eigenvalues, None if euler_step is None else 1 + euler_step * eigenvalues
-    return None if euler_step is None else (eigenvalues - 1) / euler_step, eigenvalues
+def _eigenvalues_beside(beside: Any, kind: str, states: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """other(points, eigenvalues of f there) -> eigenvalues there of what stands beside f."""
+    other = "map" if kind == "flow" else "flow"
+    if callable(beside):
+        if kind_of(beside, None, other) != other:
+            must_have(f"a {other} beside a {kind}", f"another {kind}")
+        dynamics = dynamics_of(beside, states)
+        return lambda points, _: _sorted_eigenvalues(dynamics.jacobians(points), other)
+    if kind == "map" or not isinstance(beside, Real) or not 0 < beside < np.inf:
+        must_have(f"a {other} beside a {kind}{', or a time above 0' if kind == 'flow' else ''}", repr(beside))
+    return lambda _, eigenvalues: np.exp(beside * eigenvalues)  # growth and modulus sort alike
 
 
 def _unseen(counts: np.ndarray) -> float:

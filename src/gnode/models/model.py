@@ -233,7 +233,7 @@ class StillMap:
     def __call__(self, states: ArrayLike) -> Array:
         states = jnp.asarray(states)
         held = jnp.broadcast_to(self._held, (*states.shape[:-1], self._held.size))
-        return self._model.integrator.step(self._model.field, states, held, self._step)
+        return _after(self._model.integrator, self._model.field, states, held, self._step)
 
 
 def as_samples(encoded: Encoded, told: ArrayLike | None, dtype: Any = jnp.float32) -> Samples:
@@ -274,6 +274,11 @@ def _path(model: Model, samples: Samples) -> Path:
 def _answer(model: Model, samples: Samples) -> tuple[Path, Array]:
     path = run(model, samples)
     return path, read(model, path, samples)
+
+
+@eqx.filter_jit
+def _after(integrator: Integrator, field: Field, states: Array, held: Array, elapsed: ArrayLike) -> Array:
+    return integrator.step(field, states, held, elapsed)
 
 
 @eqx.filter_jit
