@@ -125,7 +125,7 @@ def train(
 @app.command(epilog=example("gnode evaluate runs/ring --silence 1000"))
 def evaluate(
     directory: Directory,
-    trials: Annotated[int, typer.Option(min=1, help="Fresh trials for the loss.")] = 500,
+    trials: Annotated[int | None, typer.Option(min=1, help="Fresh trials for the loss. \\[default: 500]")] = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Of the fresh trials and remembered values. \\[default: that of the report]"),
@@ -135,13 +135,14 @@ def evaluate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Score a trained model on fresh trials, and its memory after silence."""
+    """Score a trained model on fresh trials (own data: on its test set), and its memory after silence."""
     with _machine(), _quiet_stdout(as_json):
         from gnode.examine import evaluate as evaluate_run
 
         chosen = {} if seed is None else {"seed": seed}
-        result = evaluate_run(directory, trials=trials, silence=silence, **chosen)
-    lines = [f"{result['loss']} on {trials} fresh trials: {result['fresh_loss']:.3e}"]
+        result = evaluate_run(directory, trials=trials, silence=silence, **chosen)  # type: ignore[arg-type]
+    what, loss = ("fresh", result["fresh_loss"]) if "fresh_loss" in result else ("test", result["test_loss"])
+    lines = [f"{result['loss']} on {result['trials']} {what} trials: {loss:.3e}"]
     if silence is not None:
         lines.append(
             f"After {silence} silent bins, {result['values']} values: RMS error {result['rms_error']:.4f}, "

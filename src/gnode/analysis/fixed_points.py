@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -401,9 +400,10 @@ def _eigenvalues_beside(beside: Any, kind: str, states: np.ndarray) -> Callable[
             must_have(f"a {other} beside a {kind}", f"another {kind}")
         dynamics = dynamics_of(beside, states)
         return lambda points, _: _sorted_eigenvalues(dynamics.jacobians(points), other)
-    if kind == "map" or not isinstance(beside, Real) or not 0 < beside < np.inf:
+    if kind == "map" or not isinstance(beside, (int, float, np.number)) or not 0 < beside < np.inf:
         must_have(f"a {other} beside a {kind}{', or a time above 0' if kind == 'flow' else ''}", repr(beside))
-    return lambda _, eigenvalues: np.exp(beside * eigenvalues)  # growth and modulus sort alike
+    time = float(beside)
+    return lambda _, eigenvalues: np.exp(time * eigenvalues)  # growth and modulus sort alike
 
 
 def _unseen(counts: np.ndarray) -> float:

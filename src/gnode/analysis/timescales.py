@@ -27,8 +27,8 @@ class Timescales:
         units: (S, N), tau / gate.
         rates: (S, N) complex, eigenvalues of the flow's Jacobian, the slowest first (smallest absolute real part).
         modes: (S, N), 1 / |real part| of those: infinite for a mode that stands still.
-        steps: (S, N), the same of the model's own map over dt, dt / |log |multiplier||, the slowest first: what it really
-            does at large alpha. A flow that is solved does what its rates say.
+        steps: (S, N), the same of the model's own map over dt, dt / |log |multiplier||, the slowest first: what it
+            really does at large alpha. A flow that is solved does what its rates say.
         histogram: (N, 50), how many states have each unit's gate in each of the bins of
         edges: (51,), from 0 to 1.
         slow_overlap: chance that a state given here has smaller gates (in the geometric mean over units) than a

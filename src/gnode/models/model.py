@@ -277,7 +277,7 @@ def _answer(model: Model, samples: Samples) -> tuple[Path, Array]:
 
 
 @eqx.filter_jit
-def _after(integrator: Integrator, field: Field, states: Array, held: Array, elapsed: ArrayLike) -> Array:
+def _after(integrator: Integrator, field: Field, states: Array, held: Array, elapsed: float | Array) -> Array:
     return integrator.step(field, states, held, elapsed)
 
 
