@@ -1,12 +1,15 @@
 """Writing files so that a reader never sees half of one."""
 
+import contextlib
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from gnode.errors import GnodeError, must_have
 
 
-def new_folder(path: Path, inner: str, purpose: str, marker: str, held: str) -> None:
+def begin_folder(path: Path, inner: str, purpose: str, marker: str, held: str) -> None:
     """Make a directory and a folder in it, unless anything lies there already.
 
     Args:
@@ -45,3 +48,21 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise GnodeError(f"Could not write {path}: {error.strerror}. What was there before is untouched.") from error
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes `path` when all went well, and else is gone.
+
+    Raises:
+        GnodeError: the disk is full, the folder cannot be written, or `path` is there already.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        os.rename(temporary, path)
+    except OSError as error:
+        raise GnodeError(f"Could not write {path}: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

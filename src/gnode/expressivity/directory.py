@@ -20,7 +20,7 @@ from safetensors.numpy import save as to_bytes
 
 from gnode.errors import InvalidInput, must_have
 from gnode.expressivity.plan import Cell, Plan, plan_from_tables
-from gnode.files import new_folder, write_atomically
+from gnode.files import begin_folder, write_atomically
 
 PLAN, TARGETS_FILE, ERRORS, CAPACITY, REPORT = (
     "plan.toml",
@@ -49,7 +49,7 @@ class Directory:
             if directory.plan() != plan or not np.array_equal(directory.targets(), targets):
                 must_have(f"the plan that {path} was started with", "another", "Choose another directory.")
             return directory
-        new_folder(path, "cells", "for the measurement", PLAN, "a measurement already")
+        begin_folder(path, "cells", "for the measurement", PLAN, "a measurement already")
         write_atomically(path / TARGETS_FILE, to_bytes({"targets": targets}))
         # Last, because it is what makes the directory one that can be resumed.
         write_atomically(path / PLAN, tomli_w.dumps({"gnode": version("gnode"), **plan.as_tables()}).encode())

@@ -11,7 +11,7 @@ from pathlib import Path
 import tomli_w
 
 from gnode.errors import InvalidInput, must_have
-from gnode.files import new_folder, write_atomically
+from gnode.files import begin_folder, write_atomically
 from gnode.sweeps.grid import Plan, PlannedRun
 from gnode.training.directory import SUMMARY, RunDirectory
 
@@ -57,7 +57,7 @@ def open_sweep(plan: Plan, path: Path, resume: bool) -> Sweep:
                 "Choose another directory.",
             )
         return Sweep(path, plan)
-    new_folder(path, RUNS, "for the sweep", SWEEP, "a sweep")
+    begin_folder(path, RUNS, "for the sweep", SWEEP, "a sweep")
     write_atomically(path / SWEEP, tomli_w.dumps({"gnode": version("gnode"), **plan.tables}).encode())
     return Sweep(path, plan)
 

@@ -1,7 +1,8 @@
 """The run directory: the files that a training run leaves, and reading them back.
 
 config.toml determines the run; metrics.jsonl has a line an epoch; checkpoint/state.safetensors is what resuming needs;
-model.safetensors holds the best parameters; summary.json the outcome. See docs/run-directory.md.
+model.safetensors holds the best parameters; summary.json the outcome; data/ the trials, where they are the user's own.
+See docs/run-directory.md.
 """
 
 import json
@@ -19,15 +20,17 @@ from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 
 from gnode.errors import GnodeError, InvalidInput, must_have
-from gnode.files import new_folder, write_atomically
+from gnode.files import begin_folder, write_atomically
 from gnode.models import Model, model_bytes, named_arrays
 from gnode.series import Data
 from gnode.training.loop import Record, TrainingState
 
 CONFIG, METRICS, MODEL, SUMMARY = "config.toml", "metrics.jsonl", "model.safetensors", "summary.json"
+DATA = "data"  # a folder
 CHECKPOINT = "checkpoint/state.safetensors"
 ORIGIN = "made_from"  # a table of config.toml
-DATA, MOST_DATA = "data", 2**28  # of one's own, and how many bytes of them are kept
+OWN_DATA = "own data"  # the name, in config.toml, of a task that is none: the user's own trials
+DATA_LIMIT = 256 * 2**20  # bytes of own data that a run directory keeps
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class RunDirectory:
             GnodeError: the directory is not empty, or cannot be written.
         """
         content = tomli_w.dumps({"gnode": version("gnode"), **config, ORIGIN: origin}).encode()
-        new_folder(path, "checkpoint", "for the run", CONFIG, "a run already")
+        begin_folder(path, "checkpoint", "for the run", CONFIG, "a run already")
         write_atomically(path / CONFIG, content)
         return cls(path)
 
@@ -91,27 +94,41 @@ class RunDirectory:
             must_have(f"a run directory with a {CONFIG}", str(path))
         return cls(path)
 
-    def keep(self, data: Data) -> str | None:
-        """Keep data that no task can draw again; a sentence where they are too large for that."""
-        if data.size > MOST_DATA:
-            return (
-                f"The data are larger than {MOST_DATA >> 20} MB and are not kept in {self.path}: the run can be "
-                "resumed with them, but neither evaluated nor reported on."
-            )
-        if not (self.path / DATA).is_dir() or Data.load(self.path / DATA).digest() != data.digest():
-            data.save(self.path / DATA)
-        return None
-
-    def data(self) -> Data | None:
-        """The data that were kept; None where there are none."""
-        return Data.load(self.path / DATA) if (self.path / DATA).is_dir() else None
-
     def config(self) -> dict[str, Any]:
         """What determines the run: the tables task, model and training, and the version of gnode."""
         try:
             return tomllib.loads((self.path / CONFIG).read_text())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidInput(f"Must have a readable {self.path / CONFIG}, instead got: {error}.") from error
+
+    @property
+    def on_own_data(self) -> bool:
+        """Whether the run was trained on the user's own trials."""
+        return self.config().get("task", {}).get("name") == OWN_DATA
+
+    def keep_data(self, data: Data) -> bool:
+        """Put the user's own trials into data/, unless they are there; whether they are now. Too large ones are not."""
+        if not (self.path / DATA).exists() and data.nbytes <= DATA_LIMIT:
+            data.save(self.path / DATA)
+        return (self.path / DATA).exists()
+
+    def data(self) -> Data:
+        """The user's own trials.
+
+        Raises:
+            InvalidInput: they are not there, damaged, or not those that the run was trained on.
+        """
+        if not (self.path / DATA).exists():
+            must_have(
+                f"the trials of the run in {self.path / DATA}",
+                "nothing there",
+                f"Beyond {DATA_LIMIT // 2**20} MB they are not kept. Put them there: Data(...).save(folder).",
+            )
+        data = Data.load(self.path / DATA)
+        origin = self.config().get(ORIGIN) if (self.path / CONFIG).is_file() else None
+        if origin is not None and origin.get("data") != data.digest():
+            must_have(f"the data that {self.path} was started with", f"others in {self.path / DATA}")
+        return data
 
     def metrics(self) -> list[dict[str, float]]:
         """The records of all epochs. A last line that was cut off in mid-write is left out."""
