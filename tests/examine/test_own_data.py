@@ -159,13 +159,13 @@ def test_what_is_shown_of_a_trial_is_what_is_there(runs, kind):
             wanted = np.where(test.mask[at, :length, None], test.targets[at, :length], np.nan)
             for channel in (0, 1):
                 row = rows[f"channel {channel + 1}"]
-                np.testing.assert_array_equal(row["input"], inputs[:, channel])
+                np.testing.assert_array_equal(row["input"].astype("f4"), inputs[:, channel])
                 np.testing.assert_array_equal(row["target"], wanted[:, channel])
                 assert np.isfinite(row["output"]).all() and len(row["output"]) == length
             continue
         classes = test.targets[at, :length] if kind == "a class a sample" else np.full(length, test.targets[at])
         np.testing.assert_array_equal(rows["class"]["target"], classes)
-        np.testing.assert_array_equal(rows["input"]["input 2"], inputs[:, 1])
+        np.testing.assert_array_equal(rows["input"]["input 2"].astype("f4"), inputs[:, 1])
         chance, right = rows["chance of the target"]["output"], rows["class"]["output"] == classes
         assert (chance[~right] <= 0.5).all() and (chance[right] >= 1 / OUTPUTS[kind]).all()
 
