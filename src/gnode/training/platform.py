@@ -12,7 +12,7 @@ from gnode.workers import cores
 
 def computed_on() -> dict[str, Any]:
     """The kind of device, and how many threads its sums are spread over."""
-    return {"device": jax.devices()[0].device_kind, "threads": int(os.environ.get("NPROC", 0)) or cores()}
+    return {"device": jax.devices()[0].device_kind, "threads": int(os.environ.get("NPROC") or 0) or cores()}
 
 
 def platform_facts() -> dict[str, Any]:
