@@ -46,7 +46,7 @@ def test_a_run_is_scored_under_another_integrator(plane_run):
     trials = gnode.tasks.make("ring").sample(7, seed=(2023, 4))
     one, other = (np.asarray(each(trials.inputs)) for each in (model, gnode.models.under(model, "rk4")))
     assert both["fresh_loss"] == pytest.approx(np.mean((one - trials.targets) ** 2), rel=1e-5)
-    assert both["other_loss"] == pytest.approx(np.mean((other - trials.targets) ** 2), rel=1e-5)
+    assert both["loss_under"] == pytest.approx(np.mean((other - trials.targets) ** 2), rel=1e-5)
     assert both["largest_difference"] == pytest.approx(np.abs(one - other).max(), rel=1e-5)
     assert evaluate(plane_run, trials=7, integrator="euler")["largest_difference"] == 0
 
