@@ -10,7 +10,8 @@ import torch
 from gnode.models import Model, trainable
 from gnode.series import Trials
 from gnode.training import Settings
-from gnode.training.loop import Objective, _compiled_epoch, begin, longest_first, plan, show, strength
+from gnode.training.loop import _compiled_epoch, begin, longest_first, plan, strength
+from gnode.training.score import Objective, show
 
 LR, WEIGHT_DECAY, CLIP = 1e-3, 1e-2, 1.0
 

@@ -3,7 +3,7 @@
 CfC: R. Hasani et al., Nature Machine Intelligence 4, 992 (2022), as ncps (github.com/mlech26l/ncps) has it. Its batched
 call with elapsed times fails (ncps#82: it drops the axis along which a time of each trial would act on all units), so
 its cell is called in a loop over samples with elapsed times (batch, 1), which is what that call does but for the axis.
-Both networks have N = 6 units. The CfC has its default, one hidden layer of 128; the gnODE as much, and its own
+Both networks have N = 6 units. The CfC has its default, one hidden layer of 128; the gnODE as much, and also its own
 default, F [128, 128], which computes four times as much a sample.
 """
 
@@ -20,7 +20,8 @@ from benchmarks.machine import in_turn, ratio
 from gnode.models import trainable
 from gnode.series import Series, Trials
 from gnode.training import Settings
-from gnode.training.loop import LENGTH_CLASSES, Objective, begin, epochs
+from gnode.training.loop import begin, epochs
+from gnode.training.score import LENGTH_CLASSES, Objective
 
 ROUNDS = 7
 BATCHES = (10, 50, 100)

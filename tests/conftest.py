@@ -147,7 +147,7 @@ def stopped_run(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def own_run(tmp_path_factory) -> Path:
-    """A run on trials of the user's own, of which the directory keeps nothing."""
+    """A run on trials of the user's own."""
     task = gnode.tasks.make("square")
     out = tmp_path_factory.mktemp("runs") / "own"
     data = gnode.training.Data(*(task.sample(20, seed=seed) for seed in (1, 2, 3)))

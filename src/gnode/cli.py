@@ -138,7 +138,7 @@ def evaluate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Score a trained model on fresh trials, and its memory after silence."""
+    """Score a trained model on fresh trials (own data: on its test set), and its memory after silence."""
     with _machine(), _quiet_stdout(as_json):
         from gnode.examine import evaluate as evaluate_run
 
@@ -148,7 +148,7 @@ def evaluate(
     lines = [f"{result['loss']} on {result['trials']} {kind} trials: {loss:.3e}"]
     if integrator is not None:
         lines.append(
-            f"The same weights under {integrator}: {result['other_loss']:.3e}; outputs differ by up to "
+            f"The same weights under {integrator}: {result['loss_under']:.3e}; outputs differ by up to "
             f"{result['largest_difference']:.2e}"
         )
     if silence is not None:

@@ -145,7 +145,8 @@ def test_finite_in_places_gives_what_is_there(module):
         ({"bounds": ([0.0], [1.0]), "kind": "spiral"}, 'kind = "flow" or kind = "map"'),
         ({"bounds": ([0.0], [1.0]), "merge": 0.0}, "merging distance above 0"),
         ({"bounds": ([0.0], [1.0]), "tolerance": -1.0}, "tolerance above 0"),
-        ({"bounds": ([0.0], [1.0]), "euler_step": 0.0}, "Euler step above 0"),
+        ({"bounds": ([0.0], [1.0]), "beside": 0.0}, "a map beside a flow, or a time above 0, instead got 0.0"),
+        ({"bounds": ([0.0], [1.0]), "beside": 1.0, "kind": "map"}, "a flow beside a map, instead got 1.0"),
     ],
 )
 def test_wrong_arguments_are_named(options, message):

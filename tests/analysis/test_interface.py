@@ -6,6 +6,7 @@ import pytest
 
 import gnode
 from gnode import analysis
+from gnode.errors import InvalidInput
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +22,8 @@ def model():
 def test_frozen_flow_and_map_share_their_points(model):
     f = model.field_at(inputs=np.zeros(2))
     m = model.map_at(inputs=np.zeros(2))
-    flow = analysis.fixed_points(f, kind="flow", bounds=([-3.0, -3.0], [3.0, 3.0]), seed=0)
-    step = analysis.fixed_points(m, kind="map", starts=flow.points + 1e-3)
+    flow = analysis.fixed_points(f, bounds=([-3.0, -3.0], [3.0, 3.0]), seed=0)
+    step = analysis.fixed_points(m, starts=flow.points + 1e-3)
     count = len(flow.points)
     assert count >= 1
     assert flow.points.shape == flow.eigenvalues.shape == (count, 2)
@@ -31,6 +32,44 @@ def test_frozen_flow_and_map_share_their_points(model):
     assert all(isinstance(name, str) for name in flow.stability)
     assert 0 <= flow.unseen <= 1
     assert np.allclose(step.points, flow.points, atol=1e-6)
+    assert (flow.kind, step.kind) == ("flow", "map")
+
+
+BOX = ([-2.0, -2.0], [2.0, 2.0])
+STATES = np.random.default_rng(0).uniform(-1, 1, (8, 2))
+ASK = {
+    "fixed_points": lambda f, **kind: analysis.fixed_points(f, bounds=BOX, count=50, **kind).points,
+    "slow_points": lambda f, **kind: analysis.slow_points(f, bounds=BOX, count=50, **kind).points,
+    "nullclines": lambda f, **kind: np.concatenate(
+        [curve for of_unit in analysis.nullclines(f, BOX, resolution=9, **kind).curves for curve in of_unit]
+    ),
+    "separatrices": lambda f, **kind: analysis.separatrices(f, np.zeros(2), points=50, **kind).unstable[0].points,
+    "lyapunov_exponents": lambda f, **kind: (
+        analysis.lyapunov_exponents(f, STATES, duration=400, step=None if f.kind == "map" else 0.1, **kind).exponents
+    ),
+    "basins": lambda f, **kind: analysis.basins(f, [[1.0, 0.0], [-1.0, 0.0]], starts=STATES, **kind).steps,
+    "attractor": lambda f, **kind: analysis.attractor(f, states=STATES, silence=3, **kind).states,
+}
+
+
+def knowing(kind):
+    """A system with a saddle at 0 and two stable points, as a flow or as the map of a long Euler step."""
+
+    def f(states):
+        velocity = jnp.stack([states[..., 0] - states[..., 0] ** 3, -0.5 * states[..., 1]], -1)
+        return velocity if kind == "flow" else states + 0.4 * velocity
+
+    f.kind = kind
+    return f
+
+
+@pytest.mark.parametrize("kind", ["flow", "map"])
+@pytest.mark.parametrize("tool", ASK)
+def test_a_callable_that_knows_its_kind_need_not_be_told(tool, kind):
+    f, other = knowing(kind), {"flow": "map", "map": "flow"}[kind]
+    np.testing.assert_array_equal(ASK[tool](f), ASK[tool](f, kind=kind))
+    with pytest.raises(InvalidInput, match=f"kind = '{kind}', as the callable says of itself, instead got '{other}'"):
+        ASK[tool](f, kind=other)
 
 
 def test_slow_points_nullclines_and_separatrices():

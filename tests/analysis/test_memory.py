@@ -15,7 +15,7 @@ class Recorder:
     def __init__(self, rule):
         self.rule = rule
 
-    def states(self, inputs):
+    def states(self, inputs, first_targets):
         state = np.zeros((len(inputs), inputs.shape[-1]))
         history = []
         for bin_inputs in np.swapaxes(inputs, 0, 1):

@@ -22,7 +22,8 @@ class Gated:
         return -self.gate(state, inputs) * state
 
 
-MODEL = SimpleNamespace(field=Gated(), integrator=SimpleNamespace(tau=0.02, dt=0.01))
+EULER = SimpleNamespace(kind="map", step=lambda field, state, inputs, elapsed: state + elapsed * field(state, inputs))
+MODEL = SimpleNamespace(field=Gated(), integrator=EULER, config=SimpleNamespace(tau=0.02, dt=0.01))
 
 
 def test_units_and_modes_of_a_known_gate():
@@ -44,21 +45,24 @@ def test_slow_overlap_tells_inside_from_outside():
     assert analysis.timescales(MODEL, inside, reference=inside).slow_overlap == 0.5
 
 
-@pytest.mark.parametrize("name", ["gnode", "node", "mgru", "gru", "rnn"])
+INTEGRATORS = {"gnode": "euler", "node": "exponential-euler", "mgru": "rk4", "gru": "tsit5", "rnn": "euler"}
+
+
+@pytest.mark.parametrize("name", INTEGRATORS)
 def test_agrees_with_the_fixed_points_of_real_models(name):
     """At a fixed point the rates are the eigenvalues that fixed_points finds; steps are those of the map."""
-    model = models.make(name, input_size=2, state_size=3, output_size=1, seed=1)
+    model = models.make(name, input_size=2, state_size=3, output_size=1, seed=1, integrator=INTEGRATORS[name])
     held = np.array([0.3, -0.2])
     points = analysis.fixed_points(
-        model.field_at(held), bounds=([-2.0] * 3, [2.0] * 3), count=64, euler_step=model.integrator.dt
+        model.field_at(held), bounds=([-2.0] * 3, [2.0] * 3), count=64, beside=model.map_at(held)
     )
     scales = analysis.timescales(model, points.points, held)
     assert np.allclose(np.sort_complex(scales.rates), np.sort_complex(points.eigenvalues), atol=1e-6)
-    expected = np.sort(model.integrator.dt / np.abs(np.log(np.abs(points.map_eigenvalues))))
+    expected = np.sort(model.config.dt / np.abs(np.log(np.abs(points.map_eigenvalues))))
     assert np.allclose(np.sort(scales.steps), expected, rtol=1e-5)
     if name in ("node", "rnn"):
         assert np.array_equal(scales.gates, np.ones_like(scales.gates))
-    from_map = analysis.fixed_points(model.map_at(held), kind="map", starts=points.points)
+    from_map = analysis.fixed_points(model.map_at(held), starts=points.points)
     assert np.allclose(from_map.points, points.points, atol=1e-7)
 
 

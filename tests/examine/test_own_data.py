@@ -1,7 +1,7 @@
-"""A run on data of one's own keeps them: it is trained again, evaluated, analysed and reported on."""
+"""Runs on the user's own trials: they are kept, so that the run can be trained again, scored, analysed and shown."""
 
 import json
-import shutil
+import re
 
 import numpy as np
 import pytest
@@ -10,92 +10,202 @@ import gnode
 from gnode.errors import InvalidInput
 from gnode.examine import analyse, evaluate
 from gnode.examine.content import content_of
-from gnode.report import report
+from gnode.report import figures, report
 from gnode.series import Data, Series, Trials
+from gnode.training import Interrupted, RunDirectory, directory
 from gnode.training.experiment import experiment_from, train_experiment
 from gnode.training.progress import Silent
 
+CHOSEN = dict(epochs=4, batch_size=4, lr=1e-2)
 
-def ragged(count: int, seed: int, classes: bool) -> Trials:
+
+def recordings(count, seed):
+    """Ragged series at times of their own, with holes."""
     random = np.random.default_rng(seed)
-    values = [random.standard_normal((random.integers(5, 12), 2)) for _ in range(count)]
-    times = [np.cumsum(random.uniform(0.005, 0.05, len(one))) for one in values]
-    labels = random.integers(0, 3, count)
-    targets = labels if classes else [one.cumsum(axis=0)[:, :1] for one in values]
-    return Trials(Series.of([one + label for one, label in zip(values, labels, strict=True)], times), targets)
+    lengths = random.integers(4, 12, count)
+    values = [random.standard_normal((length, 2)) for length in lengths]
+    for array in values:
+        array[random.random(array.shape) < 0.1] = np.nan
+        array[0] = 1.0
+    return Series.of(values, times=[1.7e9 + np.cumsum(random.uniform(0.005, 0.05, length)) for length in lengths])
 
 
-def own(classes: bool) -> Data:
-    return Data(ragged(12, 0, classes), ragged(5, 1, classes), ragged(6, 2, classes))
+def numbers(series, seed):
+    """The running mean of the inputs, but every fifth target is missing."""
+    means = np.cumsum(series.values, axis=1) / np.arange(1, series.shape[1] + 1)[None, :, None]
+    hidden = np.random.default_rng(seed).random(means.shape[:2]) < 0.2
+    hidden[:, 0] = False
+    return np.ma.array(means, mask=np.repeat(hidden[..., None], 2, axis=2))
 
 
-def model(classes: bool):
-    return gnode.models.make(
-        "gru", input_size=2, state_size=3, output_size=3 if classes else 1, integrator="exponential-euler"
-    )
+TARGETS = {
+    "numbers": numbers,
+    "a class a sample": lambda series, seed: (series.values.sum(axis=2) > 0).astype(int),
+    "a class a trial": lambda series, seed: np.arange(len(series)) % 3,
+}
+OUTPUTS = {"numbers": 2, "a class a sample": 2, "a class a trial": 3}
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["numbers", "classes"])
-def run(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("own") / "run"
-    return gnode.train(model(request.param), own(request.param), epochs=2, batch_size=4, out=folder), request.param
+def data_of(kind):
+    parts = []
+    for count, seed in ((12, 1), (5, 2), (6, 3)):
+        series = recordings(count, seed)
+        parts.append(Trials(series, TARGETS[kind](series, seed)))
+    return Data(*parts)
 
 
-@pytest.mark.parametrize("classes", [False, True])
-def test_data_are_the_same_after_a_round_trip(tmp_path, classes):
-    data = own(classes)
-    data.save(tmp_path / "data")
-    assert Data.load(tmp_path / "data").digest() == data.digest()
-    (tmp_path / "data" / "test-targets.npz").write_bytes(b"PK damaged")
-    with pytest.raises(InvalidInput, match=r"^Must have a whole file of targets"):
-        Data.load(tmp_path / "data")
+def model_of(kind, **options):
+    sizes = dict(input_size=2, state_size=2, output_size=OUTPUTS[kind], hidden=(8,), missing="hold")
+    return gnode.models.make("gnode", integrator="exponential-euler", seed=1, **{**sizes, **options})
 
 
-def test_its_config_trains_it_again(run, tmp_path):
-    run, _ = run
-    again = train_experiment(
-        experiment_from(str(run.path / "config.toml"), {}), out=tmp_path / "again", resume=False, watcher=Silent()
-    )
-    assert again.summary["test_loss"] == run.summary["test_loss"]
-    assert (tmp_path / "again" / "model.safetensors").read_bytes() == (run.path / "model.safetensors").read_bytes()
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A run directory for each kind of targets."""
+    folder = tmp_path_factory.mktemp("own")
+    for kind in TARGETS:
+        gnode.train(model_of(kind), data_of(kind), out=folder / kind, **CHOSEN)
+    return {kind: folder / kind for kind in TARGETS}
 
 
-def test_it_is_evaluated_on_its_test_trials(run):
-    run, _ = run
-    assert evaluate(run.path) == {"loss": run.summary["loss"], "test_loss": run.summary["test_loss"], "trials": 6}
-    for wrong in ({"trials": 5}, {"silence": 10}):
-        with pytest.raises(InvalidInput, match=r"^Must have no --"):
-            evaluate(run.path, **wrong)
+class StopAt(Silent):
+    def __init__(self, epoch):
+        self._epoch = epoch
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def epoch(self, record):
+        if record.epoch == self._epoch:
+            raise KeyboardInterrupt
 
 
-def test_it_is_analysed_and_its_page_shows_that_data(run):
-    run, classes = run
-    content = content_of(run.path)
-    examples = content.examples
-    shortest = int(own(classes).test[:3].series.valid.sum(axis=1).min())
-    assert examples.times.shape == (3, shortest) and (np.diff(examples.times) > 0).all()
-    if classes:
-        np.testing.assert_allclose(examples.outputs.sum(axis=-1), 1, atol=1e-5)
-        assert (examples.targets.sum(axis=-1) == 1).all()
-    states = np.asarray(run.model.states(own(classes).test.series))
-    assert len(content.visited) >= own(classes).test.series.valid.sum() and np.isin(states[0, 0], content.visited).all()
-    numbers = json.loads(analyse(run.path).read_text())
-    assert "fixed_points" in numbers
-    assert "Sample trials" in report([run.path]).read_text()
+def again(source, out, **more):
+    watcher = more.pop("watcher", Silent())
+    return train_experiment(experiment_from(str(source), more), out=out, resume=out.exists(), watcher=watcher)
 
 
-def test_a_run_that_lost_its_data_says_so(run, tmp_path):
-    run, _ = run
-    copy = shutil.copytree(run.path, tmp_path / "copy")
-    shutil.rmtree(copy / "data")
-    with pytest.raises(InvalidInput, match="a run that kept its data"):
-        evaluate(copy)
+@pytest.mark.parametrize("kind", TARGETS)
+def test_a_run_keeps_its_trials_and_its_file_trains_them_again(runs, kind, tmp_path):
+    assert RunDirectory.open(runs[kind]).data().digest() == data_of(kind).digest()
+    again(runs[kind] / "config.toml", tmp_path / "again")
+    for name in ("model.safetensors", "data/train.npz"):
+        assert (tmp_path / "again" / name).read_bytes() == (runs[kind] / name).read_bytes()
+    with pytest.raises(Interrupted):
+        again(runs[kind] / "config.toml", tmp_path / "parts", watcher=StopAt(2))
+    again(tmp_path / "parts" / "config.toml", tmp_path / "parts")
+    assert (tmp_path / "parts" / "model.safetensors").read_bytes() == (runs[kind] / "model.safetensors").read_bytes()
 
 
-def test_the_same_weights_are_scored_under_another_integrator(run):
-    run, classes = run
-    result = evaluate(run.path, integrator="rk4")
-    other, series = run.model.under("rk4"), own(classes).test.series
-    difference = np.abs(np.asarray(other(series)) - np.asarray(run.model(series)))[series.valid].max()
-    assert result["largest_difference"] == pytest.approx(difference, rel=1e-5) and difference > 1e-4
-    assert result["other_loss"] != result["test_loss"] == run.summary["test_loss"]
+def test_options_on_top_of_the_file_of_a_run(runs, tmp_path):
+    run = again(runs["numbers"] / "config.toml", tmp_path / "more", epochs=5, integrator="rk4")
+    assert len(run.history) == 5 and run.model.config.integrator == "rk4"
+    with pytest.raises(InvalidInput, match="a known key"):
+        experiment_from(str(runs["numbers"] / "config.toml"), {"bins": 3})
+
+
+def test_an_experiment_by_hand_beside_a_folder_of_data(tmp_path):
+    data_of("a class a trial").save(tmp_path / "data")
+    file = tmp_path / "mine.toml"
+    file.write_text('[task]\nname = "own data"\n[model]\nmissing = "hold"\n[training]\nepochs = 1\nbatch_size = 4\n')
+    experiment = experiment_from(str(file), {})
+    assert (experiment.model.input_size, experiment.model.output_size) == (2, 3)
+    assert again(file, tmp_path / "run").summary["loss"] == "cross-entropy"
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_a_run_is_scored_on_its_test_set(runs, kind):
+    summary = json.loads((runs[kind] / "summary.json").read_text())
+    result = evaluate(runs[kind])
+    assert result == {"loss": summary["loss"], "test_loss": summary["test_loss"], "trials": 6}
+    for asked in ({"trials": 5}, {"silence": 10}):
+        with pytest.raises(InvalidInput, match="neither trials nor silence for a run on own data"):
+            evaluate(runs[kind], **asked)
+
+
+def test_trials_beyond_the_limit_are_not_kept_and_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(directory, "DATA_LIMIT", 1000)
+    watcher, data = StopAt(0), data_of("numbers")
+    gnode.train(model_of("numbers"), data, out=tmp_path / "run", watcher=watcher, **CHOSEN)
+    assert not (tmp_path / "run" / "data").exists()
+    assert any("keeps no copy" in note for note in watcher.notes)
+    for ask in (evaluate, lambda path: experiment_from(str(path / "config.toml"), {})):
+        with pytest.raises(InvalidInput, match=r"instead got nothing there.*Put them there"):
+            ask(tmp_path / "run")
+    assert "free runs from random states" in report([tmp_path / "run"]).read_text()
+    data.save(tmp_path / "run" / "data")
+    assert evaluate(tmp_path / "run")["trials"] == 6
+
+
+def test_other_trials_in_the_place_of_a_runs_own_are_refused(tmp_path):
+    gnode.train(model_of("numbers"), data_of("numbers"), out=tmp_path / "run", **CHOSEN)
+    data_of("numbers").test.save(tmp_path / "run" / "data" / "train.npz")
+    with pytest.raises(InvalidInput, match=r"the data that .* was started with, instead got others"):
+        evaluate(tmp_path / "run")
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_what_is_shown_of_a_trial_is_what_is_there(runs, kind):
+    content, test = content_of(runs[kind]), data_of(kind).test
+    assert len(content.examples) == 3
+    lengths, gaps = test.series.valid.sum(axis=1), test.series.gaps
+    for example in content.examples:
+        length = len(example.times)
+        steps = np.diff(example.times)
+        (at,) = [at for at in np.flatnonzero(lengths == length) if np.allclose(gaps[at, 1:length], steps)]
+        rows, inputs = dict(example.rows), np.where(test.series.seen, test.inputs, np.nan)[at, :length]
+        if kind == "numbers":
+            wanted = np.where(test.mask[at, :length, None], test.targets[at, :length], np.nan)
+            for channel in (0, 1):
+                row = rows[f"channel {channel + 1}"]
+                np.testing.assert_array_equal(row["input"].astype("f4"), inputs[:, channel])
+                np.testing.assert_array_equal(row["target"], wanted[:, channel])
+                assert np.isfinite(row["output"]).all() and len(row["output"]) == length
+            continue
+        classes = test.targets[at, :length] if kind == "a class a sample" else np.full(length, test.targets[at])
+        np.testing.assert_array_equal(rows["class"]["target"], classes)
+        np.testing.assert_array_equal(rows["input"]["input 2"].astype("f4"), inputs[:, 1])
+        chance, right = rows["chance of the target"]["output"], rows["class"]["output"] == classes
+        assert (chance[~right] <= 0.5).all() and (chance[right] >= 1 / OUTPUTS[kind]).all()
+
+
+def test_states_are_those_that_the_trials_visit(runs):
+    content, test = content_of(runs["numbers"]), data_of("numbers").test
+    states = np.asarray(content.model.states(test.series))[test.series.valid]
+    assert len(content.visited) == len(states)
+    np.testing.assert_allclose(np.sort(content.visited, axis=0), np.sort(states, axis=0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_the_page_of_a_run_on_own_data(runs, kind, tmp_path):
+    page = report([runs[kind]], tmp_path / "page.html").read_text()
+    assert "Trials of the test set" in page and "Trajectories of trials" in page
+    assert "12 training trials" in page and "random states" not in page
+    assert ("chance that it gives to the right one" in page) == (kind != "numbers")
+    assert {path.stem for path in figures(runs[kind], tmp_path)} >= {"losses", "trials", "flow"}
+
+
+@pytest.mark.slow
+def test_a_run_on_own_data_is_analysed(runs):
+    numbers = json.loads(analyse(runs["a class a trial"]).read_text())
+    assert "attractors" not in numbers and numbers["fixed_points"]["map_stability"]
+    page = report([runs["a class a trial"]]).read_text()
+    assert re.search("Dots: states that trials visit", page)
+
+
+def test_a_registered_task_of_classes_is_shown(tmp_path, monkeypatch):
+    """It was an IndexError."""
+
+    class Sign(type(gnode.tasks.make("copy"))):
+        name, summary, loss = "sign", "which sign the sum has", "cross-entropy"
+
+        def sample(self, count, seed, bins=None):
+            trials = super().sample(count, seed, bins)
+            return Trials(trials.inputs, (trials.inputs.sum(axis=(1, 2)) > 60).astype(int))
+
+    monkeypatch.setitem(gnode.tasks.TASKS, "sign", Sign)
+    model = gnode.models.make("rnn", input_size=4, state_size=2, output_size=3)
+    settings = dict.fromkeys(("train_trials", "validation_trials", "test_trials"), 10)
+    gnode.train(model, Sign(), out=tmp_path / "run", epochs=1, batch_size=5, **settings)
+    assert "the class that is right" in report([tmp_path / "run"]).read_text()

@@ -25,7 +25,7 @@ def test_figures_are_readable(plane_run, tmp_path):
 
 
 def test_figures_of_own_data_are_those_that_need_no_task(own_run, tmp_path):
-    assert {path.stem for path in figures(own_run, tmp_path)} == {"losses", "flow"}
+    assert {path.stem for path in figures(own_run, tmp_path)} == {"losses", "trials", "flow"}
 
 
 def test_figures_go_into_a_folder(plane_run, tmp_path):

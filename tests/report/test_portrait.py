@@ -2,14 +2,19 @@
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
 import gnode
 from gnode import analysis
+from gnode.fields import UngatedField
+from gnode.integrate.rules import RULES, Rule
+from gnode.nn.activations import ACTIVATIONS
+from gnode.nn.dense import affine
 from gnode.report.html import asset, embedded_json
-from gnode.report.portrait import portrait_weights
+from gnode.report.portrait import portrait_weights, why_not
 
 BOX = (np.full(3, -2.0), np.full(3, 2.0))
 
@@ -25,6 +30,9 @@ CASES = {
     "no leak": dict(model="gnode", hidden=(16,), leak=False, candidate_activation="tanh"),
     "half a step, gelu": dict(model="gnode", hidden=(16,), activation="gelu", dt=0.01, tau=0.02),
     "swish, steep gate": dict(model="gnode", hidden=(16,), activation="swish", gate_activation="steep-sigmoid"),
+    "exponential Euler, GRU": dict(model="gru", integrator="exponential-euler", dt=0.03),
+    "Runge-Kutta": dict(model="gnode", hidden=(16,), integrator="rk4", activation="tanh", dt=0.02),
+    "solved": dict(model="mgru", integrator="tsit5", rtol=1e-6),
 }
 
 
@@ -102,9 +110,9 @@ def test_a_pulse_is_given_for_its_length_and_then_the_held_input_returns(browser
     page.close()
 
 
-@pytest.mark.parametrize("size", [2, 3])
-def test_fixed_points_follow_the_input(browser, size):
-    model = made(model="rnn", state_size=size, seed=5)
+@pytest.mark.parametrize(("size", "integrator"), [(2, "euler"), (3, "euler"), (2, "exponential-euler"), (2, "tsit5")])
+def test_fixed_points_follow_the_input(browser, size, integrator):
+    model = made(model="rnn", state_size=size, seed=5, integrator=integrator, dt=0.03)
     steep = eqx.tree_at(lambda m: m.field.drive.from_state.weight, model, 1.6 * np.eye(size, dtype=np.float32))
     page = open_portrait(browser, steep)
     seen = []
@@ -116,13 +124,15 @@ def test_fixed_points_follow_the_input(browser, size):
         truth = analysis.fixed_points(
             steep.field_at(np.asarray(inputs, np.float32)),
             starts=random.uniform(-2, 2, (200, size)),
-            euler_step=model.config.dt,
+            beside=steep.map_at(np.asarray(inputs, np.float32)),
         )
         distance = np.linalg.norm(found[:, None] - truth.points[None], axis=-1)
         assert distance.min(axis=0).max() < 1e-4
         assert distance.min(axis=1).max() < 1e-4
         names = [truth.flow_stability[at].split()[0] for at in distance.argmin(axis=1)]
         assert [point[size] for point in points] == [name.replace("saddle-focus", "saddle") for name in names]
+        names = [truth.map_stability[at].split()[0] for at in distance.argmin(axis=1)]
+        assert [point[size + 1] for point in points] == [name.replace("saddle-focus", "saddle") for name in names]
         seen.append(len(found))
     assert seen[0] > seen[-1]  # the strong input has merged most of them away
     page.close()
@@ -150,3 +160,33 @@ def test_sliders_hold_three_inputs(browser):
     page.locator("input[type=range]").nth(1).fill("0.75")
     np.testing.assert_allclose(page.evaluate("portrait.input"), [0, 0.75, 0], atol=1e-9)
     page.close()
+
+
+class Odd(UngatedField):
+    """A field of another form than the page knows, whose nets it would take for one that it does."""
+
+    def __call__(self, state, inputs, dense=affine):
+        return jnp.sin(super().__call__(state, inputs, dense))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_page_can_run_every_model_of_ours(name):
+    assert why_not(made(**CASES[name])) is None
+
+
+def test_what_the_page_cannot_run_is_left_out_and_said(monkeypatch):
+    rule = Rule(RULES["euler"].advance, order=1, needs_leak=False, summary="a toy")
+    monkeypatch.setitem(RULES, "toy", rule)
+    monkeypatch.setitem(ACTIVATIONS, "cube", lambda x: x**3)
+    plain = made(model="node", hidden=(4,))
+    parts = {name: getattr(plain.field, name) for name in ("drive", "gain", "state_size", "input_size", "leak")}
+    scaled = plain.encoding.fit_scaling(gnode.Series.of(np.random.default_rng(0).normal(size=(3, 4, 2))))
+    for model, reason in (
+        (made(model="rnn", integrator="toy"), "step rule toy"),
+        (made(model="node", hidden=(4,), activation="cube"), "its activations"),
+        (made(model="rnn", missing="hold-with-observed"), "its inputs"),
+        (eqx.tree_at(lambda m: m.encoding, plain, scaled), "its inputs"),
+        (eqx.tree_at(lambda m: m.field, plain, Odd(**parts)), "not of the form"),
+        (eqx.tree_at(lambda m: m.field.drive, plain, lambda state, inputs: state), "not made of nets"),
+    ):
+        assert reason in why_not(model)

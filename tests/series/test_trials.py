@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gnode.errors import InvalidInput
+from gnode.errors import GnodeError, InvalidInput
 from gnode.series import Data, Series, Trials
 
 X = np.random.default_rng(0).standard_normal((8, 4, 2)).astype("f4")
@@ -260,3 +260,74 @@ def test_data_are_three_sets_of_trials_that_fit_together():
     ):
         with pytest.raises(InvalidInput, match=message):
             Data(*wrong)
+
+
+# files
+
+
+def kinds_of_trials():
+    """By name: regular; ragged with times, holes, weights and what does not count; events, dates, classes."""
+    ragged = Series.of(
+        [X[0], NAN[1, :3], X[2, :2]], times=[[0.0, 0.1, 0.5, 0.7], [0.0, 0.3, 0.4], [1.7e9, 1.7e9 + 0.25]]
+    )
+    dates = np.datetime64("2020-01-01") + np.arange(4).astype("m8[h]")
+    events = ragged.with_events([[[0.05], [0.6, 0.6]], [[], [0.1]], [[1.7e9 + 0.1], []]])
+    rows = [np.ones((4, 1)), np.ma.masked_less(np.arange(3.0)[:, None], 1), np.zeros((2, 1))]
+    return {
+        "regular": Trials(X, X + 1),
+        "ragged": Trials(ragged, rows, weights=[np.full(4, 0.5), np.ones(3), np.zeros(2)]),
+        "events": Trials(events, [[0] * 4, [1] * 3, [2] * 2]),
+        "dates": Trials(Series.of(X, dates), np.arange(8)),
+        "hidden class": Trials(X, np.ma.masked_equal([0, 1, 2, -1, 0, 1, 2, 0], -1)),
+    }
+
+
+@pytest.mark.parametrize("name", kinds_of_trials())
+def test_saved_trials_are_the_same_trials(tmp_path, name):
+    trials = kinds_of_trials()[name]
+    trials.save(tmp_path / "trials.npz")
+    again = Trials.load(tmp_path / "trials.npz")
+    assert again.digest() == trials.digest()
+    np.testing.assert_array_equal(again.targets, trials.targets)
+    assert again.targets.dtype == trials.targets.dtype
+    assert (again.weights is None) == (trials.weights is None)
+
+
+def test_saved_data_are_the_same_data_and_are_never_written_over(tmp_path):
+    data = Data(*(Trials(X[:rows], X[:rows]) for rows in (5, 3, 2)))
+    data.save(tmp_path / "data")
+    assert {path.name for path in tmp_path.rglob("*.npz")} == {"train.npz", "validation.npz", "test.npz"}
+    assert Data.load(tmp_path / "data").digest() == data.digest()
+    assert data.nbytes == sum(2 * X[:rows].nbytes for rows in (5, 3, 2))
+    with pytest.raises(InvalidInput, match="which is there already"):
+        data.save(tmp_path / "data")
+    (tmp_path / "data" / "test.npz").unlink()
+    with pytest.raises(InvalidInput, match=r"nothing at .*test\.npz"):
+        Data.load(tmp_path / "data")
+
+
+def test_a_save_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    import os
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    trials = Trials(X, X)
+    with pytest.raises(GnodeError, match="No space left"):
+        Data(trials, trials, trials).save(tmp_path / "data")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_hold_no_trials_are_refused(tmp_path):
+    path = tmp_path / "trials.npz"
+    Series.of(X).save(path)
+    with pytest.raises(InvalidInput, match="series without targets"):
+        Trials.load(path)
+    np.savez(path, format=1, values=X, targets=X[:3])
+    with pytest.raises(InvalidInput, match=r"holds no trials: .*begin with \(trials, time\)"):
+        Trials.load(path)
+    Trials(X, X).save(path)
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(InvalidInput, match="that gnode wrote"):
+        Trials.load(path)

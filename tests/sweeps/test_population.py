@@ -11,7 +11,8 @@ from gnode.errors import InvalidInput
 from gnode.models import ModelConfig, draw, trainable
 from gnode.sweeps.population import train_together
 from gnode.training import Settings, Trials, draw_data
-from gnode.training.loop import Objective, begin, epochs
+from gnode.training.loop import begin, epochs
+from gnode.training.score import Objective
 
 MSE = Objective("mse", "samples", "skip")
 TASK = gnode.tasks.make("ring", bins=20, frequency=4.0)

@@ -270,8 +270,9 @@ def checkpoint_epochs(folder: Path) -> list[int]:
     return sorted(int(load_file(path)["epoch"]) for path in paths)
 
 
-def test_a_device_trains_what_the_cores_train(swept, tmp_path):
+def test_a_device_trains_what_the_cores_train(swept, tmp_path, monkeypatch):
     """Up to rounding: the failed ones, the same best epochs, directories that load as any other."""
+    monkeypatch.setenv("NPROC", "1")  # as the command has it, and workers do
     planned = plan(tables(grid__lr=[1e-2, 1e-3, 1e30], sweep__seeds=2, training__clip=0.0))
     together = run_sweep(planned, tmp_path / "device", on="device").set_index("run")
     apart = results.load(swept).set_index("run").loc[together.index]

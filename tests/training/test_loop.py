@@ -15,9 +15,10 @@ import gnode
 from gnode.errors import Diverged, InvalidInput
 from gnode.models import ModelConfig, draw, trainable
 from gnode.training import Data, Settings, Trials, draw_data
-from gnode.training.loop import Objective, begin, epochs, loss_on, one_epoch, plan, show, strength
+from gnode.training.loop import begin, epochs, one_epoch, plan, strength
 from gnode.training.losses import LOSSES
 from gnode.training.schedules import SCHEDULES
+from gnode.training.score import Objective, loss_on, show
 
 
 def small_model(**options):

@@ -50,10 +50,15 @@ def test_linear_flows_are_named(matrix, flow, growing):
 def test_flow_and_map_share_points_but_not_stability():
     """dh/dt = -1.5 h: the flow rests, its Euler map of step 1 has the multiplier -0.5, of step 2 it has -2."""
     for step, name in ((1.0, "stable node"), (2.0, "unstable node")):
-        flow = analysis.fixed_points(lambda h: -1.5 * h, starts=[[1.0]], euler_step=step)
-        step_map = analysis.fixed_points(
-            lambda h, step=step: h - 1.5 * step * h, kind="map", starts=[[1.0]], euler_step=step
-        )
+
+        def velocity(h):
+            return -1.5 * h
+
+        def moved(h, step=step):
+            return h - 1.5 * step * h
+
+        flow = analysis.fixed_points(velocity, starts=[[1.0]], beside=moved)
+        step_map = analysis.fixed_points(moved, kind="map", starts=[[1.0]], beside=velocity)
         for points in (flow, step_map):
             assert points.flow_stability == ["stable node"]
             assert points.map_stability == [name]
@@ -61,6 +66,9 @@ def test_flow_and_map_share_points_but_not_stability():
             assert np.allclose(points.map_eigenvalues, 1 - 1.5 * step, atol=1e-6)
         assert flow.stability == flow.flow_stability
         assert step_map.stability == step_map.map_stability
+        solved = analysis.fixed_points(velocity, starts=[[1.0]], beside=step)
+        assert solved.map_stability == ["stable node"]
+        assert np.allclose(solved.map_eigenvalues, np.exp(-1.5 * step), atol=1e-6)
 
 
 @pytest.mark.parametrize("parameter", [0.5, 0.01, -0.01])

@@ -8,8 +8,7 @@ import numpy as np
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from gnode.analysis.dimension import levina_bickel, local_pca, two_nn
-from gnode.analysis.dynamics import Dynamics, Function, checked_states, dynamics_of
-from gnode.analysis.fixed_points import checked_kind
+from gnode.analysis.dynamics import Dynamics, Function, checked_states, dynamics_of, kind_of
 from gnode.analysis.integration import advancing, escaped
 from gnode.analysis.memory import SILENCES, Memory
 from gnode.analysis.memory import memory as remembered
@@ -87,7 +86,7 @@ def attractor(
     task: Any = None,
     *,
     states: Any = None,
-    kind: str = "map",
+    kind: str | None = None,
     silence: int | None = None,
     step: float | int | None = None,
     count: int = 360,
@@ -104,7 +103,7 @@ def attractor(
         source: a model (see gnode.analysis.memory), or a callable (batch, N) -> (batch, N).
         task: with `recall` and `manifold`; only with a model.
         states: (n, N); only with a callable.
-        kind: "map" or "flow", what the callable is.
+        kind: "map" (the default) or "flow"; a callable with such an attribute `kind` needs none.
         step: of the Runge-Kutta integration of a flow; by default a tenth of its shortest time constant.
         count, seed: how many values of the manifold, and what shifts them.
         memory: of an earlier call with the same model, task, count and seed, which ran 10,000 bins: with it another of
@@ -122,7 +121,7 @@ def attractor(
         must_have("attractor(model, task) or attractor(f, states=...)", "both" if states is not None else "neither")
     if task is None:
         length = 0 if silence is None else _checked_silence(silence)
-        return _of_callable(source, checked_states(states), checked_kind(kind), length, step)
+        return _of_callable(source, checked_states(states), kind_of(source, kind, "map"), length, step)
     if getattr(task, "manifold", None) is None:
         must_have("a task that remembers values", getattr(task, "name", type(task).__name__))
     silence = 100 if silence is None else _checked_silence(silence)

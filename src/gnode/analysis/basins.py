@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
-from gnode.analysis.dynamics import Function, checked_states
-from gnode.analysis.fixed_points import checked_kind, fixed_points, starts_from
+from gnode.analysis.dynamics import Function, checked_states, kind_of
+from gnode.analysis.fixed_points import fixed_points, starts_from
 from gnode.analysis.integration import advancing
 from gnode.analysis.threads import one_thread
 from gnode.errors import must_have
@@ -45,7 +45,7 @@ def basins(
     f: Function,
     attractors: Any = None,
     *,
-    kind: str = "flow",
+    kind: str | None = None,
     starts: Any = None,
     bounds: Any = None,
     count: int = 1024,
@@ -59,7 +59,7 @@ def basins(
     Args:
         f: any callable (batch, N) -> (batch, N).
         attractors: (K, N); by default the stable points that `fixed_points` finds from the same starts.
-        kind: "flow" (integrated by Runge-Kutta steps of fixed size) or "map".
+        kind: as for `fixed_points`; a flow is integrated by Runge-Kutta steps of fixed size.
         starts, bounds, count, seed: as for `fixed_points`.
         steps: the most that a start is given.
         step: of a flow's integration; by default a tenth of the shortest time constant at the starts.
@@ -68,7 +68,7 @@ def basins(
     Raises:
         InvalidInput: an argument is wrong.
     """
-    checked_kind(kind)
+    kind = kind_of(f, kind)
     states = starts_from(starts, bounds, count, seed)
     if not isinstance(steps, (int, np.integer)) or steps < 1:
         must_have("at least 1 step", repr(steps))

@@ -85,6 +85,26 @@ def dynamics_of(function: Function, states: np.ndarray) -> Dynamics:
     return _NumPy(function, size, precision, probe)
 
 
+def kind_of(function: Function, kind: str | None, otherwise: str = "flow") -> str:
+    """ "flow" or "map": what a callable says of itself by its attribute `kind`, as a still model does, else `kind`.
+
+    Args:
+        kind: what it was said to be; None where nothing was said.
+        otherwise: what a callable is that neither says itself nor was said to be either.
+
+    Raises:
+        InvalidInput: `kind` is neither, or contradicts the callable.
+    """
+    if kind not in (None, "flow", "map"):
+        must_have('kind = "flow" or kind = "map"', repr(kind))
+    known = getattr(function, "kind", None)
+    if known not in ("flow", "map"):
+        return kind or otherwise
+    if kind not in (None, known):
+        must_have(f"kind = {known!r}, as the callable says of itself", repr(kind), "It may be left out.")
+    return known
+
+
 def checked_states(states: Any, name: str = "states") -> np.ndarray:
     """States as a float64 array (batch, N); one state (N,) becomes a batch of one.
 

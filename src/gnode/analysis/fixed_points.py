@@ -1,5 +1,6 @@
 """Fixed points and slow points of any dynamics, from many starts at once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from gnode.analysis.descent import Descent, Ending, descend
-from gnode.analysis.dynamics import Dynamics, Function, checked_bounds, checked_states, dynamics_of
+from gnode.analysis.dynamics import Dynamics, Function, checked_bounds, checked_states, dynamics_of, kind_of
 from gnode.analysis.stability import flow_stability, growing_directions, map_stability
 from gnode.analysis.threads import one_thread
 from gnode.errors import Diverged, must_have
@@ -31,8 +32,8 @@ class FixedPoints:
         counts: (K,), how many starts ended at each.
         unseen: estimated probability that one more start would end at a point not in this list: the share of converged
             starts that are alone at their point (Good and Turing; Good, Biometrika 40, 1953). Near 1 on a continuum.
-        flow_eigenvalues, flow_stability, map_eigenvalues, map_stability: of the flow and of its Euler map side by side
-            where the Euler step is known, else those of `kind` alone and None. They share points, not stability.
+        flow_eigenvalues, flow_stability, map_eigenvalues, map_stability: of the flow and of the map side by side where
+            both are known (`beside`), else those of `kind` alone and None. They share points, not stability.
         starts: how many starts there were; of these
         converged: ended at `points`;
         outside: converged to a zero outside the bounds;
@@ -110,13 +111,12 @@ class SlowPoints:
 def fixed_points(
     f: Function,
     *,
-    kind: str = "flow",
+    kind: str | None = None,
     starts: Any = None,
     bounds: Any = None,
     count: int = 1024,
     seed: int = 0,
-    euler_step: float | int | None = None,
-    beside: Function | None = None,
+    beside: Function | float | int | None = None,
     tolerance: float | int | None = None,
     merge: float | int = 1e-4,
     iterations: int = 200,
@@ -129,14 +129,13 @@ def fixed_points(
 
     Args:
         f: any callable (batch, N) -> (batch, N) in JAX, NumPy or PyTorch; for a flow it returns dh/dt.
-        kind: "flow" or "map".
+        kind: "flow" (the default) or "map"; a callable with such an attribute `kind` needs none.
         starts: (B, N) states to start from, for instance those of trajectories; or
         bounds: (low, high), two vectors (N,), to draw `count` starts uniformly from; then only zeros inside are kept.
         seed: of that draw.
-        euler_step: where f is a flow, the step whose Euler map h + step * f(h) is meant beside it; where f is such a
-            map, the step it was made with. In the unit of time of the flow. With it both stabilities are given.
-        beside: where f is a flow, another map whose stability at the same points is meant beside it, instead of the
-            Euler map's: that of another step, or of the flow over some time.
+        beside: the same dynamics as the other kind, so that both stabilities are given: the map that stands for a flow
+            f, or the flow behind a map f, as a callable; or a time, for the map over it that solves the flow f, whose
+            eigenvalues are exp(time * lambda). Where f rests, it must rest too.
         tolerance: of the speed; by default 1e-10 (1e-5 for callables that compute in float32), for a flow times its
             typical rate: the median size of its Jacobian over the starts.
         merge: distance between two ends, in units of the state, within which they count as one point.
@@ -153,11 +152,9 @@ def fixed_points(
         >>> found.points.round(6).ravel().tolist(), found.stability
         ([-1.0, 0.0, 1.0], ['stable node', 'unstable node', 'stable node'])
     """
+    kind = kind_of(f, kind)
     problem = _posed(f, kind, starts, bounds, count, seed, tolerance, merge, seconds)
-    if euler_step is not None and not (np.isfinite(euler_step) and euler_step > 0):
-        must_have("an Euler step above 0", repr(euler_step))
-    if beside is not None and (kind != "flow" or euler_step is not None):
-        must_have("a map beside a flow, and no Euler step with it", f"kind {kind!r}, euler_step {euler_step!r}")
+    other = None if beside is None else _eigenvalues_beside(beside, kind, problem.starts)
     descent = _descended(problem, iterations, 0.01, seconds)
     converged = descent.endings == Ending.CONVERGED
     inside = converged & problem.contains(descent.points)
@@ -170,11 +167,8 @@ def fixed_points(
     points, errors, counts = points[order], errors[order], counts[order]
     jacobians = problem.dynamics.jacobians(points)
     eigenvalues = _sorted_eigenvalues(jacobians, kind)
-    flow, map_ = _side_by_side(eigenvalues, kind, euler_step)
-    if beside is not None:
-        map_ = eigenvalues.copy()
-        if len(points):
-            map_ = _sorted_eigenvalues(dynamics_of(beside, points).jacobians(points), "map")
+    others = None if other is None else other(points, eigenvalues)
+    flow, map_ = (eigenvalues, others) if kind == "flow" else (others, eigenvalues)
     flow_names = None if flow is None else flow_stability(flow)
     map_names = None if map_ is None else map_stability(map_)
     failed = int(np.sum(descent.endings == Ending.FAILED))
@@ -210,7 +204,7 @@ def fixed_points(
 def slow_points(
     f: Function,
     *,
-    kind: str = "flow",
+    kind: str | None = None,
     starts: Any = None,
     bounds: Any = None,
     count: int = 1024,
@@ -225,6 +219,7 @@ def slow_points(
     Sussillo and Barak, Neural Computation 25 (2013), with Levenberg-Marquardt as the minimiser. Arguments and errors as
     for `fixed_points`.
     """
+    kind = kind_of(f, kind)
     problem = _posed(f, kind, starts, bounds, count, seed, tolerance, merge, seconds)
     descent = _descended(problem, iterations, 1e-9, seconds)
     speeds = np.linalg.norm(descent.residuals, axis=1)
@@ -288,13 +283,6 @@ def merged(points: np.ndarray, residuals: np.ndarray, distance: float) -> Groups
     return Groups(points[representatives], counts)
 
 
-def checked_kind(kind: str) -> str:
-    """ "flow" or "map", else InvalidInput."""
-    if kind not in ("flow", "map"):
-        must_have('kind = "flow" or kind = "map"', repr(kind))
-    return kind
-
-
 def starts_from(starts: Any, bounds: Any, count: int, seed: int) -> np.ndarray:
     """The given starts (B, N), or `count` uniform draws from a box."""
     if (starts is None) == (bounds is None):
@@ -339,7 +327,6 @@ class _Problem:
 
 
 def _posed(f, kind, starts, bounds, count, seed, tolerance, merge, seconds) -> _Problem:
-    checked_kind(kind)
     if not seconds > 0:
         must_have("seconds above 0", repr(seconds))
     if not merge > 0:
@@ -405,11 +392,18 @@ def _sorted_eigenvalues(jacobians: np.ndarray, kind: str) -> np.ndarray:
     return np.take_along_axis(eigenvalues, np.argsort(-size, axis=1, kind="stable"), axis=1)
 
 
-def _side_by_side(eigenvalues, kind, euler_step) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Eigenvalues of the flow and of the map: mu = 1 + step * lambda."""
-    if kind == "flow":
-        return eigenvalues, None if euler_step is None else 1 + euler_step * eigenvalues
-    return None if euler_step is None else (eigenvalues - 1) / euler_step, eigenvalues
+def _eigenvalues_beside(beside: Any, kind: str, states: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """other(points, eigenvalues of f there) -> eigenvalues there of what stands beside f."""
+    other = "map" if kind == "flow" else "flow"
+    if callable(beside):
+        if kind_of(beside, None, other) != other:
+            must_have(f"a {other} beside a {kind}", f"another {kind}")
+        dynamics = dynamics_of(beside, states)
+        return lambda points, _: _sorted_eigenvalues(dynamics.jacobians(points), other)
+    if kind == "map" or not isinstance(beside, (int, float, np.number)) or not 0 < beside < np.inf:
+        must_have(f"a {other} beside a {kind}{', or a time above 0' if kind == 'flow' else ''}", repr(beside))
+    time = float(beside)
+    return lambda _, eigenvalues: np.exp(time * eigenvalues)  # growth and modulus sort alike
 
 
 def _unseen(counts: np.ndarray) -> float:

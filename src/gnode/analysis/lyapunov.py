@@ -8,8 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import t as student
 
-from gnode.analysis.dynamics import Dynamics, Function, checked_states, dynamics_of
-from gnode.analysis.fixed_points import checked_kind
+from gnode.analysis.dynamics import Dynamics, Function, checked_states, dynamics_of, kind_of
 from gnode.analysis.integration import step_of, stepper
 from gnode.analysis.threads import one_thread
 from gnode.errors import Diverged, must_have
@@ -47,7 +46,7 @@ def lyapunov_exponents(
     f: Function,
     start: Any,
     *,
-    kind: str = "flow",
+    kind: str | None = None,
     duration: float | int,
     count: int | None = None,
     step: float | int | None = None,
@@ -61,7 +60,7 @@ def lyapunov_exponents(
     Args:
         f: any callable (batch, N) -> (batch, N).
         start: (N,), or (B, N) for several trajectories whose average is taken: the cheapest way to narrow intervals.
-        kind: "flow" or "map".
+        kind: as for `fixed_points`.
         duration: how long each trajectory is followed, in the flow's unit of time, or in steps of the map.
         count: how many exponents; all N by default.
         step: of the flow's integration; by default a tenth of the shortest time constant at the starts.
@@ -71,8 +70,7 @@ def lyapunov_exponents(
         InvalidInput: an argument is wrong, or the duration holds fewer than 200 steps.
         Diverged: a trajectory leaves the finite numbers.
     """
-    states = checked_states(start, "start")
-    checked_kind(kind)
+    kind, states = kind_of(f, kind), checked_states(start, "start")
     size = states.shape[1]
     count = size if count is None else count
     if not isinstance(count, (int, np.integer)) or not 1 <= count <= size:

@@ -54,7 +54,8 @@ def memory(
     """Write each value once, then let the model run freely with zero input, in float64.
 
     Args:
-        model: with `states(inputs)`, `map_at(inputs)` and `readout(states)`, as gnode's models have.
+        model: with `states(inputs, first_targets)`, `map_at(inputs)` and `readout(states)`, as gnode's models have. The
+            first targets are what the task holds before any pulse, for a model that wants to be told.
         task: with `recall(values, silence)` and `manifold`, as gnode's memory tasks have.
         values: (V, D_out) to be written; 360 spread over the task's manifold where None is given.
         silences: (K,) whole numbers of silent bins, increasing.
@@ -71,8 +72,9 @@ def memory(
             must_have("a task that remembers values", getattr(task, "name", type(task).__name__))
         values = task.manifold.sample(360, seed)
     values = np.asarray(values, dtype=float)
-    inputs = task.recall(values, silence=0).inputs
-    written = np.asarray(model.states(inputs))[:, -1].astype(float)
+    trials = task.recall(values, silence=0)
+    inputs = trials.inputs
+    written = np.asarray(model.states(inputs, trials.targets[:, 0]))[:, -1].astype(float)
     if not np.isfinite(written).all():
         raise Diverged("The state is not finite after the values were written.")
     advance, _ = advancing(model.map_at(np.zeros(inputs.shape[-1], inputs.dtype)), "map", written)

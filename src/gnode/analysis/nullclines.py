@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gnode.analysis.dynamics import Dynamics, Function, checked_bounds, dynamics_of
-from gnode.analysis.fixed_points import checked_kind
+from gnode.analysis.dynamics import Dynamics, Function, checked_bounds, dynamics_of, kind_of
 from gnode.errors import Diverged, must_have
 
 _BISECTIONS = 48
@@ -24,7 +23,7 @@ class Nullclines:
 
 
 def nullclines(
-    f: Function, bounds: Any, *, kind: str = "flow", level: float | int = 0.0, resolution: int = 201
+    f: Function, bounds: Any, *, kind: str | None = None, level: float | int = 0.0, resolution: int = 201
 ) -> Nullclines:
     """Curves on which a component of f (flow) or of f - identity (map) equals `level`, in two dimensions.
 
@@ -35,7 +34,7 @@ def nullclines(
     Args:
         f: any callable (batch, 2) -> (batch, 2).
         bounds: (low, high), two vectors of length 2.
-        kind: "flow" or "map".
+        kind: as for `fixed_points`.
         level: the value to look for.
         resolution: grid points a side.
 
@@ -43,6 +42,7 @@ def nullclines(
         InvalidInput: an argument is wrong, or the dynamics is not two-dimensional.
         Diverged: f is finite nowhere on the grid; where it is finite in places, curves end at the border of them.
     """
+    kind = kind_of(f, kind)
     low, high = checked_bounds(bounds)
     if low.size != 2:
         must_have(
@@ -53,7 +53,7 @@ def nullclines(
     axes = [np.linspace(low[axis], high[axis], resolution) for axis in (0, 1)]
     nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)  # (x, y, 2)
     dynamics = dynamics_of(f, nodes.reshape(-1, 2))
-    excess = _Excess(dynamics, checked_kind(kind), level)
+    excess = _Excess(dynamics, kind, level)
     values = excess(nodes.reshape(-1, 2)).reshape(nodes.shape)
     if not np.isfinite(values).any():
         raise Diverged("The callable is finite nowhere on the grid.")

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gnode.analysis.dynamics import Dynamics, Function, checked_bounds, checked_states, dynamics_of
-from gnode.analysis.fixed_points import checked_kind
+from gnode.analysis.dynamics import Dynamics, Function, checked_bounds, checked_states, dynamics_of, kind_of
 from gnode.analysis.threads import one_thread
 from gnode.errors import Diverged, must_have
 
@@ -50,7 +49,13 @@ class Separatrices:
 
 @one_thread
 def separatrices(
-    f: Function, saddle: Any, *, kind: str = "flow", bounds: Any = None, length: float | int = 10.0, points: int = 1000
+    f: Function,
+    saddle: Any,
+    *,
+    kind: str | None = None,
+    bounds: Any = None,
+    length: float | int = 10.0,
+    points: int = 1000,
 ) -> Separatrices:
     """The curves that flow into a saddle and out of it.
 
@@ -62,7 +67,7 @@ def separatrices(
     Args:
         f: any callable (batch, N) -> (batch, N).
         saddle: (N,), a fixed point with growing and shrinking directions, as `fixed_points` finds them.
-        kind: "flow" or "map".
+        kind: as for `fixed_points`.
         bounds: (low, high), a box that branches end at; none by default.
         length: of a branch, in units of the state.
         points: of a branch.
@@ -71,8 +76,7 @@ def separatrices(
         InvalidInput: an argument is wrong, or the point is no saddle.
         Diverged: the callable is not finite there.
     """
-    point = checked_states(saddle, "saddle")
-    checked_kind(kind)
+    kind, point = kind_of(f, kind), checked_states(saddle, "saddle")
     if len(point) != 1:
         must_have("one saddle of shape (N,)", f"shape {np.shape(saddle)}")
     if not (np.isfinite(length) and length > 0 and isinstance(points, (int, np.integer)) and points >= 2):

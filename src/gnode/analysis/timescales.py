@@ -1,5 +1,6 @@
 """How fast units and modes of a model move, where its gates make them slow, and whether the attractor lies there."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import mannwhitneyu
 
-from gnode.analysis.dynamics import checked_states, dynamics_of
+from gnode.analysis.dynamics import checked_states
 from gnode.analysis.threads import one_thread
 from gnode.errors import Diverged, must_have
 
@@ -26,8 +27,8 @@ class Timescales:
         units: (S, N), tau / gate.
         rates: (S, N) complex, eigenvalues of the flow's Jacobian, the slowest first (smallest absolute real part).
         modes: (S, N), 1 / |real part| of those: infinite for a mode that stands still.
-        steps: (S, N), the same of the model's own map over dt, dt / |log |multiplier||: what it does at a large dt. Of
-            the Euler map the multipliers are 1 + dt * rate, in the order of the rates; else the slowest is first.
+        steps: (S, N), the same of the model's own map over dt, dt / |log |multiplier||, the slowest first: what it
+            really does at large alpha. A flow that is solved does what its rates say.
         histogram: (N, 50), how many states have each unit's gate in each of the bins of
         edges: (51,), from 0 to 1.
         slow_overlap: chance that a state given here has smaller gates (in the geometric mean over units) than a
@@ -50,8 +51,9 @@ def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = 
     """Effective time scales of a model at states, in float64.
 
     Args:
-        model: with `field` (callable on states and inputs, with `gate` and `input_size`), and `config.tau` and
-            `.dt` in seconds, as gnode's models have.
+        model: with `field` (callable on states and inputs, with `gate` and `input_size`), `integrator` (with `kind`,
+            "map" or "flow", and `step(field, states, inputs, elapsed)`), and `config.tau` and `.dt` in seconds, as
+            gnode's models have.
         states: (S, N), for instance on the attractor or along trajectories.
         inputs: held input (D,), or one for each state (S, D); zeros by default.
         reference: (R, N), states to compare gates with; by default 1000 uniform draws from the states' bounding box,
@@ -79,24 +81,24 @@ def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = 
         reference = checked_states(reference, "reference")
     tau, dt = float(model.config.tau), float(model.config.dt)
 
-    gates, rates = _gates_and_rates(field, states, np.broadcast_to(held, (len(states), field.input_size)), tau)
+    beside = np.broadcast_to(held, (len(states), field.input_size))
+    gates, rates = _gates(field, states, beside), _eigenvalues(lambda h, x: field(h, x) / tau, states, beside)
+    rates = _slowest_first(rates, np.abs(rates.real))
+    if model.integrator.kind == "flow":
+        multipliers = np.exp(dt * rates)
+    else:
+        multipliers = _eigenvalues(lambda h, x: model.integrator.step(field, h, x, dt / tau), states, beside)
     still = held if held.ndim == 1 else held.mean(axis=0)
     elsewhere = _gates(field, reference, np.broadcast_to(still, (len(reference), field.input_size)))
-    multipliers = 1 + dt * rates
-    if getattr(model.config, "integrator", "euler") != "euler":
-        slopes = dynamics_of(model.map_at(still), states).jacobians(states)
-        multipliers = np.linalg.eigvals(slopes)
-        with np.errstate(divide="ignore"):
-            slowest_first = np.argsort(np.abs(np.log(np.abs(multipliers))), axis=1, kind="stable")
-        multipliers = np.take_along_axis(multipliers, slowest_first, axis=1)
     edges = np.linspace(0, 1, _BINS + 1)
     with np.errstate(divide="ignore"):
+        strides = np.abs(np.log(np.abs(multipliers)))
         return Timescales(
             gates=gates,
             units=tau / gates,
             rates=rates,
             modes=1 / np.abs(rates.real),
-            steps=dt / np.abs(np.log(np.abs(multipliers))),
+            steps=dt / _slowest_first(strides, strides),
             histogram=np.stack([np.histogram(unit, edges)[0] for unit in gates.T]),
             edges=edges,
             slow_overlap=_chance_smaller(_mean_log(gates), _mean_log(elsewhere)),
@@ -108,20 +110,24 @@ def _gates(field: Any, states: np.ndarray, inputs: np.ndarray) -> np.ndarray:
         return np.asarray(field.gate(jnp.asarray(states), jnp.asarray(inputs)), dtype=float)
 
 
-def _gates_and_rates(field: Any, states: np.ndarray, inputs: np.ndarray, tau: float) -> tuple[np.ndarray, np.ndarray]:
-    """Gates (S, N) and eigenvalues of the flow's Jacobian (S, N), slowest first, in batches of one size."""
-    jacobian = jax.jit(jax.vmap(jax.jacfwd(lambda state, held: field(state, held).astype(jnp.float64))))
-    rates = np.empty(states.shape, complex)
+def _eigenvalues(step: Callable[[Any, Any], Any], states: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    """Eigenvalues of the Jacobian with respect to the state, (S, N), in batches of one size."""
+    jacobian = jax.jit(jax.vmap(jax.jacfwd(lambda state, held: step(state, held).astype(jnp.float64))))
+    eigenvalues = np.empty(states.shape, complex)
     with jax.enable_x64(True):
         for first in range(0, len(states), _BATCH):
             rows = np.minimum(np.arange(first, first + _BATCH), len(states) - 1)
-            slopes = np.asarray(jacobian(jnp.asarray(states[rows]), jnp.asarray(inputs[rows]))) / tau
+            slopes = np.asarray(jacobian(jnp.asarray(states[rows]), jnp.asarray(inputs[rows])))
             if not np.isfinite(slopes).all():
                 raise Diverged("The Jacobian of the model is not finite at some of the states.")
             count = min(_BATCH, len(states) - first)
-            rates[first : first + count] = np.linalg.eigvals(slopes[:count])
-    order = np.argsort(np.abs(rates.real), axis=1, kind="stable")
-    return _gates(field, states, inputs), np.take_along_axis(rates, order, axis=1)
+            eigenvalues[first : first + count] = np.linalg.eigvals(slopes[:count])
+    return eigenvalues
+
+
+def _slowest_first(values: np.ndarray, speeds: np.ndarray) -> np.ndarray:
+    """Values (S, N) in the order of their speeds."""
+    return np.take_along_axis(values, np.argsort(speeds, axis=1, kind="stable"), axis=1)
 
 
 def _mean_log(gates: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from gnode import analysis
 from gnode.examine.content import Content, content_of
-from gnode.examine.recalling import SEED, VALUES, Recalling
+from gnode.examine.evaluate import SEED, VALUES
 from gnode.examine.stored import split, write_stored
 from gnode.models import Model, load_model
 from gnode.training import RunDirectory
@@ -63,7 +63,7 @@ def analyse(directory: str | Path) -> Path:
 
 
 def _nullclines(content: Content) -> dict[str, Part]:
-    field, silent = content.model.field, content.silent
+    field, held = content.model.field, content.held
 
     def curves(name: str, f: Callable, level: float = 0.0) -> Part:
         found = analysis.nullclines(f, content.bounds, level=level, resolution=101)
@@ -75,11 +75,11 @@ def _nullclines(content: Content) -> dict[str, Part]:
         return [len(of_unit) for of_unit in found.curves], named
 
     return {
-        "flow/nullclines": curves("flow", content.model.field_at(silent)),
+        "flow/nullclines": curves("flow", content.model.field_at(content.silent)),
         "candidate/nullclines": curves(
-            "candidate", lambda states: field.candidate(states, _beside(silent, states)) - states
+            "candidate", lambda states: field.candidate(states, _beside(held, states)) - states
         ),
-        "gate/nullclines": curves("gate", lambda states: field.gate(states, _beside(silent, states)), 0.5),
+        "gate/nullclines": curves("gate", lambda states: field.gate(states, _beside(held, states)), 0.5),
     }
 
 
@@ -113,11 +113,10 @@ def _saddles(content: Content) -> Part:
 def _attractors(content: Content) -> Part:
     """The attractor after each of SILENCES."""
     assert content.task is not None
-    recalling = Recalling(content.model, content.task)
     facts, arrays = [], {}
     for silence in SILENCES:
         found = analysis.attractor(
-            recalling, content.task, silence=silence, count=VALUES, seed=SEED, memory=content.memory
+            content.model, content.task, silence=silence, count=VALUES, seed=SEED, memory=content.memory
         )
         numbers, more = split(f"attractors/{silence}", found)
         facts.append(numbers)
@@ -132,13 +131,13 @@ def _timescales(content: Content) -> Part:
     states = content.visited[:: max(1, len(content.visited) // 360)]
     if content.memory is not None:
         states = content.after(100)
-    found = analysis.timescales(content.model, states)
+    found = analysis.timescales(content.model, states, content.held)
     numbers, arrays = split("timescales", found)
     arrays["timescales/states"] = states
     if content.model.config.state_size == 2:
         flow = content.flow
         nodes = np.stack(np.meshgrid(flow.x, flow.y, indexing="xy"), axis=-1).reshape(-1, 2)
-        over_plane = analysis.timescales(content.model, nodes)
+        over_plane = analysis.timescales(content.model, nodes, content.held)
         shape = (len(flow.y), len(flow.x), 2)
         arrays["timescales/plane/units"] = over_plane.units.reshape(shape)
         arrays["timescales/plane/modes"] = over_plane.modes.reshape(shape)
@@ -156,7 +155,7 @@ def _lyapunov(content: Content) -> Part:
         f = getattr(content.model, {"map": "map_at", "flow": "field_at"}[kind])(content.silent)
         duration = _EXPONENT_STEPS * (1 if kind == "map" else content.bin_seconds)
         step = None if kind == "map" else content.bin_seconds / 10
-        found = analysis.lyapunov_exponents(f, starts, kind=kind, duration=duration, step=step)
+        found = analysis.lyapunov_exponents(f, starts, duration=duration, step=step)
         numbers[kind], more = split(f"lyapunov/{kind}", found)
         arrays |= more
     return numbers, arrays

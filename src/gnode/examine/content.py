@@ -13,21 +13,24 @@ import numpy as np
 from gnode import analysis, tasks
 from gnode.analysis.memory import read
 from gnode.errors import InvalidInput
-from gnode.examine.evaluate import task_of
-from gnode.examine.recalling import SEED, memory_of, states_of
+from gnode.examine.evaluate import SEED, memory_of, states_of, task_of
 from gnode.examine.stored import Stored, read_stored
 from gnode.models import Model, load_model, make, trainable
-from gnode.series import Data
+from gnode.series import Trials
 from gnode.training import RunDirectory
+from gnode.training.directory import DATA
 from gnode.training.loop import begin
+from gnode.training.losses import LOSSES
 
 FILM_SILENCE = 100  # silent bins after which the film of the attractor's birth looks
 GRID = 41  # points a side of the flow field
 _EXAMPLES = 3
+_VISITING = 64  # trials of own data whose states are what the model visits
+_MOST_VISITED = 20_000  # of those states
+_CHANNELS = 4  # drawn of a trial
 _TRACES = 24  # remembered values whose trajectories are drawn
 _STARTS = 512  # of the search for fixed and for slow points
 _ITERATIONS = 100  # of that search, from each start
-_VISITING = 64  # test trials of own data whose states are looked at
 _REST = 200  # silent bins of those trajectories
 _MARGIN = 0.22  # of the drawn region around the states, as a share of its extent
 
@@ -58,15 +61,19 @@ class Projection:
 
 
 @dataclass(frozen=True)
-class Examples:
-    """Trials that the model was never trained on, cut to the shortest: times (n, T) in seconds; inputs, targets,
-    outputs and states (n, T, size). Of classes the targets are 1 or 0, and the outputs probabilities."""
+class Example:
+    """A trial that the model was never trained on, as far as it goes: T samples.
+
+    Attributes:
+        times: (T,), seconds since the first sample began to act.
+        states: (T, N).
+        rows: what is drawn of it, row by row: a label, and values (T,) by name. The names are "input", "target" and
+            "output", or of several inputs "input 1", ...; NaN where there is nothing.
+    """
 
     times: np.ndarray
-    inputs: np.ndarray
-    targets: np.ndarray
-    outputs: np.ndarray
     states: np.ndarray
+    rows: list[tuple[str, dict[str, np.ndarray]]]
 
 
 @dataclass(frozen=True)
@@ -100,8 +107,7 @@ class Content:
         name: what the run is called on the page.
         config, summary, metrics: of the run directory.
         model: the best parameters.
-        task: None where the run was trained on the user's own data.
-        data: those, if they were kept.
+        task: None where the run was trained on something else than a registered task.
         stored: the results of `gnode analyse`, if they are there and belong to this model.
     """
 
@@ -112,7 +118,6 @@ class Content:
     metrics: list[dict[str, float]]
     model: Model
     task: tasks.Task | None
-    data: Data | None
     stored: Stored | None
 
     @property
@@ -124,23 +129,50 @@ class Content:
         """No input, (D,)."""
         return np.zeros(self.model.config.input_size, np.float32)
 
+    @property
+    def held(self) -> np.ndarray:
+        """No input, as the field sees it, (width,)."""
+        return np.asarray(self.model.encoding.hold_still(self.silent))
+
     @cached_property
-    def examples(self) -> Examples | None:
+    def trials(self) -> Trials | None:
+        """Trials that the model was never trained on: drawn afresh, or some of the test set of the user's own; None
+        where the run directory does not hold them."""
         if self.task is not None:
-            trials = self.task.sample(_EXAMPLES, seed=SEED)
-        elif self.data is not None:
-            trials = self.data.test[: min(_EXAMPLES, len(self.data.test))]
-        else:
+            return self.task.sample(_EXAMPLES, seed=SEED)
+        if not (self.path / DATA).exists():
             return None
-        series, shortest = trials.series, int(trials.series.valid.sum(axis=1).min())
-        states = states_of(self.model, series, trials.targets)
-        targets, outputs = trials.targets, read(self.model, states)
-        if targets.dtype.kind == "i":
-            whole = np.broadcast_to(targets[:, None] if targets.ndim == 1 else targets, series.shape[:2])
-            targets, outputs = np.eye(outputs.shape[-1])[whole], np.asarray(jax.nn.softmax(outputs))
-        times = np.cumsum(np.broadcast_to(series.elapsed(self.bin_seconds), series.shape[:2]), axis=1)
-        cut = (array[:, :shortest] for array in (times, trials.inputs, targets, outputs, states))
-        return Examples(*cut)
+        test = RunDirectory(self.path).data().test
+        return test[np.random.default_rng(SEED).permutation(len(test))[:_VISITING]]
+
+    @cached_property
+    def trial_states(self) -> np.ndarray:
+        """States at each sample of `trials`, (trials, time, N)."""
+        assert self.trials is not None
+        return states_of(self.model, self.trials)
+
+    @cached_property
+    def examples(self) -> list[Example]:
+        """The first of the trials, to be drawn."""
+        if self.trials is None:
+            return []
+        loss = self.config.get("training", {}).get("loss") or "mse"
+        link = LOSSES[loss].link if loss in LOSSES else LOSSES["mse"].link
+        some = self.trials[:_EXAMPLES]
+        outputs = link(read(self.model, self.trial_states[:_EXAMPLES]))
+        seconds = np.cumsum(np.broadcast_to(some.series.elapsed(self.bin_seconds), some.series.shape[:2]), axis=1)
+        inputs = np.where(some.series.seen, some.series.values, np.nan)
+        counts = np.ones(seconds.shape, bool) if some.mask is None else some.mask
+        return [
+            Example(
+                times=seconds[at, :length],
+                states=self.trial_states[at, :length],
+                rows=_rows(
+                    inputs[at, :length], _cut(some.targets[at], length), outputs[at, :length], counts[at, :length]
+                ),
+            )
+            for at, length in enumerate(some.series.valid.sum(axis=1))
+        ]
 
     @cached_property
     def memory(self) -> analysis.Memory | None:
@@ -166,7 +198,7 @@ class Content:
             return None
         values = self.task.manifold.sample(_TRACES, seed=SEED)
         trials = self.task.recall(values, silence=_REST)
-        states = states_of(self.model, trials.inputs, trials.targets)
+        states = states_of(self.model, trials)
         first = int(np.flatnonzero(np.abs(trials.inputs).max(axis=(0, 2)) > 0)[0])
         return values, states[:, max(first - 1, 0) :]
 
@@ -175,16 +207,14 @@ class Content:
         """States that the model visits, (n, N): what pictures must contain and searches start from."""
         size = self.model.config.state_size
         parts = []
-        if self.examples is not None:
-            parts.append(self.examples.states.reshape(-1, size))
+        if self.trials is not None:
+            there = self.trial_states[self.trials.series.valid]
+            parts.append(there[:: -(-len(there) // _MOST_VISITED)])
         if self.traces is not None:
             parts.append(self.traces[1].reshape(-1, size))
         if self.memory is not None:
             parts.append(self.memory.states[self.memory.silences <= 1000].reshape(-1, size))
-        if self.data is not None:
-            test = self.data.test[: min(_VISITING, len(self.data.test))]
-            parts.append(states_of(self.model, test.series, test.targets)[test.series.valid])
-        if not parts:  # of a run that kept no data: free runs from random states
+        if not parts:  # the trials are not in the run directory: free runs from random states
             step = self.model.map_at(self.silent)
             state = jnp.asarray(np.random.default_rng(SEED).standard_normal((64, size)), jnp.float32)
             _, moved = jax.lax.scan(lambda state, _: (step(state),) * 2, state, None, length=100)
@@ -238,10 +268,13 @@ class Content:
         """Of the flow without input, with the stability of flow and map: the stored ones if they are there."""
         if self.stored is not None:
             return self.stored.fixed_points
-        f = self.model.field_at(self.silent)
-        is_euler = self.model.config.integrator == "euler"
-        own = {"euler_step": self.bin_seconds} if is_euler else {"beside": self.model.map_at(self.silent)}
-        return analysis.fixed_points(f, starts=self.starts, iterations=_ITERATIONS, **own)
+        solved = self.model.integrator.kind == "flow"
+        return analysis.fixed_points(
+            self.model.field_at(self.silent),
+            starts=self.starts,
+            beside=self.bin_seconds if solved else self.model.map_at(self.silent),
+            iterations=_ITERATIONS,
+        )
 
     @cached_property
     def slow_points(self) -> analysis.SlowPoints:
@@ -255,6 +288,33 @@ class Content:
         if self.task is None or self.task.manifold is None:
             return None
         return film_of(RunDirectory.open(self.path), self.task, self.metrics)
+
+
+def _cut(targets: np.ndarray, length: int) -> np.ndarray:
+    """What is wanted of a trial (T, ...), as far as it goes; one class for all of it is () and stays."""
+    return targets[:length] if targets.ndim else targets
+
+
+def _rows(
+    inputs: np.ndarray, targets: np.ndarray, outputs: np.ndarray, counts: np.ndarray
+) -> list[tuple[str, dict[str, np.ndarray]]]:
+    """What is drawn of a trial: inputs (T, D), targets (T, outputs) or classes (T,) or (), outputs (T, outputs)."""
+    if targets.dtype.kind == "i":
+        classes = np.broadcast_to(targets, counts.shape)
+        scores = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        chances = np.take_along_axis(scores, classes[:, None], axis=1)[:, 0] / scores.sum(axis=1)
+        shown = np.where(counts if targets.ndim else True, classes, np.nan)
+        return [
+            ("input", {f"input {at}": channel for at, channel in enumerate(inputs.T[:_CHANNELS], start=1)}),
+            ("class", {"target": shown, "output": outputs.argmax(axis=1).astype(float)}),
+            ("chance of the target", {"output": np.where(np.isnan(shown), np.nan, chances)}),
+        ]
+    rows = []
+    for channel in range(min(targets.shape[1], _CHANNELS)):
+        lines = {"input": inputs[:, channel]} if channel < inputs.shape[1] else {}
+        lines |= {"target": np.where(counts, targets[:, channel], np.nan), "output": outputs[:, channel]}
+        rows.append((f"channel {channel + 1}", lines))
+    return rows
 
 
 def readout_axes(ideal: np.ndarray) -> Projection:
@@ -284,7 +344,6 @@ def content_of(path: str | Path) -> Content:
         metrics=directory.metrics(),
         model=model,
         task=task_of(directory) if known else None,
-        data=None if known else directory.data(),
         stored=read_stored(directory.path),
     )
 
@@ -300,7 +359,7 @@ def film_of(directory: RunDirectory, task: tasks.Task, metrics: list[dict[str, f
     survivors, readouts = [], []
     for _, path in snapshots:
         model = load_model(path)
-        state = states_of(model, trials.inputs, trials.targets)[:, -1]
+        state = states_of(model, trials)[:, -1]
         survivors.append(state)
         readouts.append(read(model, state))
     return Film(

@@ -1,33 +1,23 @@
 """Scores of a finished run on trials and values that it has never seen."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gnode import tasks
+from gnode import analysis, tasks
 from gnode.analysis.memory import SILENCES
 from gnode.errors import must_have
-from gnode.examine.recalling import SEED, memory_of
-from gnode.models import Model, load_model
+from gnode.models import Model, load_model, under
+from gnode.models.initial import INITIAL_STATES
 from gnode.series import Trials
 from gnode.training import RunDirectory
-from gnode.training.loop import Objective, loss_on
+from gnode.training.score import Objective, loss_on
 
+VALUES = 360  # how many remembered values memory is measured on
+SEED = 2023  # of what is drawn to look at a run; training's draws have seeds of two numbers, so they cannot recur
 _FRESH = 4  # stream of random numbers; training draws from 1, 2 and 3
-
-
-def task_of(directory: RunDirectory) -> tasks.Task:
-    """The task that a run was trained on.
-
-    Raises:
-        InvalidInput: it was trained on the user's own data.
-    """
-    table = dict(directory.config()["task"])
-    name = table.pop("name")
-    if name not in tasks.TASKS:
-        must_have(f"a run trained on a registered task in {directory.path}", f"one trained on {name}")
-    return tasks.make(name, **table)
 
 
 def evaluate(
@@ -40,7 +30,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Loss on fresh trials and, with `silence`, how well values survive so many silent bins.
 
-    A run on data of one's own is scored on its test trials.
+    A run on own data is scored on its test set; nothing fresh can be drawn.
 
     Args:
         path: a run directory.
@@ -48,31 +38,36 @@ def evaluate(
         seed: of the fresh trials and of the remembered values; the run's own draws cannot recur. By default the values
             are those of the report.
         silence: bins without input between the end of the writing pulses and the reading.
-
-        integrator: the name of another integrator under which the same weights are scored beside their own.
+        integrator: another one, under which the same weights are scored too.
 
     Returns:
-        loss (its name), fresh_loss, trials, seed (of own data: loss, test_loss, trials); with silence: silence, values,
-        rms_error (root mean square of the Euclidean distance between readout and value, in the units of the task),
-        distinct (values that the readout still tells apart, in cells of 0.02), bits (log2 of distinct); with
-        integrator: its name, other_loss, and largest_difference between outputs of the two.
+        loss (its name), fresh_loss, trials, seed; of own data loss, test_loss, trials. With integrator: integrator,
+        loss_under (it), largest_difference (of outputs). With silence: silence, values, rms_error (root mean square of
+        the Euclidean distance between readout and value, in the units of the task), distinct (values that the readout
+        still tells apart, in cells of 0.02), bits (log2 of distinct).
+
+    Raises:
+        InvalidInput: no finished run, or what was asked for means nothing to it.
+        Diverged: a flow could not be solved.
     """
     directory = RunDirectory.open(path)
-    summary, config = directory.summary(), directory.config()
-    model = load_model(directory.path)
-    objective = Objective(summary["loss"], config["training"].get("weigh", "samples"), "skip")
-    if config["task"]["name"] == tasks.OWN_DATA:
-        return _on_own_data(directory, model, objective, trials, silence, integrator)
-    task, trials = task_of(directory), 500 if trials is None else trials
-    fresh = task.sample(trials, seed=(seed, _FRESH))
-    result = {
-        "loss": summary["loss"],
-        "fresh_loss": loss_on(model, objective, fresh),
-        "trials": trials,
-        "seed": seed,
-    }
-    result |= _under(integrator, model, objective, fresh)
-    if silence is None:
+    summary, model = directory.summary(), load_model(directory.path)
+    objective = Objective(summary["loss"], directory.config()["training"].get("weigh", "samples"), "skip")
+    if directory.on_own_data:
+        if trials is not None or silence is not None:
+            must_have(
+                "neither trials nor silence for a run on own data, which is scored on its test set", "one of them"
+            )
+        task, scored = None, directory.data().test
+        result = {"loss": summary["loss"], "test_loss": loss_on(model, objective, scored), "trials": len(scored)}
+    else:
+        task = task_of(directory)
+        scored = task.sample(500 if trials is None else trials, seed=(seed, _FRESH))
+        fresh_loss = loss_on(model, objective, scored)
+        result = {"loss": summary["loss"], "fresh_loss": fresh_loss, "trials": len(scored), "seed": seed}
+    if integrator is not None:
+        result |= _under(model, integrator, objective, scored)
+    if task is None or silence is None:
         return result
     # The report's silences up to this one, since a state that has escaped at one of them is lost for good.
     memory = memory_of(model, task, [*(span for span in SILENCES if span < silence), silence], seed)
@@ -87,35 +82,46 @@ def evaluate(
     }
 
 
-def _on_own_data(
-    directory: RunDirectory,
-    model: Model,
-    objective: Objective,
-    trials: int | None,
-    silence: int | None,
-    integrator: str | None,
-) -> dict[str, Any]:
-    for name, value in (("trials", trials), ("silence", silence)):
-        if value is not None:
-            must_have(f"no --{name} for a run on own data, which is scored on its test trials", value)
-    data = directory.data()
-    if data is None:
-        must_have(f"a run that kept its data, in {directory.path}/data", "one without", "Train it again with them.")
-    score = loss_on(model, objective, data.test)
-    result = {"loss": objective.loss, "test_loss": score, "trials": len(data.test)}
-    return result | _under(integrator, model, objective, data.test)
+def task_of(directory: RunDirectory) -> tasks.Task:
+    """The registered task that a run was trained on.
+
+    Raises:
+        InvalidInput: it was trained on something else.
+    """
+    table = dict(directory.config()["task"])
+    name = table.pop("name")
+    if name not in tasks.TASKS:
+        must_have(f"a run trained on a registered task in {directory.path}", f"one trained on {name}")
+    return tasks.make(name, **table)
 
 
-def _under(integrator: str | None, model: Model, objective: Objective, trials: Trials) -> dict[str, Any]:
-    """The same weights under another integrator, on the same trials; nothing where none is asked for."""
-    if integrator is None:
-        return {}
-    other = model.under(integrator)
-    told = trials.targets[:, 0] if model.config.initial_state == "first-target" else None
-    difference = np.abs(np.asarray(other(trials.series, told)) - np.asarray(model(trials.series, told)))
-    there = trials.series.valid if difference.ndim == 3 else slice(None)
+def memory_of(
+    model: Model, task: tasks.Task, silences: Sequence[int] = SILENCES, seed: int = SEED
+) -> analysis.Memory | None:
+    """Memory of VALUES values of a task, drawn with `seed`, against silence; None where a task remembers no values."""
+    if task.manifold is None:
+        return None
+    return analysis.memory(model, task, task.manifold.sample(VALUES, seed=seed), silences)
+
+
+def told(model: Model, trials: Trials) -> np.ndarray | None:
+    """The first targets, for a model whose initial state is a net of them."""
+    return trials.targets[:, 0] if INITIAL_STATES[model.config.initial_state].is_told else None
+
+
+def states_of(model: Model, trials: Trials) -> np.ndarray:
+    """States at each sample (trials, T, N), for any kind of initial state."""
+    return np.asarray(model.states(trials.series, told(model, trials)))
+
+
+def _under(model: Model, integrator: str, objective: Objective, trials: Trials) -> dict[str, Any]:
+    """How the same weights do under another integrator."""
+    other = under(model, integrator)
+    one, another = (np.asarray(each(trials.series, told(each, trials))) for each in (model, other))
+    apart = np.abs(one - another).max(axis=-1)
+    there = trials.series.valid if apart.ndim == 2 else np.ones(len(apart), bool)
     return {
         "integrator": integrator,
-        "other_loss": loss_on(other, objective, trials),
-        "largest_difference": float(difference[there].max()),
+        "loss_under": loss_on(other, objective, trials),
+        "largest_difference": float(apart[there].max()),
     }

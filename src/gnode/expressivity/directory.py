@@ -18,9 +18,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 
-from gnode.errors import GnodeError, InvalidInput, must_have
+from gnode.errors import InvalidInput, must_have
 from gnode.expressivity.plan import Cell, Plan, plan_from_tables
-from gnode.files import write_atomically
+from gnode.files import begin_folder, write_atomically
 
 PLAN, TARGETS_FILE, ERRORS, CAPACITY, REPORT = (
     "plan.toml",
@@ -49,14 +49,7 @@ class Directory:
             if directory.plan() != plan or not np.array_equal(directory.targets(), targets):
                 must_have(f"the plan that {path} was started with", "another", "Choose another directory.")
             return directory
-        if path.is_file() or (path.is_dir() and any(path.iterdir())):
-            what = "a measurement already" if (path / PLAN).is_file() else "other files"
-            advice = "Resume it with --resume, or choose another." if (path / PLAN).is_file() else "Choose another."
-            must_have("an empty or new directory", f"{path}, which holds {what}", advice)
-        try:
-            (path / "cells").mkdir(parents=True)
-        except OSError as error:
-            raise GnodeError(f"Could not make the directory {path}: {error.strerror}.") from error
+        begin_folder(path, "cells", "for the measurement", PLAN, "a measurement already")
         write_atomically(path / TARGETS_FILE, to_bytes({"targets": targets}))
         # Last, because it is what makes the directory one that can be resumed.
         write_atomically(path / PLAN, tomli_w.dumps({"gnode": version("gnode"), **plan.as_tables()}).encode())

@@ -32,43 +32,14 @@ class FieldKind:
     summary: str
 
 
-_EVERY = frozenset({"candidate_activation", "layer_norm", "leak", "gain"})
-_GATE = frozenset({"gate_activation", "gate_bias"})
+_PLAIN = frozenset({"candidate_activation", "layer_norm", "leak", "gain"})
+_GATED = _PLAIN | {"gate_activation", "gate_bias"}
+_DEEP, _DEEP_GATED = _PLAIN | {"activation"}, _GATED | {"activation", "gate_hidden"}
 
 FIELDS: dict[str, FieldKind] = {
-    "gnode": FieldKind(
-        draw_gnode,
-        hidden=(128, 128),
-        reads=_EVERY | _GATE | {"activation", "gate_hidden"},
-        candidate_activation="identity",
-        summary="gated neural ODE: G(h,x) * (-h + F(h,x))",
-    ),
-    "node": FieldKind(
-        draw_node,
-        hidden=(128, 128),
-        reads=_EVERY | {"activation"},
-        candidate_activation="identity",
-        summary="neural ODE: -h + F(h,x)",
-    ),
-    "mgru": FieldKind(
-        draw_gnode,
-        hidden=None,
-        reads=_EVERY | _GATE,
-        candidate_activation="tanh",
-        summary="minimal GRU: the gnODE whose F is one tanh layer",
-    ),
-    "gru": FieldKind(
-        draw_gru,
-        hidden=None,
-        reads=_EVERY | _GATE,
-        candidate_activation="tanh",
-        summary="GRU in continuous time, with update and reset gates",
-    ),
-    "rnn": FieldKind(
-        draw_node,
-        hidden=None,
-        reads=_EVERY,
-        candidate_activation="tanh",
-        summary="RNN: the nODE whose F is one tanh layer",
-    ),
+    "gnode": FieldKind(draw_gnode, (128, 128), _DEEP_GATED, "identity", "gated neural ODE: G(h,x) * (-h + F(h,x))"),
+    "node": FieldKind(draw_node, (128, 128), _DEEP, "identity", "neural ODE: -h + F(h,x)"),
+    "mgru": FieldKind(draw_gnode, None, _GATED, "tanh", "minimal GRU: the gnODE whose F is one tanh layer"),
+    "gru": FieldKind(draw_gru, None, _GATED, "tanh", "GRU in continuous time, with update and reset gates"),
+    "rnn": FieldKind(draw_node, None, _PLAIN, "tanh", "RNN: the nODE whose F is one tanh layer"),
 }

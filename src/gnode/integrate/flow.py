@@ -12,6 +12,7 @@ other number. The first step tries the whole interval; where that is too long, t
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import diffrax
 import equinox as eqx
@@ -63,9 +64,10 @@ SOLVERS: dict[str, Solver] = {
 ADJOINTS: dict[str, str] = {
     "recursive-checkpoint": "back through the steps that were taken, with few states kept",
     "backsolve": "back by solving the adjoint equation: exact only as far as the tolerances go",
-    "forward": "forward mode alone, as analysis needs: with the derivative in one direction beside the state",
     "direct": "through the steps, forward and reverse and more than once; slow where most_steps is large",
 }
+
+_FORWARD = "forward"  # no way back: for `step`, of which analysis wants Jacobians
 
 GRIDS: dict[str, str] = {
     "batch": "one step size for the batch, that of its most difficult series",
@@ -112,6 +114,8 @@ class Flow(eqx.Module):
         InvalidInput: options that are no such names, out of range, or cannot work together.
     """
 
+    kind: ClassVar[str] = "flow"
+
     solver: str = eqx.field(static=True, default="tsit5")
     rtol: float = eqx.field(static=True, default=1e-5)
     atol: float = eqx.field(static=True, default=1e-6)
@@ -124,7 +128,7 @@ class Flow(eqx.Module):
     def __check_init__(self) -> None:
         solver = look_up("solver", self.solver, SOLVERS)
         look_up("interpolation", self.interpolation, INTERPOLATIONS)
-        look_up("adjoint", self.adjoint, ADJOINTS)
+        look_up("adjoint", self.adjoint, {**ADJOINTS, _FORWARD: ""})
         look_up("grid", self.grid, GRIDS)
         for name in ("rtol", "atol"):
             if not 0 < getattr(self, name) < np.inf:
@@ -182,12 +186,16 @@ class Flow(eqx.Module):
         inputs: Float[Array, "*batch D"],
         elapsed: Float[ArrayLike, "*batch"],
     ) -> Float[Array, "*batch N"]:
-        """The state after `elapsed`, in units of tau, with the input held still; NaN where that cannot be solved."""
+        """The state after `elapsed`, in units of tau, with the input held still; NaN where that cannot be solved.
+
+        Each state is solved as if alone, and may be differentiated forward only, as analysis does.
+        """
         batch = state.shape[:-1]
         held = jnp.broadcast_to(inputs, (*batch, inputs.shape[-1])).reshape(-1, 1, inputs.shape[-1])
         coefficients = jnp.pad(held, ((0, 0), (0, 3), (0, 0)))
         elapsed = jnp.broadcast_to(jnp.asarray(elapsed, state.dtype), batch).reshape(-1)
-        states, failed = _across(self._steps(), field, state.reshape(-1, state.shape[-1]), coefficients, elapsed)
+        alone = replace(self._steps(), grid="series", adjoint=_FORWARD)
+        states, failed = _across(alone, field, state.reshape(-1, state.shape[-1]), coefficients, elapsed)
         return jnp.where((failed == 0)[:, None], states, jnp.nan).reshape(state.shape)
 
     def between(
@@ -369,8 +377,8 @@ def _adjoint(flow: Flow, dtype: np.dtype) -> diffrax.AbstractAdjoint:
     if flow.adjoint == "backsolve":
         controller = _controller(flow, dtype, diffrax.adjoint_rms_seminorm)
         return diffrax.BacksolveAdjoint(stepsize_controller=controller)
-    if flow.adjoint == "forward":
-        return diffrax.ForwardMode()
     if flow.adjoint == "direct":
         return diffrax.DirectAdjoint()
+    if flow.adjoint == _FORWARD:
+        return diffrax.ForwardMode()
     return diffrax.RecursiveCheckpointAdjoint(checkpoints=min(CHECKPOINTS, flow.substeps or CHECKPOINTS))

@@ -1,5 +1,7 @@
 """The map: one step of a rule a sample."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -24,6 +26,8 @@ class Map(eqx.Module):
         classes: by how many numbers of rows a ragged batch is computed, which changes nothing but the time that it
             takes; 0 for as a rectangle.
     """
+
+    kind: ClassVar[str] = "map"
 
     rule: str = eqx.field(static=True)
     gradient: str = eqx.field(static=True, default="adjoint")

@@ -5,6 +5,7 @@ from typing import Any
 
 from gnode.errors import check_known
 from gnode.fields import FIELDS
+from gnode.integrate import integrator_kind
 from gnode.models.config import ModelConfig
 from gnode.models.draw import draw, make_critical, model_table, seed_of, tabulate, wide_network_gain
 from gnode.models.encoding import Encoding
@@ -29,6 +30,7 @@ __all__ = [
     "seed_of",
     "tabulate",
     "trainable",
+    "under",
     "wide_network_gain",
 ]
 
@@ -52,3 +54,23 @@ def make(model: str, *, input_size: int, state_size: int, output_size: int, seed
     config = ModelConfig(model=model, input_size=input_size, state_size=state_size, output_size=output_size, **options)
     refuse_unread(config, options)
     return draw(config, seed)
+
+
+def under(model: Model, integrator: str, **options: Any) -> Model:
+    """The same weights under another integrator: a network trained as a map, seen as a flow, or the other way round.
+
+    Args:
+        integrator: a name in gnode.integrate.integrators().
+        options: of the integrator, such as rtol; those that are not given are the model's own.
+
+    Raises:
+        InvalidInput: no such integrator, an option that it does not read, or a field that it cannot move.
+
+    Example:
+        >>> flow = under(make("gnode", input_size=1, state_size=2, output_size=1), "tsit5", rtol=1e-8)
+        >>> flow.config.integrator
+        'tsit5'
+    """
+    check_known(options, integrator_kind(integrator).reads, f"options of {integrator}")
+    config = dataclasses.replace(model.config, integrator=integrator, **options)
+    return dataclasses.replace(model, integrator=config.make_integrator(), config=config)

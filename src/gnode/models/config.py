@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gnode.arguments import integer, number
 from gnode.errors import look_up, must_have
 from gnode.fields import FIELDS, FieldOptions
 from gnode.integrate import INTERPOLATIONS, SCANS, Integrator, integrator_kind, make_integrator
@@ -101,7 +102,7 @@ class ModelConfig:
             "substeps": 0,
         }
         for name, bound in least.items():
-            object.__setattr__(self, name, whole_number(name, getattr(self, name), bound))
+            object.__setattr__(self, name, integer(name, getattr(self, name), bound))
         for name in ("dt", "tau", "rtol", "atol"):
             value = number(name, getattr(self, name))
             if not value > 0:
@@ -161,21 +162,6 @@ class ModelConfig:
             if field.name in _LATER and data[field.name] == field.default:
                 del data[field.name]
         return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
-
-
-def whole_number(name: str, value: Any, least: int) -> int:
-    """`value` as an int of at least `least`; NumPy's integers are taken, bools and floats are not."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
-        must_have(f"{name} an integer of at least {least}", repr(value))
-    return int(value)
-
-
-def number(name: str, value: Any, expected: str = "a finite number") -> float:
-    """`value` as a finite float; NumPy's numbers are taken, bools are not."""
-    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not real or not np.isfinite(value):
-        must_have(f"{name} {expected}", repr(value))
-    return float(value)
 
 
 def _widths(name: str, value: Any) -> tuple[int, ...]:

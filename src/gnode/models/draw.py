@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from gnode.arguments import integer
 from gnode.errors import must_have
 from gnode.fields import FIELDS, Field
-from gnode.models.config import ModelConfig, whole_number
+from gnode.models.config import ModelConfig
 from gnode.models.encoding import Encoding
 from gnode.models.initial import INITIAL_STATES, Sizes
 from gnode.models.model import Model
@@ -22,7 +23,7 @@ from gnode.nn.feedforward import draw_perceptron
 
 def draw(config: ModelConfig, seed: int = 0) -> Model:
     """The random model that a configuration and a seed determine."""
-    seed = whole_number("seed", seed, 0)
+    seed = integer("seed", seed, 0)
     if seed >= 2**64:
         must_have("a seed below 2**64", seed)
     generator = np.random.default_rng(np.random.SeedSequence(seed))

@@ -1,6 +1,5 @@
 """A model: the encoding of a series, an initial state, a field, an integrator and a readout."""
 
-import dataclasses
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -13,7 +12,7 @@ from jaxtyping import Float, PyTree
 
 from gnode.errors import Diverged, must_have
 from gnode.fields import Field
-from gnode.integrate import Flow, Integrator, Path, explain
+from gnode.integrate import Integrator, Path, explain
 from gnode.models.config import ModelConfig
 from gnode.models.encoding import Encoded, Encoding
 from gnode.models.initial import FixedState, InitialState
@@ -159,16 +158,6 @@ class Model(eqx.Module):
         check_solved(there.state)
         return there, outputs[0] if here.single else outputs
 
-    def under(self, integrator: str, **options: Any) -> "Model":
-        """The same weights under another integrator: a network trained as a map, asked as a flow, or the reverse.
-
-        Args:
-            integrator: its name.
-            options: of it, as in `gnode.models.ModelConfig`; the others stay as they are.
-        """
-        config = dataclasses.replace(self.config, integrator=integrator, **options)
-        return dataclasses.replace(self, config=config, integrator=config.make_integrator())
-
     def field_at(self, inputs: ArrayLike) -> "StillField":
         """The flow with the input held still: f(h) -> dh/dt in units of the state per second, h (..., N)."""
         return StillField(self, self._held(inputs))
@@ -247,16 +236,12 @@ class StillMap:
     def __init__(self, model: Model, held: Array, elapsed: float) -> None:
         if not 0 < elapsed < float("inf"):
             must_have("elapsed a positive number of seconds", repr(elapsed))
-        integrator = model.integrator
-        if isinstance(integrator, Flow):
-            integrator = dataclasses.replace(integrator, adjoint="forward")  # what analysis differentiates by
-        self._field, self._integrator = model.field, integrator
-        self._held, self._step = held, elapsed / model.config.tau
+        self._model, self._held, self._step = model, held, elapsed / model.config.tau
 
     def __call__(self, states: ArrayLike) -> Array:
         states = jnp.asarray(states)
         held = jnp.broadcast_to(self._held, (*states.shape[:-1], self._held.size))
-        return self._integrator.step(self._field, states, held, self._step)
+        return _after(self._model.integrator, self._model.field, states, held, self._step)
 
 
 def as_samples(encoded: Encoded, told: ArrayLike | None, dtype: Any = jnp.float32) -> Samples:
@@ -297,6 +282,11 @@ def _path(model: Model, samples: Samples) -> Path:
 def _answer(model: Model, samples: Samples) -> tuple[Path, Array]:
     path = run(model, samples)
     return path, read(model, path, samples)
+
+
+@eqx.filter_jit
+def _after(integrator: Integrator, field: Field, states: Array, held: Array, elapsed: float | Array) -> Array:
+    return integrator.step(field, states, held, elapsed)
 
 
 @eqx.filter_jit

@@ -16,6 +16,7 @@ Figure = dict[str, Any]
 Trace = dict[str, Any]
 
 SHOWN_SILENCES = (0, 10, 100, 1000, 10_000)
+_FEW_SAMPLES = 60  # of a trial of no more, each is marked
 
 
 # -- all runs in one picture --
@@ -67,40 +68,45 @@ def _memory(contents: Sequence[Content], what: str, label: str, scale: str) -> F
 
 
 def trials(content: Content) -> Figure:
-    """Targets and outputs of unseen trials, a row a channel; buttons choose the trial."""
+    """Inputs, targets and outputs of unseen trials, row by row; buttons choose the trial."""
     examples = content.examples
-    assert examples is not None
-    channels = min(examples.targets.shape[-1], 4)
-    traces, steps = [], []
-    count = len(examples.inputs)
-    for trial in range(count):
-        times = numbers(examples.times[trial])
-        for channel in range(channels):
-            axes = {"yaxis": f"y{channel + 1 if channel else ''}", "visible": trial == 0}
-            legend = channel == 0
-            if channel < examples.inputs.shape[-1]:
-                pulses = numbers(examples.inputs[trial, :, channel])
-                fill = {"mode": "lines", "fill": "tozeroy", "line": {"color": "#b9c0cc", "width": 0.5, "shape": "hv"}}
-                traces.append(_line(times, pulses, name="input", showlegend=legend, **fill, **axes))
-            target = numbers(examples.targets[trial, :, channel])
-            dashes = {"color": "#6b7280", "width": 2, "dash": "dot", "shape": "hv"}
-            traces.append(_line(times, target, name="target", line=dashes, showlegend=legend, **axes))
-            output = numbers(examples.outputs[trial, :, channel])
-            solid = {"color": style.RUNS[0], "width": 1.6, "shape": "hv"}
-            traces.append(_line(times, output, name="output", line=solid, showlegend=legend, **axes))
-    per_trial = len(traces) // count
-    for trial in range(count):
-        shown = [at // per_trial == trial for at in range(len(traces))]
-        steps.append({"label": f"trial {trial + 1}", "method": "restyle", "args": [{"visible": shown}]})
-    rows = {}
+    labels = [label for label, _ in examples[0].rows]
+    traces, trial_of, named = [], [], set()
+    for trial, example in enumerate(examples):
+        for row, (_, lines) in enumerate(example.rows):
+            for name, values in lines.items():
+                trace = _line(numbers(example.times), numbers(values), name=name, **_trial_look(name, len(values)))
+                showlegend = (trial, name) not in named
+                traces.append(trace | {"yaxis": _axis_name(row), "visible": trial == 0, "showlegend": showlegend})
+                trial_of.append(trial)
+                named.add((trial, name))
+    steps = [
+        {"label": f"trial {trial + 1}", "method": "restyle", "args": [{"visible": [of == trial for of in trial_of]}]}
+        for trial in range(len(examples))
+    ]
     gap = 0.06
-    height = (1 - gap * (channels - 1)) / channels
-    for channel in range(channels):
-        top = 1 - channel * (height + gap)
+    height = (1 - gap * (len(labels) - 1)) / len(labels)
+    rows = {}
+    for row, label in enumerate(labels):
+        top = 1 - row * (height + gap)
         domain = [round(max(top - height, 0), 4), round(top, 4)]
-        rows[f"yaxis{channel + 1 if channel else ''}"] = _axis(f"channel {channel + 1}", domain=domain)
-    xaxis = _axis("time (s)", anchor=f"y{channels if channels > 1 else ''}")
-    return _figure(traces, height=max(330, 170 + 120 * channels), xaxis=xaxis, **rows, updatemenus=[_buttons(steps)])
+        rows[f"yaxis{row + 1 if row else ''}"] = _axis(label, domain=domain)
+    xaxis = _axis("time (s)", anchor=_axis_name(len(labels) - 1))
+    return _figure(traces, height=max(330, 170 + 120 * len(labels)), xaxis=xaxis, **rows, updatemenus=[_buttons(steps)])
+
+
+def _axis_name(row: int) -> str:
+    return f"y{row + 1 if row else ''}"
+
+
+def _trial_look(name: str, samples: int) -> dict[str, Any]:
+    """How an input, a target or an output is drawn: level over the time that each sample stands for."""
+    mode = "lines" if samples > _FEW_SAMPLES else "lines+markers"
+    if name == "input":
+        return {"mode": "lines", "fill": "tozeroy", "line": {"color": "#b9c0cc", "width": 0.5, "shape": "vh"}}
+    line = {"color": style.line_colour(name), "width": 1.6, "shape": "vh"}
+    line |= {"width": 2, "dash": "dot"} if name == "target" else {}
+    return {"mode": mode, "marker": {"size": 4}, "line": line}
 
 
 def flow(content: Content) -> Figure:
@@ -144,28 +150,39 @@ def landscape(content: Content) -> Figure:
 
 
 def trajectories(content: Content) -> Figure:
-    """States from the pulse on and through the silence, in the plane or, for N of at least 3, in space."""
-    assert content.traces is not None
-    values, states = content.traces
-    colours = style.value_colours(values)
+    """States of remembered values, from the pulse on and through the silence, or of sample trials, in their colours; in
+    the plane or, for N of at least 3, in space."""
+    paths = _paths(content)
     if content.model.config.state_size == 1:
-        times = numbers(content.bin_seconds * np.arange(states.shape[1]))
         lines = [
-            _line(times, numbers(of_value[:, 0]), line={"color": colour, "width": 1.6}, showlegend=False)
-            for of_value, colour in zip(states, colours, strict=True)
+            _line(numbers(times), numbers(states[:, 0]), line={"color": colour, "width": 1.6}, showlegend=False)
+            for times, states, _, colour in paths
         ]
         return _figure(lines, xaxis=_axis("time (s)"), yaxis=_axis(content.plane.labels[0]))
     deep = content.model.config.state_size > 2
     projection = content.space if deep else content.plane
     traces = []
-    for path, value, colour in zip(projection(states), values, colours, strict=True):
-        label = f"remember ({', '.join(f'{part:.2f}' for part in value)})"
+    for _, states, label, colour in paths:
+        path = projection(states)
         traces.append(_scatter(path, label, None, line={"color": colour, "width": 3 if deep else 1.6}, legend=False))
         end = {"size": 4 if deep else 8, "color": colour, "line": {"color": "#ffffff", "width": 0.8}}
         traces.append(_scatter(path[-1:], label, end, legend=False))
     if deep:
         return _in_space(projection, traces)
     return _in_plane(projection, content, [_speed(content.flow, faint=True), *traces])
+
+
+def _paths(content: Content) -> list[tuple[np.ndarray, np.ndarray, str, str]]:
+    """Times (T,), states (T, N), name and colour of what is drawn as trajectories."""
+    if content.traces is None:
+        return [
+            (example.times, example.states, f"trial {number}", style.RUNS[number])
+            for number, example in enumerate(content.examples, start=1)
+        ]
+    values, states = content.traces
+    times = content.bin_seconds * np.arange(states.shape[1])
+    names = [f"remember ({', '.join(f'{part:.2f}' for part in value)})" for value in values]
+    return [(times, *path) for path in zip(states, names, style.value_colours(values), strict=True)]
 
 
 def survivors_readout(content: Content) -> Figure:
@@ -215,10 +232,10 @@ def space(content: Content) -> Figure:
                 {"size": 3, "color": style.value_colours(content.memory.values)},
             )
         )
-    elif content.examples is not None:
+    else:
         traces += [
-            _scatter(content.space(states), "a trial", None, line={"width": 2}, legend=False)
-            for states in content.examples.states
+            _scatter(content.space(example.states), "a trial", None, line={"width": 2}, legend=False)
+            for example in content.examples
         ]
     return _in_space(content.space, traces + _points(content, content.space))
 

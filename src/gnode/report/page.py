@@ -12,7 +12,7 @@ from gnode.examine.content import FILM_SILENCE, Content, content_of
 from gnode.files import write_atomically
 from gnode.report import interactive, style
 from gnode.report.html import Card, Section, embedded_json, fact, html_page, table
-from gnode.report.portrait import portrait_weights
+from gnode.report.portrait import portrait_weights, why_not
 
 
 def report(directories: Sequence[str | Path], out: str | Path | None = None) -> Path:
@@ -130,12 +130,18 @@ def _losses(contents: Sequence[Content]) -> list[Card]:
 
 
 def _trials(content: Content) -> Card | None:
-    if content.examples is None:
+    if not content.examples:
         return None
+    origin = "Trials of the test set" if content.task is None else "Trials drawn afresh"
     caption = (
-        "Unseen trials. Grey: the input. Dotted: what should come out. Blue: what the network says. A good "
-        "network lies on the dots."
+        f"{origin}. Grey: the input. Dotted: what should come out. Blue: what the network says. A good network lies on "
+        "the dots."
     )
+    if "class" in dict(content.examples[0].rows):
+        caption = (
+            f"{origin}. Dotted: the class that is right. Blue: the one that the network takes for the most likely, and "
+            "the chance that it gives to the right one, sample by sample."
+        )
     return Card("Sample trials", caption, interactive.trials(content))
 
 
@@ -199,8 +205,8 @@ def _landscape(content: Content) -> Card | None:
     if content.model.config.state_size != 2:
         return None
     caption = (
-        "The same speeds as a landscape: height is the logarithm of the speed. What is remembered lies in the valleys, "
-        "one dot a value after 100 silent bins. Drag to turn it."
+        "The same speeds as a landscape: height is the logarithm of the speed. What is remembered lies in the valleys"
+        f"{'' if content.memory is None else ', one dot a value after 100 silent bins'}. Drag to turn it."
     )
     return Card("The valley of memory", caption, interactive.landscape(content))
 
@@ -215,7 +221,8 @@ def _space(content: Content) -> Card | None:
 
 def _trajectories(content: Content) -> Card | None:
     if content.traces is None:
-        return None
+        caption = "The states of the sample trials above, from the first sample to the last, whose end is marked."
+        return Card("Trajectories of trials", caption, interactive.trajectories(content)) if content.examples else None
     caption = (
         "From the silent bin before the pulse to 200 bins after it, one line a remembered value. The pulse throws the "
         "state towards its place; the end of the line is marked. Hover over a line for its value."
@@ -354,8 +361,8 @@ def _timescale_map(content: Content) -> Card | None:
         return None
     overlap = content.stored.numbers["timescales"]["slow_overlap"]
     caption = (
-        "The effective time constant τ/gate of each unit over the plane; dark is slow. Dots: states after 100 silent "
-        f"bins. A state there has smaller gates than one elsewhere with a chance of {100 * overlap:.0f} % (50 %: the "
+        f"The effective time constant τ/gate of each unit over the plane; dark is slow. Dots: {_looked_at(content)}. "
+        f"A state there has smaller gates than one elsewhere with a chance of {100 * overlap:.0f} % (50 %: the "
         "gate makes no difference)."
     )
     return Card("Where the gate makes it slow", caption, interactive.timescale_map(content))
@@ -364,10 +371,13 @@ def _timescale_map(content: Content) -> Card | None:
 def _gate_histogram(content: Content) -> Card | None:
     if content.stored is None or content.stored["timescales/gates"].min() == 1:
         return None
-    caption = (
-        "Gates of the states after 100 silent bins, unit by unit. A gate of 0.01 makes its unit a hundred times slower."
-    )
+    caption = f"Gates of {_looked_at(content)}, unit by unit. A gate of 0.01 makes its unit a hundred times slower."
     return Card("How open the gates are", caption, interactive.gate_histogram(content))
+
+
+def _looked_at(content: Content) -> str:
+    """Which states time scales are those of."""
+    return "states that trials visit" if content.memory is None else "states after 100 silent bins"
 
 
 def _nullclines(content: Content) -> Card | None:
@@ -400,19 +410,28 @@ def _lyapunov(content: Content) -> Card | None:
 def _portrait(content: Content) -> Card | None:
     if content.model.config.state_size not in (2, 3):
         return None
+    if reason := why_not(content.model):
+        return Card(
+            "A phase portrait to play with", f"Left out, because the page cannot run this network: {reason}.", ""
+        )
     pulse = getattr(content.task, "width", 2) + 1
     region = content.bounds if content.model.config.state_size == 2 else _box(content)
-    reach = 1.0 if content.examples is None else max(float(np.abs(content.examples.inputs).max()), 1e-3)
+    reach = 1.0 if content.trials is None else max(float(np.abs(content.trials.inputs).max()), 1e-3)
     known = content.fixed_points.points
     data = portrait_weights(content.model, region, pulse_bins=pulse, input_reach=reach, known=known)
     caption = (
         "Click to place a state and watch it move. Drag the held input: the flow and its fixed points follow. Or "
         "choose <i>pulse</i>: the value you let go of is given to all states for the length of one pulse. Map is what "
-        "was trained, one step a bin; flow is the differential equation behind it."
+        f"was trained, {_one_bin(content)}; flow is the differential equation behind it."
         + (" Drag the picture to turn it." if content.model.config.state_size == 3 else "")
     )
     body = f'<div class="portrait"><script type="application/json">{embedded_json(data)}</script></div>'
     return Card("A phase portrait to play with", caption, body, wide=True)
+
+
+def _one_bin(content: Content) -> str:
+    solved = content.model.integrator.kind == "flow"
+    return "seen bin by bin" if solved else f"one step of {content.model.config.integrator} a bin"
 
 
 def _box(content: Content) -> tuple[np.ndarray, np.ndarray]:
@@ -441,15 +460,19 @@ def _headline(content: Content) -> tuple[str, str]:
     kind = {"gnode": "gated neural ODE", "node": "neural ODE", "mgru": "minimal GRU", "gru": "GRU", "rnn": "RNN"}
     name = kind.get(config.model, config.model)
     task = content.config.get("task", {}).get("name", "own data")
-    summary = getattr(content.task, "summary", "own data")
+    of_task = content.config.get("task", {}).get("train")
+    about = getattr(content.task, "summary", f"{of_task} training trials" if of_task else "none of gnode's tasks")
     size = content.summary.get("parameters")
     with_parameters = f" with {size:,} trained parameters" if size else ""
     seconds = content.summary.get("seconds")
     took = f" in {seconds:,.0f} s" if seconds else ""
     unfinished = " The run was stopped before its end." if content.summary.get("unfinished") else ""
+    if content.trials is None:
+        unfinished += " Its trials are not in its directory: states below are those of free runs from random states."
+    what = f"{'the task ' if content.task else ''}<b>{escape(task)}</b>"
     sentence = (
-        f"A {config.state_size}-dimensional {name}{with_parameters} was trained on the task "
-        f"<b>{escape(task)}</b> ({escape(summary)}) for {content.summary.get('epochs', '?')} epochs{took}.{unfinished}"
+        f"A {config.state_size}-dimensional {name}{with_parameters} was trained on {what} "
+        f"({escape(about)}) for {content.summary.get('epochs', '?')} epochs{took}.{unfinished}"
     )
     return f"{config.state_size}-dimensional {name}, {task}", sentence
 

@@ -94,28 +94,32 @@ def _losses(content: Content) -> Figure | None:
 
 def _trials(content: Content) -> Figure | None:
     examples = content.examples
-    if examples is None:
+    if not examples:
         return None
-    count, _, channels = examples.targets.shape
-    channels = min(channels, 4)
-    figure = Figure(figsize=(_PAGE, 0.5 + 0.9 * channels), layout="constrained")
-    grid = figure.subplots(channels, count, sharex=True, sharey="row", squeeze=False)
-    for trial in range(count):
-        for channel in range(channels):
-            axes, times = grid[channel, trial], examples.times[trial]
-            if channel < examples.inputs.shape[-1]:
-                pulses = examples.inputs[trial, :, channel]
-                axes.fill_between(times, pulses, step="post", color="#c4cad4", lw=0, label="input")
-            target, output = examples.targets[trial, :, channel], examples.outputs[trial, :, channel]
-            axes.step(times, target, where="post", color="#555c68", ls=(0, (1.5, 1.5)), lw=1.1, label="target")
-            axes.step(times, output, where="post", color=style.RUNS[0], lw=1.1, label="output")
+    rows = len(examples[0].rows)
+    figure = Figure(figsize=(_PAGE, 0.5 + 0.9 * rows), layout="constrained")
+    grid = figure.subplots(rows, len(examples), sharex="col", sharey="row", squeeze=False)
+    handles: dict[str, Any] = {}
+    for trial, example in enumerate(examples):
+        for row, (label, lines) in enumerate(example.rows):
+            axes = grid[row, trial]
+            for name, values in lines.items():
+                handle = _trial_line(axes, name, example.times, values)
+                handles.setdefault(name, handle)
+            if trial == 0:
+                axes.set_ylabel(label)
         grid[0, trial].set_title(f"trial {trial + 1}")
         grid[-1, trial].set_xlabel("time (s)")
-    for channel in range(channels):
-        grid[channel, 0].set_ylabel(f"channel {channel + 1}")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=3)
+    figure.legend(handles.values(), handles.keys(), loc="outside upper right", ncols=len(handles))
     return figure
+
+
+def _trial_line(axes: Axes, name: str, times: np.ndarray, values: np.ndarray) -> Any:
+    """An input, a target or an output, level over the time that each sample stands for; returns what a legend needs."""
+    if name == "input":
+        return axes.fill_between(times, values, step="pre", color="#c4cad4", lw=0)
+    look: dict[str, Any] = {"ls": (0, (1.5, 1.5))} if name == "target" else {}
+    return axes.step(times, values, where="pre", lw=1.1, color=style.line_colour(name), **look)[0]
 
 
 def _flow(content: Content) -> Figure | None:
@@ -217,9 +221,9 @@ def _space(content: Content) -> Figure | None:
     if content.memory is not None:
         states = content.space(content.after(100))
         _dots(axes, states, s=5, c=style.value_colours(content.memory.values))
-    elif content.examples is not None:
-        for states in content.examples.states:
-            axes.plot(*content.space(states).T, lw=0.8)
+    else:
+        for example in content.examples:
+            axes.plot(*content.space(example.states).T, lw=0.8)
     handles = _points(axes, content, content.space)
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=4, handletextpad=0.3)

@@ -3,7 +3,9 @@
 import base64
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from gnode.fields import FIELDS
 from gnode.fields.field import Field
@@ -11,6 +13,7 @@ from gnode.models import Model
 from gnode.nn.dense import Dense
 from gnode.nn.feedforward import FeedForward
 from gnode.report import style
+from gnode.report.html import asset
 
 
 def portrait_weights(
@@ -30,6 +33,7 @@ def portrait_weights(
         "name": FIELDS[config.model].summary,
         "stateSize": config.state_size,
         "inputSize": config.input_size,
+        "integrator": config.integrator,
         "tau": config.tau,
         "dt": config.dt,
         "low": [float(value) for value in bounds[0]],
@@ -40,6 +44,42 @@ def portrait_weights(
         "speed": list(style.SPEED),
         "stability": {name: colour for name, (colour, _, _) in style.STABILITY.items()},
     }
+
+
+def why_not(model: Model) -> str | None:
+    """Why the page cannot run this model, in words; None where it can.
+
+    It knows the rules and activations of network.js, and fields of the form gate * (-h + F) whose nets it is given.
+    """
+    field, integrator, encoding = model.field, model.config.integrator, model.encoding
+    if model.integrator.kind == "map" and not _knows(integrator):
+        return f"it does not know the step rule {integrator}"
+    if encoding.scale is not None or encoding.width != encoding.channels:
+        return "its inputs are scaled or told with what is missing"
+    nets = [field.drive, *field.gates().values()]
+    if not all(isinstance(net, FeedForward) for net in nets):
+        return "its field is not made of nets that the page knows"
+    if not all(_knows(name) for net in nets for name in (net.activation, net.last_activation)):
+        return "it does not know its activations"
+    random = np.random.default_rng(0)
+    sizes = field.state_size, encoding.width
+    state, inputs = (jnp.asarray(random.standard_normal((4, size)), jnp.float32) for size in sizes)
+    if not np.allclose(_velocity(field, state, inputs), field(state, inputs), rtol=1e-3, atol=1e-4):
+        return "its field is not of the form gate * (-h + F)"
+    return None
+
+
+def _knows(name: str) -> bool:
+    """Whether network.js has a rule or an activation of this name."""
+    return f'"{name}": ' in asset("network.js")
+
+
+def _velocity(field: Field, state: Array, inputs: Array) -> Array:
+    """What the page takes for tau * dh/dt."""
+    gates = field.gates()
+    driven = gates["reset"](state, inputs) * state if "reset" in gates else state
+    away = field.drive(driven, inputs) * (1.0 if field.gain is None else field.gain) - (state if field.leak else 0.0)
+    return gates["gate"](state, inputs) * away if "gate" in gates else away
 
 
 def network(field: Field) -> dict[str, Any]:

@@ -18,6 +18,12 @@ STABILITY = {  # colour, plotly marker, matplotlib marker
 }
 
 
+def line_colour(name: str) -> str:
+    """Of a line of a trial: "target", "output", or one of several inputs, "input 2"."""
+    kind, _, number = name.partition(" ")
+    return {"target": "#6b7280", "output": RUNS[0]}.get(kind) or RUNS[int(number) % len(RUNS)]
+
+
 def stability_class(name: str) -> str:
     """A stability name of gnode.analysis ("stable focus", "saddle-focus", "center", ...) to its class in the legend."""
     if "marginal" in name or name == "center":

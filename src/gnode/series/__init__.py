@@ -5,6 +5,6 @@ Sample k stands for the time (t[k-1], t[k]], and output k is read at t[k]. NaN e
 
 from gnode.series.clock import UNITS, Clock
 from gnode.series.series import Series
-from gnode.series.trials import Data, Trials
+from gnode.series.trials import PARTS, Data, Trials
 
-__all__ = ["UNITS", "Clock", "Data", "Series", "Trials"]
+__all__ = ["PARTS", "UNITS", "Clock", "Data", "Series", "Trials"]

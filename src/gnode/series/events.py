@@ -1,6 +1,6 @@
 """Events beside the samples of a series: spikes, doses, stimuli; each at a time of its own, of a kind, of a size."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,7 @@ def read_events(clock: Clock | None, lengths: np.ndarray, times: Any, sizes: Any
     return Events(series, seconds, of_kind, size.astype(np.float32), kinds.pop())
 
 
-def stored_events(content: dict[str, np.ndarray], series: int) -> Events | None:
+def stored_events(content: Mapping[str, np.ndarray], series: int) -> Events | None:
     """The events in a file of series, checked; None where it has none."""
     if "events.kinds" not in content:
         return None

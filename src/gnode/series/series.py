@@ -1,10 +1,7 @@
 """Series: values at times, checked and converted once."""
 
 import hashlib
-import io
-import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
@@ -12,25 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from gnode.errors import InvalidInput, look_up, must_have
-from gnode.files import write_atomically
+from gnode.errors import look_up, must_have
 from gnode.series.arrays import Recordings, as_array, as_floats, described, feed, is_frame
 from gnode.series.clock import Clock, read_clock, read_stamps
 from gnode.series.events import Events, read_events, stored_events
-
-FORMAT = 1  # of saved series
-UNREADABLE = (  # what NumPy and zipfile raise for files that are truncated, foreign or made to harm
-    OSError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    KeyError,
-    EOFError,
-    MemoryError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+from gnode.series.storage import named, read_arrays, write_arrays
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -279,18 +262,7 @@ class Series:
 
     def save(self, path: str | Path) -> None:
         """Write the series to an .npz file, whole or not at all."""
-        content: dict[str, Any] = {"format": FORMAT, "values": np.where(self._missing, np.nan, self.values)}
-        if self.lengths is not None:
-            content["lengths"] = self.lengths
-        if self.clock is not None:
-            content["ticks"] = self.clock.ticks if self._own_clocks else self.clock.ticks[0]
-            content["unit"] = "date" if self.clock.dates else self.clock.unit
-        if self.events is not None:
-            for name in ("series", "seconds", "kind", "size", "kinds"):
-                content[f"events.{name}"] = getattr(self.events, name)
-        file = io.BytesIO()
-        np.savez(file, allow_pickle=False, **content)
-        write_atomically(Path(path).expanduser(), file.getvalue())
+        write_arrays(path, self.as_arrays())
 
     @staticmethod
     def load(path: str | Path) -> "Series":
@@ -299,26 +271,33 @@ class Series:
         Raises:
             InvalidInput: there is no such file, or it is truncated, foreign, of a newer format, or holds no series.
         """
-        path = Path(path).expanduser()
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                content = {name: file[name] for name in file.files}
-            version, values, unit = int(content["format"]), content["values"], str(content.get("unit", ""))
-        except FileNotFoundError:
-            must_have("a file of series", f"nothing at {path}")
-        except UNREADABLE:
-            must_have("a whole .npz file of series that gnode wrote", f"one that cannot be read as such: {path}")
-        if version > FORMAT:
-            must_have(f"series of format {FORMAT} or older", f"format {version}: {path}", "Update gnode.")
-        times, lengths = content.get("ticks"), content.get("lengths")
-        try:
-            if unit == "date" and times is not None and times.dtype == np.int64:
-                series = Series.of(values, times.astype("datetime64[ns]"), lengths=lengths)
-            else:
-                series = Series.of(values, times, unit=unit or None, lengths=lengths)
-            return replace(series, events=stored_events(content, len(series)))
-        except InvalidInput as error:
-            raise InvalidInput(f"{path} holds no series: {error}") from error
+        content = read_arrays(path, "series")
+        with named(path, "series"):
+            return Series.from_arrays(content)
+
+    def as_arrays(self) -> dict[str, Any]:
+        """What a file of these series holds, by name."""
+        content: dict[str, Any] = {"values": np.where(self._missing, np.nan, self.values)}
+        if self.lengths is not None:
+            content["lengths"] = self.lengths
+        if self.clock is not None:
+            content["ticks"] = self.clock.ticks if self._own_clocks else self.clock.ticks[0]
+            content["unit"] = "date" if self.clock.dates else self.clock.unit
+        if self.events is not None:
+            for name in ("series", "seconds", "kind", "size", "kinds"):
+                content[f"events.{name}"] = getattr(self.events, name)
+        return content
+
+    @staticmethod
+    def from_arrays(content: Mapping[str, np.ndarray]) -> "Series":
+        """The series of which a file holds these arrays."""
+        values, times, lengths = content["values"], content.get("ticks"), content.get("lengths")
+        unit = str(content.get("unit", ""))
+        if unit == "date" and times is not None and times.dtype.kind == "i":
+            series = Series.of(values, times.astype("datetime64[ns]"), lengths=lengths)
+        else:
+            series = Series.of(values, times, unit=unit or None, lengths=lengths)
+        return replace(series, events=stored_events(content, len(series)))
 
     def __repr__(self) -> str:
         lengths = self.valid.sum(axis=1)

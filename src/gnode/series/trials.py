@@ -1,7 +1,6 @@
 """Trials and data: series, what should come out of them, and what counts."""
 
 import hashlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from gnode.errors import must_have
-from gnode.files import write_atomically
+from gnode.files import new_folder
 from gnode.series.arrays import as_array, described, feed, place
-from gnode.series.series import UNREADABLE, Series
+from gnode.series.series import Series
+from gnode.series.storage import named, read_arrays, write_arrays
+
+PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -77,6 +79,26 @@ class Trials:
         feed(content, np.array(self.targets.shape[2:]), targets, weights[valid])
         return content.hexdigest()
 
+    def save(self, path: str | Path) -> None:
+        """Write the trials to an .npz file, whole or not at all."""
+        content = {**self.series.as_arrays(), "targets": self.targets}
+        if self.weights is not None:
+            content["weights"] = self.weights
+        write_arrays(path, content)
+
+    @staticmethod
+    def load(path: str | Path) -> "Trials":
+        """The trials in a file that `save` wrote, which pass the same door again.
+
+        Raises:
+            InvalidInput: there is no such file, or it is truncated, foreign, of a newer format, or holds no trials.
+        """
+        content = read_arrays(path, "trials")
+        if "targets" not in content:
+            must_have("a file of trials", f"series without targets: {path}")
+        with named(path, "trials"):
+            return Trials(Series.from_arrays(content), content["targets"], weights=content.get("weights"))
+
     def __repr__(self) -> str:
         return f"Trials({self.series!r}, targets {self.targets.dtype} {self.targets.shape})"
 
@@ -90,7 +112,7 @@ class Data:
     test: Trials
 
     def __post_init__(self) -> None:
-        for name in ("train", "validation", "test"):
+        for name in PARTS:
             trials = getattr(self, name)
             if not isinstance(trials, Trials):
                 must_have(f"Trials as {name}", described(trials))
@@ -101,47 +123,40 @@ class Data:
                 if got != wanted:
                     must_have(f"in {name} the same {what} as in train, {wanted}", got)
 
+    def digest(self) -> str:
+        """A SHA-256 in hexadecimal that names the three sets."""
+        names = (trials.digest() for trials in (self.train, self.validation, self.test))
+        return hashlib.sha256("".join(names).encode()).hexdigest()
+
     @property
-    def size(self) -> int:
-        """Bytes of the arrays."""
-        parts = [self.train, self.validation, self.test]
-        return sum(part.series.values.nbytes + part.targets.nbytes for part in parts)
+    def nbytes(self) -> int:
+        """How much `save` writes, in bytes, headers aside."""
+        parts = (self.train, self.validation, self.test)
+        arrays = [array for part in parts for array in (*part.series.as_arrays().values(), part.targets, part.weights)]
+        return sum(np.asarray(array).nbytes for array in arrays if array is not None)
 
     def save(self, folder: str | Path) -> None:
-        """Write the three sets into a folder, each file whole or not at all."""
+        """Write train.npz, validation.npz and test.npz into a new folder, all of them or none.
+
+        Raises:
+            InvalidInput: the folder is there already.
+            GnodeError: it cannot be written.
+        """
         folder = Path(folder).expanduser()
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("train", "validation", "test"):
-            trials = getattr(self, name)
-            trials.series.save(folder / f"{name}-series.npz")
-            content = {"targets": trials.targets} | ({} if trials.weights is None else {"weights": trials.weights})
-            file = io.BytesIO()
-            np.savez(file, allow_pickle=False, **content)
-            write_atomically(folder / f"{name}-targets.npz", file.getvalue())
+        if folder.exists():
+            must_have("a new folder for data", f"{folder}, which is there already")
+        with new_folder(folder) as place:
+            for part in PARTS:
+                getattr(self, part).save(place / f"{part}.npz")
 
     @staticmethod
     def load(folder: str | Path) -> "Data":
         """The data in a folder that `save` wrote, which pass the same door again.
 
         Raises:
-            InvalidInput: a file is missing or damaged, or holds something else.
+            InvalidInput: a file is not there, truncated, foreign, of a newer format, or holds no trials.
         """
-        folder, parts = Path(folder).expanduser(), []
-        for name in ("train", "validation", "test"):
-            series, path = Series.load(folder / f"{name}-series.npz"), folder / f"{name}-targets.npz"
-            try:
-                with np.load(path, allow_pickle=False) as file:
-                    content = {key: file[key] for key in file.files}
-                targets, weights = content["targets"], content.get("weights")
-            except UNREADABLE:
-                must_have("a whole file of targets that gnode wrote", f"none that can be read at {path}")
-            parts.append(Trials(series, targets, weights=weights))
-        return Data(*parts)
-
-    def digest(self) -> str:
-        """A SHA-256 in hexadecimal that names the three sets."""
-        names = (trials.digest() for trials in (self.train, self.validation, self.test))
-        return hashlib.sha256("".join(names).encode()).hexdigest()
+        return Data(*(Trials.load(Path(folder).expanduser() / f"{part}.npz") for part in PARTS))
 
 
 def _read_targets(series: Series, targets: Any) -> tuple[np.ndarray, np.ndarray]:

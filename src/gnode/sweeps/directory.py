@@ -10,8 +10,8 @@ from pathlib import Path
 
 import tomli_w
 
-from gnode.errors import GnodeError, InvalidInput, must_have
-from gnode.files import write_atomically
+from gnode.errors import InvalidInput, must_have
+from gnode.files import begin_folder, write_atomically
 from gnode.sweeps.grid import Plan, PlannedRun
 from gnode.training.directory import SUMMARY, RunDirectory
 
@@ -44,9 +44,7 @@ class Sweep:
 
 def open_sweep(plan: Plan, path: Path, resume: bool) -> Sweep:
     tables = tomllib.loads(tomli_w.dumps(plan.tables))
-    if (path / SWEEP).is_file():
-        if not resume:
-            must_have("an empty or new directory", f"{path}, which holds a sweep", "Resume it with --resume.")
+    if resume and (path / SWEEP).is_file():
         try:
             theirs = tomllib.loads((path / SWEEP).read_text())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -59,12 +57,7 @@ def open_sweep(plan: Plan, path: Path, resume: bool) -> Sweep:
                 "Choose another directory.",
             )
         return Sweep(path, plan)
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        must_have("an empty or new directory for the sweep", f"{path}, which holds other files", "Choose another.")
-    try:
-        (path / RUNS).mkdir(parents=True)
-    except OSError as error:
-        raise GnodeError(f"Could not make the directory {path}: {error.strerror}.") from error
+    begin_folder(path, RUNS, "for the sweep", SWEEP, "a sweep")
     write_atomically(path / SWEEP, tomli_w.dumps({"gnode": version("gnode"), **plan.tables}).encode())
     return Sweep(path, plan)
 

@@ -21,21 +21,9 @@ from gnode.errors import must_have
 from gnode.models import Model, draw, model_table, trainable
 from gnode.series import Trials
 from gnode.training.experiment import Experiment
-from gnode.training.loop import (
-    Objective,
-    Record,
-    Shown,
-    Strength,
-    TrainingState,
-    begin,
-    check_finite,
-    one_epoch,
-    plan,
-    rates,
-    show,
-    strength,
-)
+from gnode.training.loop import Record, Strength, TrainingState, begin, check_finite, one_epoch, plan, rates, strength
 from gnode.training.progress import Silent
+from gnode.training.score import Objective, Shown, show
 from gnode.training.settings import Settings
 from gnode.training.train import Interrupted, configuration, first_state, keep_books, made_from, open_directory, prepare
 

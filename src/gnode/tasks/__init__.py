@@ -15,9 +15,7 @@ from gnode.tasks.square import SquareTask
 from gnode.tasks.task import Sampled, Task, draw
 from gnode.tasks.variable_amplitude import VariableAmplitudeTask
 
-__all__ = ["OWN_DATA", "TASKS", "Manifold", "PulseTask", "Sampled", "Task", "draw", "make"]
-
-OWN_DATA = "own data"  # what stands for a task in the config.toml of a run on data of one's own
+__all__ = ["TASKS", "Manifold", "PulseTask", "Sampled", "Task", "draw", "make"]
 
 TASKS: dict[str, type[Task]] = {
     "ring": RingTask,

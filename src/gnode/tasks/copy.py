@@ -5,9 +5,10 @@ from typing import ClassVar, final
 
 import numpy as np
 
+from gnode.arguments import integer
 from gnode.errors import must_have
 from gnode.series import Trials
-from gnode.tasks.arguments import Seed, generator, integer
+from gnode.tasks.arguments import Seed, generator
 from gnode.tasks.pulses import MOST_BITS
 from gnode.tasks.task import Task
 

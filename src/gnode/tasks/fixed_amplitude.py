@@ -5,7 +5,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from gnode.tasks.arguments import integer
+from gnode.arguments import integer
 from gnode.tasks.manifold import Corners
 from gnode.tasks.pulses import MOST_BITS, PulseTask, one_at_a_time
 

@@ -9,8 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
+from gnode.arguments import integer
 from gnode.errors import must_have
-from gnode.tasks.arguments import Seed, generator, integer
+from gnode.tasks.arguments import Seed, generator
 
 
 class Manifold(Protocol):

@@ -6,9 +6,10 @@ from typing import final
 
 import numpy as np
 
+from gnode.arguments import integer, positive
 from gnode.errors import must_have
 from gnode.series import Trials
-from gnode.tasks.arguments import Seed, generator, integer, positive
+from gnode.tasks.arguments import Seed, generator
 from gnode.tasks.manifold import Manifold
 from gnode.tasks.task import Task
 

@@ -1,11 +1,11 @@
 """The run directory: the files that a training run leaves, and reading them back.
 
 config.toml determines the run; metrics.jsonl has a line an epoch; checkpoint/state.safetensors is what resuming needs;
-model.safetensors holds the best parameters; summary.json the outcome. See docs/run-directory.md.
+model.safetensors holds the best parameters; summary.json the outcome; data/ the trials, where they are the user's own.
+See docs/run-directory.md.
 """
 
 import json
-import os
 import tomllib
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,23 +14,23 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import tomli_w
 from safetensors import SafetensorError
 from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 
 from gnode.errors import GnodeError, InvalidInput, must_have
-from gnode.files import write_atomically
+from gnode.files import begin_folder, write_atomically
 from gnode.models import Model, model_bytes, named_arrays
 from gnode.series import Data
 from gnode.training.loop import Record, TrainingState
-from gnode.workers import cores
 
 CONFIG, METRICS, MODEL, SUMMARY = "config.toml", "metrics.jsonl", "model.safetensors", "summary.json"
+DATA = "data"  # a folder
 CHECKPOINT = "checkpoint/state.safetensors"
 ORIGIN = "made_from"  # a table of config.toml
-DATA, MOST_DATA = "data", 2**28  # of one's own, and how many bytes of them are kept
+OWN_DATA = "own data"  # the name, in config.toml, of a task that is none: the user's own trials
+DATA_LIMIT = 256 * 2**20  # bytes of own data that a run directory keeps
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,8 @@ class RunDirectory:
         Raises:
             GnodeError: the directory is not empty, or cannot be written.
         """
-        if path.is_file() or (path.is_dir() and any(path.iterdir())):
-            what = "a run already" if (path / CONFIG).exists() else "other files"
-            advice = "Resume it with --resume, or choose another." if what == "a run already" else "Choose another."
-            must_have("an empty or new directory for the run", f"{path}, which holds {what}", advice)
         content = tomli_w.dumps({"gnode": version("gnode"), **config, ORIGIN: origin}).encode()
-        try:
-            (path / "checkpoint").mkdir(parents=True)
-        except OSError as error:
-            raise GnodeError(f"Could not make the directory {path}: {error.strerror}.") from error
+        begin_folder(path, "checkpoint", "for the run", CONFIG, "a run already")
         write_atomically(path / CONFIG, content)
         return cls(path)
 
@@ -101,27 +94,41 @@ class RunDirectory:
             must_have(f"a run directory with a {CONFIG}", str(path))
         return cls(path)
 
-    def keep(self, data: Data) -> str | None:
-        """Keep data that no task can draw again; a sentence where they are too large for that."""
-        if data.size > MOST_DATA:
-            return (
-                f"The data are larger than {MOST_DATA >> 20} MB and are not kept in {self.path}: the run can be "
-                "resumed with them, but neither evaluated nor reported on."
-            )
-        if not (self.path / DATA).is_dir() or Data.load(self.path / DATA).digest() != data.digest():
-            data.save(self.path / DATA)
-        return None
-
-    def data(self) -> Data | None:
-        """The data that were kept; None where there are none."""
-        return Data.load(self.path / DATA) if (self.path / DATA).is_dir() else None
-
     def config(self) -> dict[str, Any]:
         """What determines the run: the tables task, model and training, and the version of gnode."""
         try:
             return tomllib.loads((self.path / CONFIG).read_text())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidInput(f"Must have a readable {self.path / CONFIG}, instead got: {error}.") from error
+
+    @property
+    def on_own_data(self) -> bool:
+        """Whether the run was trained on the user's own trials."""
+        return self.config().get("task", {}).get("name") == OWN_DATA
+
+    def keep_data(self, data: Data) -> bool:
+        """Put the user's own trials into data/, unless they are there; whether they are now. Too large ones are not."""
+        if not (self.path / DATA).exists() and data.nbytes <= DATA_LIMIT:
+            data.save(self.path / DATA)
+        return (self.path / DATA).exists()
+
+    def data(self) -> Data:
+        """The user's own trials.
+
+        Raises:
+            InvalidInput: they are not there, damaged, or not those that the run was trained on.
+        """
+        if not (self.path / DATA).exists():
+            must_have(
+                f"the trials of the run in {self.path / DATA}",
+                "nothing there",
+                f"Beyond {DATA_LIMIT // 2**20} MB they are not kept. Put them there: Data(...).save(folder).",
+            )
+        data = Data.load(self.path / DATA)
+        origin = self.config().get(ORIGIN) if (self.path / CONFIG).is_file() else None
+        if origin is not None and origin.get("data") != data.digest():
+            must_have(f"the data that {self.path} was started with", f"others in {self.path / DATA}")
+        return data
 
     def metrics(self) -> list[dict[str, float]]:
         """The records of all epochs. A last line that was cut off in mid-write is left out."""
@@ -203,18 +210,3 @@ def _differences(theirs: dict[str, Any], ours: dict[str, Any], prefix: str = "")
         elif a != b:
             found.append(f"{prefix}{key} ({a!r} there, {b!r} here)")
     return found
-
-
-def computed_on() -> dict[str, Any]:
-    """The kind of device, and how many threads its sums are spread over."""
-    return {"device": jax.devices()[0].device_kind, "threads": int(os.environ.get("NPROC", 0)) or cores()}
-
-
-def platform_facts() -> dict[str, Any]:
-    """Where a run ran: device kind, threads and versions."""
-    on = computed_on()
-    return {
-        "platform": on["device"],
-        "threads": on["threads"],
-        "versions": {name: version(name) for name in ("gnode", "jax", "equinox", "optax")} | {"numpy": np.__version__},
-    }

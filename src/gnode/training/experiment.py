@@ -14,8 +14,8 @@ from gnode.integrate import INTERPOLATIONS, integrator_kind, integrators
 from gnode.models import ModelConfig, draw, refuse_unread
 from gnode.models.initial import INITIAL_STATES
 from gnode.nn.activations import ACTIVATIONS
-from gnode.series import Data
-from gnode.training.directory import DATA
+from gnode.series import PARTS, Data
+from gnode.training.directory import OWN_DATA, RunDirectory
 from gnode.training.losses import LOSSES
 from gnode.training.progress import Watcher
 from gnode.training.schedules import SCHEDULES
@@ -41,25 +41,28 @@ def experiment_from(source: str, options: dict[str, Any]) -> Experiment:
 
     Args:
         source: the name of a task, or the path of a file with the tables [task] (with its name), [model] and
-            [training]; a run directory's config.toml is such a file.
+            [training]; a run directory's config.toml is such a file. Where the task is "own data", its trials lie in
+            the folder data beside the file (gnode.series.Data.save).
         options: any keys of the task, of ModelConfig or of Settings. `seed` sets the model's and the training's.
 
     Raises:
         InvalidInput: an unknown key (with the nearest), or a value that cannot be.
     """
-    tables: dict[str, Any] = _read(Path(source)) if source.endswith(".toml") else {"task": {"name": source}}
-    if tables.get("task", {}).get("name") == tasks.OWN_DATA:
-        tables["task"] = {**tables["task"], "folder": str(Path(source).parent / DATA)}
-    experiment = assemble(tables, options)
+    file = Path(source) if source.endswith(".toml") else None
+    tables = {"task": {"name": source}} if file is None else _read(file)
+    experiment = assemble(tables, options, None if file is None else file.parent)
     if "gnode" not in tables:  # written by a person, not by a run, whose file has every key
         refuse_unread(experiment.model, tables.get("model", {}))
     return experiment
 
 
-def assemble(tables: dict[str, Any], options: dict[str, Any]) -> Experiment:
+def assemble(tables: dict[str, Any], options: dict[str, Any], folder: Path | None = None) -> Experiment:
     """An experiment from the tables task, model and training, with flat keys on top.
 
     An option that the model never reads is refused. One in the tables is not: those of a sweep are for all its models.
+
+    Args:
+        folder: where the tables come from, which holds own data.
     """
     task_table = dict(tables.get("task", {}))
     model_table = dict(tables.get("model", {}))
@@ -67,10 +70,12 @@ def assemble(tables: dict[str, Any], options: dict[str, Any]) -> Experiment:
     name = task_table.pop("name", None)
     if name is None:
         must_have("a task's name in the table [task]", "none")
-    own = name == tasks.OWN_DATA
-    of_task = dataclasses.fields(Data if own else look_up("task", name, tasks.TASKS))
+    own = RunDirectory(folder).data() if name == OWN_DATA and folder is not None else None
+    if own is not None:
+        task_table = {}  # how many trials there are is said for the reader
+    task_keys = [] if own is not None else dataclasses.fields(look_up("task", name, tasks.TASKS))
     known = {
-        "task": [*(item.name for item in of_task), *(["folder"] if own else [])],
+        "task": [item.name for item in task_keys],
         "model": [*(item.name for item in dataclasses.fields(ModelConfig)), "seed"],
         "training": [item.name for item in dataclasses.fields(Settings)],
     }
@@ -89,20 +94,27 @@ def assemble(tables: dict[str, Any], options: dict[str, Any]) -> Experiment:
         _check_keys(table, known[section])
     settings = Settings(**training_table)
     seed = model_table.pop("seed", settings.seed)
-    task: tasks.Task | Data
-    if own:
-        task = Data.load(task_table.get("folder", DATA))
-        sizes = {"input_size": task.train.series.channels}
-    else:
-        task = tasks.make(name, **task_table)
-        sizes = {"input_size": task.input_size, "output_size": task.output_size}
+    task = tasks.make(name, **task_table) if own is None else own
+    sizes = _sizes(task)
+    if own is not None and "output_size" in model_table:
+        sizes["output_size"] = model_table["output_size"]  # more than the targets need: classes that do not occur, ...
     for key, size in sizes.items():
         if model_table.get(key, size) != size:
             must_have(f"{key} {size}, as the task {name} has", model_table[key])
-    defaults = {"model": "gnode", "state_size": max(sizes.get("output_size", 2), 2)}
+    defaults = {"model": "gnode", "state_size": max(sizes["output_size"], 2)}
     config = ModelConfig(**{**defaults, **model_table, **sizes})
     refuse_unread(config, options)
     return Experiment(task, config, seed, settings)
+
+
+def _sizes(task: tasks.Task | Data) -> dict[str, int]:
+    """How many inputs and outputs a model of the task has; for own data, the fewest outputs that the targets need."""
+    if isinstance(task, tasks.Task):
+        return {"input_size": task.input_size, "output_size": task.output_size}
+    targets = [getattr(task, part).targets for part in PARTS]
+    classes = targets[0].dtype.kind == "i"
+    outputs = 1 + max(int(one.max()) for one in targets) if classes else targets[0].shape[-1]
+    return {"input_size": task.train.series.channels, "output_size": outputs}
 
 
 def train_experiment(experiment: Experiment, *, out: Path, resume: bool, watcher: Watcher) -> Run:

@@ -19,17 +19,13 @@ from jax import Array
 from jaxtyping import PyTree
 
 from gnode.errors import Diverged, must_have
-from gnode.integrate import Map
 from gnode.integrate.flow import FAILURES
 from gnode.models import Model, trainable
-from gnode.models.initial import INITIAL_STATES
-from gnode.models.model import Samples, as_samples, read, run
 from gnode.series import Trials
-from gnode.training.losses import total
 from gnode.training.schedules import SCHEDULES
+from gnode.training.score import Objective, Scored, Shown, cut, score, show, take
 from gnode.training.settings import Settings
 
-LENGTH_CLASSES = 4  # numbers of rows that a ragged minibatch is computed on
 _SHUFFLING = 101  # the stream of random numbers that orders trials; the draws of trials have others
 
 
@@ -42,14 +38,6 @@ class TrainingState(NamedTuple):
     best_loss: Array
     best_epoch: Array
     epoch: Array  # finished epochs
-
-
-class Shown(NamedTuple):
-    """Trials as the compiled epoch reads them."""
-
-    samples: Samples
-    targets: Array
-    weights: Array  # (trials, time), how much a sample counts
 
 
 class Plan(NamedTuple):
@@ -81,27 +69,6 @@ class Record:
     def as_dict(self) -> dict[str, float]:
         """Plain data; without `failed` where nothing did."""
         return {key: value for key, value in dataclasses.asdict(self).items() if key != "failed" or value}
-
-
-def show(model: Model, trials: Trials) -> Shown:
-    """Trials for the compiled epoch, as the model's encoding makes them; without weights every sample counts."""
-    told = trials.targets[:, 0] if INITIAL_STATES[model.config.initial_state].is_told else None
-    weights = np.ones(trials.series.shape[:2], np.float32) if trials.weights is None else trials.weights
-    return Shown(
-        as_samples(model.encoding.encode(trials.series), told), jnp.asarray(trials.targets), jnp.asarray(weights)
-    )
-
-
-def cut(shown: Shown, time: int) -> Shown:
-    """The first samples of every trial. A class that stands for a whole trial stays."""
-    samples, targets = shown.samples, shown.targets
-    samples = samples._replace(inputs=samples.inputs[:, :time], elapsed=samples.elapsed[:, :time])
-    return Shown(samples, targets if targets.ndim == 1 else targets[:, :time], shown.weights[:, :time])
-
-
-def _take(shown: Shown, trials: Array | np.ndarray) -> Shown:
-    """Some of the trials. A clock that all have in common stays as it is."""
-    return jax.tree.map(lambda array: array[trials] if len(array) == len(shown.targets) else array, shown)
 
 
 def begin(model: Model) -> TrainingState:
@@ -148,42 +115,6 @@ def strength(settings: Settings) -> Strength:
     return Strength(np.float32(settings.weight_decay), np.float32(settings.clip or np.inf))
 
 
-class Objective(NamedTuple):
-    """What is minimised, by names."""
-
-    loss: str
-    weigh: str  # out of gnode.training.losses.WEIGHINGS
-    on_failure: str  # out of gnode.training.settings.ON_FAILURE
-    classes: int = 0  # numbers of rows that a ragged minibatch is computed on; 0 for as a rectangle
-
-
-class Scored(NamedTuple):
-    """How a model did on trials: the cost of its answers, summed by weight, and the first solve that failed."""
-
-    total: Array
-    weight: Array
-    failed: Array  # (), a key of gnode.integrate.flow.FAILURES, 0 for none
-    trial: Array  # (), which one
-    until: Array  # (), how many samples it reached
-
-
-def score(model: Model, objective: Objective, shown: Shown) -> Scored:
-    """The cost of a model's answers. What a failed solve did not reach counts by the objective's choice, or not."""
-    if objective.classes and isinstance(model.integrator, Map):
-        integrator = dataclasses.replace(model.integrator, classes=objective.classes)
-        model = dataclasses.replace(model, integrator=integrator)
-    path = run(model, shown.samples)
-    weights = shown.weights
-    if objective.on_failure == "shorten":
-        weights = weights * (jnp.arange(weights.shape[1]) < path.until[:, None])
-    else:
-        weights = weights * (path.failed == 0)[:, None]
-    answers = read(model, path, shown.samples)
-    summed = total(objective.loss, answers, shown.targets, weights, objective.weigh)
-    first = jnp.argmax(path.failed != 0)
-    return Scored(*summed, path.failed[first], first, path.until[first])
-
-
 def one_epoch(
     frozen: PyTree,
     objective: Objective,
@@ -205,7 +136,7 @@ def one_epoch(
     adam = optax.scale_by_adam()
 
     def batch_loss(parameters: PyTree, batch: Plan) -> tuple[Array, Scored]:
-        shown = _take(train, batch.trials)
+        shown = take(train, batch.trials)
         shown = shown._replace(weights=shown.weights * batch.weights[:, None])
         scored = score(eqx.combine(parameters, frozen), objective, shown)
         return scored.total / jnp.maximum(scored.weight, 1e-9), scored._replace(trial=batch.trials[scored.trial])
@@ -242,17 +173,6 @@ def _compiled_epoch(
     frozen: PyTree, objective: Objective, *arguments: PyTree
 ) -> tuple[TrainingState, Array, Array, Scored]:
     return one_epoch(frozen, objective, *arguments)
-
-
-@eqx.filter_jit
-def _compiled_score(model: Model, objective: Objective, shown: Shown) -> Scored:
-    return score(model, objective, shown)
-
-
-def loss_on(model: Model, objective: Objective, trials: Trials) -> float:
-    """The loss of a model on trials, as a number: the mean over all that counts."""
-    scored = _compiled_score(model, objective, show(model, trials))
-    return float(scored.total / scored.weight)
 
 
 def epochs(

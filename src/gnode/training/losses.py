@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float
 
@@ -21,12 +23,14 @@ class Loss:
         classes: whether targets are classes; else they are numbers.
         targets: how many numbers a target has, from the number of the model's outputs.
         summary: one line for `gnode list losses`.
+        link: outputs -> what they say in the units of the targets.
     """
 
     cost: Callable[[Float[Array, "*batch outputs"], Array], Float[Array, "*batch"]]
     classes: bool
     targets: Callable[[int], float]
     summary: str
+    link: Callable[[Any], Any] = lambda outputs: outputs
 
     def check(self, name: str, trials: Trials, outputs: int, reading: str) -> None:
         """Raises InvalidInput where a model of so many outputs, read so, cannot be scored on these trials."""
@@ -68,7 +72,7 @@ def _gaussian(answers: Array, targets: Array) -> Array:
 LOSSES: dict[str, Loss] = {
     "mse": Loss(_squared_error, False, lambda outputs: outputs, "mean squared error"),
     "cross-entropy": Loss(_cross_entropy, True, lambda outputs: 1, "of classes, one a sample or one a trial"),
-    "poisson": Loss(_poisson, False, lambda outputs: outputs, "of counts; outputs are logarithms of rates"),
+    "poisson": Loss(_poisson, False, lambda outputs: outputs, "of counts; outputs are logarithms of rates", np.exp),
     "gaussian": Loss(_gaussian, False, lambda outputs: outputs / 2, "outputs are means, then logarithms of variances"),
     # The name that cross-entropy with one class a trial had in version 0.1.0, in whose files it stands.
     "last-step-cross-entropy": Loss(_cross_entropy, True, lambda outputs: 1, "cross-entropy with one class a trial"),

@@ -4,8 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from gnode.arguments import integer, number
 from gnode.errors import look_up, must_have
-from gnode.models.config import number, whole_number
 from gnode.training.losses import LOSSES, WEIGHINGS
 from gnode.training.schedules import SCHEDULES
 
@@ -68,7 +68,7 @@ class Settings:
         least = dict.fromkeys(("epochs", "batch_size", "train_trials", "validation_trials", "test_trials"), 1)
         least |= dict.fromkeys(("warmup_epochs", "patience", "seed", "snapshot_every"), 0)
         for name, bound in least.items():
-            object.__setattr__(self, name, whole_number(name, getattr(self, name), bound))
+            object.__setattr__(self, name, integer(name, getattr(self, name), bound))
         for name in ("lr", "weight_decay", "final_fraction", "clip", "checkpoint_seconds"):
             expected = f"a {'positive' if name == 'lr' else 'non-negative'} number"
             value = number(name, getattr(self, name), expected)

@@ -15,11 +15,13 @@ from gnode import tasks
 from gnode.errors import Diverged, GnodeError, check_known, must_have
 from gnode.models import Model, model_bytes, model_table, trainable
 from gnode.models.initial import INITIAL_STATES
-from gnode.series import Data
-from gnode.training.directory import RunDirectory, computed_on, platform_facts
-from gnode.training.loop import LENGTH_CLASSES, Objective, Record, TrainingState, begin, epochs, loss_on
+from gnode.series import PARTS, Data
+from gnode.training.directory import DATA_LIMIT, OWN_DATA, RunDirectory
+from gnode.training.loop import Record, TrainingState, begin, epochs
 from gnode.training.losses import LOSSES
+from gnode.training.platform import computed_on, platform_facts
 from gnode.training.progress import Silent, Watcher
+from gnode.training.score import LENGTH_CLASSES, Objective, loss_on
 from gnode.training.settings import Settings
 
 Snapshot = Callable[[Model, int], None]  # (model, epoch)
@@ -99,7 +101,7 @@ def train(
     Args:
         model: where training starts (gnode.models.make).
         task: a task, of which training, validation and test trials are drawn; or the three sets themselves.
-        out: a directory for the run; without it nothing is written.
+        out: a directory for the run; without it nothing is written. It keeps a copy of own data up to 256 MB.
         resume: go on with the run in `out`, which must have the same configuration; it ends bit-identical to a run
             that was never interrupted. A directory without a run is begun.
         watcher: is told of every epoch (gnode.training.progress.watcher() shows a bar).
@@ -120,8 +122,11 @@ def train(
     if out is not None:
         config = configuration(task, model_table(model), chosen)
         directory = open_directory(Path(out).expanduser(), resume, config, made_from(model, data), watcher)
-        if isinstance(task, Data) and (note := directory.keep(data)):
-            watcher.note(note)
+        if isinstance(task, Data) and not directory.keep_data(data):
+            watcher.note(
+                f"{directory.path} keeps no copy of these {data.nbytes / 2**20:.0f} MB of data, only their digest: "
+                f"the limit is {DATA_LIMIT // 2**20} MB."
+            )
     state = first_state(model, directory)
     source = _after_patience(model, objective, chosen, state, data)
     training = keep_books(model, data, objective, chosen, directory, state, source, watcher, snapshot=snapshot)
@@ -313,8 +318,7 @@ def _summary(
 def _describe(task: Source | Data) -> dict[str, Any]:
     """What config.toml says of where the trials came from."""
     if isinstance(task, Data):
-        sizes = {name: len(getattr(task, name)) for name in ("train", "validation", "test")}
-        return {"name": tasks.OWN_DATA, **sizes}
+        return {"name": OWN_DATA, **{part: len(getattr(task, part)) for part in PARTS}}
     options = dataclasses.asdict(task) if dataclasses.is_dataclass(task) and not isinstance(task, type) else {}
     options = {key: list(value) if isinstance(value, tuple) else value for key, value in options.items()}
     return {"name": getattr(task, "name", type(task).__name__), **{k: v for k, v in options.items() if v is not None}}

@@ -1,5 +1,5 @@
 /* A trained field in the page: the same arithmetic as gnode.fields, in double precision.
-   Field(data).velocity(h, x) is tau * dh/dt; Dynamics adds time: the Euler map, and the flow. */
+   Field(data).velocity(h, x) is tau * dh/dt; Dynamics adds time: the map that was trained, and the flow. */
 "use strict";
 const gnode = window.gnode = {};
 
@@ -82,21 +82,38 @@ gnode.Field = class {
     this.gain = data.gain === null ? 1 : data.gain;
     this.leak = data.leak;
   }
-  velocity(state, input) {
+  /* How far F is away (without the leak: F itself), and the rates at which it is approached. */
+  parts(state, input) {
     let driven = state;
     if (this.reset) { const r = this.reset.apply(state, input); driven = state.map((h, i) => h * r[i]); }
-    const out = this.drive.apply(driven, input);
-    const gate = this.gate ? this.gate.apply(state, input) : null;
-    for (let i = 0; i < out.length; i++) {
-      out[i] = (gate ? gate[i] : 1) * (this.gain * out[i] - (this.leak ? state[i] : 0));
-    }
-    return out;
+    const away = this.drive.apply(driven, input);
+    for (let i = 0; i < away.length; i++) away[i] = this.gain * away[i] - (this.leak ? state[i] : 0);
+    return {away, gate: this.gate ? this.gate.apply(state, input) : new Float64Array(away.length).fill(1)};
+  }
+  velocity(state, input) {
+    const {away, gate} = this.parts(state, input);
+    return away.map((v, i) => gate[i] * v);
   }
 };
 
 /* from + length * the weighted sum of the slopes. */
 gnode.add = (from, length, weights, slopes) =>
   from.map((h, i) => h + length * weights.reduce((sum, weight, k) => sum + weight * slopes[k][i], 0));
+/* The state after a step, in units of tau: the same rules as gnode.integrate. */
+gnode.rules = {
+  "euler": (field, h, x, step) => gnode.add(h, step, [1], [field.velocity(h, x)]),
+  "exponential-euler": (field, h, x, step) => {
+    const {away, gate} = field.parts(h, x);
+    return h.map((v, i) => v - Math.expm1(-gate[i] * step) * away[i]);
+  },
+  "rk4": (field, h, x, step) => {
+    const slopes = [field.velocity(h, x)];
+    for (const share of [1 / 2, 1 / 2, 1]) {
+      slopes.push(field.velocity(gnode.add(h, share * step, [1], slopes.slice(-1)), x));
+    }
+    return gnode.add(h, step / 6, [1, 2, 2, 1], slopes);
+  },
+};
 gnode.tableau = [
   [1 / 5],
   [3 / 40, 9 / 40],
@@ -113,10 +130,12 @@ gnode.Dynamics = class {
     this.field = new gnode.Field(data.field);
     this.size = data.stateSize;
     this.alpha = data.dt / data.tau;
+    this.rule = gnode.rules[data.integrator];  // none where a flow was trained: its map is the flow over a bin
   }
-  /* The state one bin later. mode: "map", one Euler step; or "flow", as the differential equation has it. */
+  /* The state one bin later. mode: "map", as it was trained; or "flow", as the differential equation has it. */
   step(state, input, mode) {
-    return mode === "map" ? gnode.add(state, this.alpha, [1], [this.field.velocity(state, input)]) : this.flow(state, input);
+    const rule = mode === "map" && this.rule;
+    return rule ? rule(this.field, state, input, this.alpha) : this.flow(state, input);
   }
   /* Runge-Kutta steps of order five whose lengths keep the error of each below `tolerance` (Dormand and Prince, 1980):
      fields with kinks or layer normalisation need short steps in places. At most 2000 steps a bin. */
@@ -145,14 +164,14 @@ gnode.Dynamics = class {
   trajectory(state, inputs, mode) {
     return inputs.map(input => state = this.step(Array.from(state), input, mode));
   }
-  /* df_i / dh_j of the field by central differences. */
-  jacobian(state, input) {
+  /* df_i / dh_j of the field, or of another function of the state, by central differences. */
+  jacobian(state, input, f = h => this.field.velocity(h, input)) {
     const n = this.size, columns = [];
     for (let j = 0; j < n; j++) {
       const step = 1e-5 * (1 + Math.abs(state[j]));
       const up = Array.from(state), down = Array.from(state);
       up[j] += step; down[j] -= step;
-      const a = this.field.velocity(up, input), b = this.field.velocity(down, input);
+      const a = f(up), b = f(down);
       columns.push(a.map((v, i) => (v - b[i]) / (2 * step)));
     }
     return Array.from({length: n}, (_, i) => columns.map(column => column[i]));
@@ -184,15 +203,14 @@ gnode.Dynamics = class {
     return found;
   }
   stability(state, input) {
-    const rates = gnode.eigenvalues(this.jacobian(state, input));
+    const rates = gnode.eigenvalues(this.jacobian(state, input)).map(([re]) => re);
+    const growths = () => gnode.eigenvalues(this.jacobian(state, input, h => this.rule(this.field, h, input, this.alpha)))
+      .map(([re, im]) => Math.hypot(re, im) - 1);
     const name = grow => {
       const up = grow.filter(g => g > 0).length;
       return up === 0 ? "stable" : up === grow.length ? "unstable" : "saddle";
     };
-    return {
-      flow: name(rates.map(([re]) => re)),
-      map: name(rates.map(([re, im]) => Math.hypot(1 + this.alpha * re, this.alpha * im) - 1)),
-    };
+    return {flow: name(rates), map: name(this.rule ? growths() : rates)};
   }
 };
 

@@ -1,0 +1,65 @@
+"""Files of series and trials: arrays by name in an .npz, written whole or not at all, and read without pickle."""
+
+import contextlib
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gnode.errors import InvalidInput, must_have
+from gnode.files import write_atomically
+
+FORMAT = 1
+_UNREADABLE = (  # what NumPy and zipfile raise for files that are truncated, foreign or made to harm
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def write_arrays(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Write arrays by name to an .npz file."""
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, format=FORMAT, **content)
+    write_atomically(Path(path).expanduser(), file.getvalue())
+
+
+def read_arrays(path: str | Path, what: str) -> dict[str, np.ndarray]:
+    """The arrays in a file that `write_arrays` wrote.
+
+    Raises:
+        InvalidInput: there is no such file, or it is truncated, foreign, or of a newer format.
+    """
+    path = Path(path).expanduser()
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            content = {name: file[name] for name in file.files}
+        version = int(content.pop("format"))
+        content["values"]
+    except FileNotFoundError:
+        must_have(f"a file of {what}", f"nothing at {path}")
+    except _UNREADABLE:
+        must_have(f"a whole .npz file of {what} that gnode wrote", f"one that cannot be read as such: {path}")
+    if version > FORMAT:
+        must_have(f"{what} of format {FORMAT} or older", f"format {version}: {path}", "Update gnode.")
+    return content
+
+
+@contextlib.contextmanager
+def named(path: str | Path, what: str) -> Iterator[None]:
+    """What the door refuses is said to be in this file."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(f"{path} holds no {what}: {error}") from error
