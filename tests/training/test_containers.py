@@ -67,7 +67,7 @@ def test_swapped_arguments_are_refused():
         (lambda: jax.grad(lambda x: MODEL(x).sum())(jnp.zeros((0, 5, 2))), "at least one trial and sample"),
         (lambda: jax.grad(lambda x: MODEL(x).sum())(jnp.zeros((4, 0, 2))), "at least one trial and sample"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_wrong_containers_and_empty_ones_are_one_sentence(call, words):
     one_sentence(call, words)

@@ -1,6 +1,10 @@
 """A run is known by what it is made from: other data, another task or other weights do not go on with it."""
 
+import contextlib
+import os
 import re
+import signal
+import time
 from pathlib import Path
 
 import equinox as eqx
@@ -188,3 +192,27 @@ def test_an_old_run_with_a_setting_that_nothing_read_goes_on(tmp_path):
     run = train_experiment(experiment_from(str(config), {}), out=tmp_path, resume=True, watcher=Watch())
     assert run.summary["epochs"] == 3
     assert gnode.load(tmp_path)(jnp.zeros((1, 3, 2))).shape == (1, 3, 2)
+
+
+def test_an_interruption_that_python_dropped_is_heeded_all_the_same(tmp_path):
+    """As in a callback of the garbage collector, whose exceptions Python reports and drops."""
+
+    class Dropping(Silent):
+        def epoch(self, record):
+            if record.epoch == 2:
+                with contextlib.suppress(KeyboardInterrupt):
+                    os.kill(os.getpid(), signal.SIGINT)
+                    time.sleep(1)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(Interrupted, match="after epoch 2 of 50"):
+            gnode.train(
+                gnode.models.make("rnn", input_size=2, state_size=2, output_size=2), gnode.tasks.make("ring", bins=8),
+                epochs=50, batch_size=4, train_trials=8, validation_trials=4, test_trials=4, out=tmp_path / "run",
+                watcher=Dropping(),
+            )  # fmt: skip
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (tmp_path / "run" / "checkpoint" / "state.safetensors").is_file()

@@ -1,7 +1,10 @@
 """gnode.train: a model, a task or data, and settings in; a trained run out."""
 
+import contextlib
 import dataclasses
 import hashlib
+import signal
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -131,13 +134,45 @@ def train(
     source = _after_patience(model, objective, chosen, state, data)
     training = keep_books(model, data, objective, chosen, directory, state, source, watcher, snapshot=snapshot)
     try:
-        while True:
-            next(training)
+        with _heeding_interruptions() as check:
+            while True:
+                next(training)
+                check()
     except StopIteration as end:
         return end.value
     except KeyboardInterrupt as stop:  # between two epochs
         training.throw(stop)
         raise
+
+
+@contextlib.contextmanager
+def _heeding_interruptions() -> Iterator[Callable[[], None]]:
+    """A function that raises KeyboardInterrupt if one came and was lost.
+
+    Python drops an exception that is raised while it collects garbage, where JAX has a callback. So a Ctrl-C is written
+    down as well as raised.
+    """
+    came = []
+
+    def write_down(number: int, frame: Any) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    def check() -> None:
+        if came:
+            raise KeyboardInterrupt
+
+    ours = []
+    if threading.current_thread() is threading.main_thread():
+        handlers = {which: signal.getsignal(which) for which in (signal.SIGINT, signal.SIGTERM)}
+        ours = [which for which, handler in handlers.items() if handler is signal.default_int_handler]
+    for which in ours:
+        signal.signal(which, write_down)
+    try:
+        yield check
+    finally:
+        for which in ours:
+            signal.signal(which, signal.default_int_handler)
 
 
 def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Data, Objective]:
