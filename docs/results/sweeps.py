@@ -132,6 +132,7 @@ def claims(pages: dict[str, Path]) -> str:
                 *(f"- [{experiments()[name]}]({name}.md)" for name in pages),
                 "- [Attractors of five models on the five planar tasks](attractors.md)",
                 "- [Expressivity: the capacity to generate complex trajectories](expressivity.md)",
+                "- [Memory of a continuous value over a random silent gap, irregularly sampled](irregular-memory.md)",
                 "- [Order of integrators, with and without kinks](order.md)",
             ]
         ),
