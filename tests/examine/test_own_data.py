@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -209,3 +210,12 @@ def test_a_registered_task_of_classes_is_shown(tmp_path, monkeypatch):
     settings = dict.fromkeys(("train_trials", "validation_trials", "test_trials"), 10)
     gnode.train(model, Sign(), out=tmp_path / "run", epochs=1, batch_size=5, **settings)
     assert "the class that is right" in report([tmp_path / "run"]).read_text()
+
+
+def test_outputs_are_shown_in_the_units_of_the_loss_that_was_used(runs):
+    """A task may bring its loss, which then stands in summary.json and not among the settings."""
+    content = content_of(runs["numbers"])
+    rates = replace(content, summary={**content.summary, "loss": "poisson"}, config={**content.config, "training": {}})
+    for one, other in zip(content.examples, rates.examples, strict=True):
+        for (_, row), (_, row_of_rates) in zip(one.rows, other.rows, strict=True):
+            np.testing.assert_allclose(row_of_rates["output"], np.exp(row["output"]), rtol=1e-6)

@@ -156,8 +156,8 @@ class Content:
         """The first of the trials, to be drawn."""
         if self.trials is None:
             return []
-        loss = self.config.get("training", {}).get("loss") or "mse"
-        link = LOSSES[loss].link if loss in LOSSES else LOSSES["mse"].link
+        named = (self.summary.get("loss"), self.config.get("training", {}).get("loss"), "mse")
+        link = LOSSES[next(name for name in named if name in LOSSES)].link
         some = self.trials[:_EXAMPLES]
         outputs = link(read(self.model, self.trial_states[:_EXAMPLES]))
         seconds = np.cumsum(np.broadcast_to(some.series.elapsed(self.bin_seconds), some.series.shape[:2]), axis=1)
