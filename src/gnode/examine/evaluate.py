@@ -10,10 +10,9 @@ from gnode import analysis, tasks
 from gnode.analysis.memory import SILENCES
 from gnode.errors import must_have
 from gnode.models import Model, load_model, under
-from gnode.models.initial import INITIAL_STATES
 from gnode.series import Trials
 from gnode.training import RunDirectory
-from gnode.training.score import Objective, loss_on
+from gnode.training.score import Objective, loss_on, told
 
 VALUES = 360  # how many remembered values memory is measured on
 SEED = 2023  # of what is drawn to look at a run; training's draws have seeds of two numbers, so they cannot recur
@@ -102,11 +101,6 @@ def memory_of(
     if task.manifold is None:
         return None
     return analysis.memory(model, task, task.manifold.sample(VALUES, seed=seed), silences)
-
-
-def told(model: Model, trials: Trials) -> np.ndarray | None:
-    """The first targets, for a model whose initial state is a net of them."""
-    return trials.targets[:, 0] if INITIAL_STATES[model.config.initial_state].is_told else None
 
 
 def states_of(model: Model, trials: Trials) -> np.ndarray:

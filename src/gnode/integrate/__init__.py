@@ -14,6 +14,7 @@ from gnode.integrate.rules import RULES
 __all__ = [
     "ADJOINTS", "GRIDS", "INTERPOLATIONS", "RULES", "SCANS", "SOLVERS", "Flow", "Integrator", "IntegratorKind", "Map",
     "Path", "explain", "integrator_kind", "integrators",
+    "make_integrator",
 ]  # fmt: skip
 
 Integrator = Map | Flow

@@ -24,6 +24,7 @@ from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Float, PyTree
 
 from gnode.fields import Field
+from gnode.integrate.pieces import Pieces, pieces_of
 from gnode.integrate.rules import Advance
 from gnode.nn.dense import Dense, affine
 
@@ -81,16 +82,9 @@ def scan_ragged(classes: int) -> Scan:
         parameters, rest = eqx.partition(field, eqx.is_inexact_array)
         time, batch = inputs.shape[:2]
         length = -(-time // min(time, BLOCKS))
-        blocks = -(-time // length)
+        split, join = pieces_of(time, length)
         sizes = sorted({-(-batch * number // classes) for number in range(classes + 1)})
         steps = jnp.broadcast_to(steps, (time, batch, 1))
-
-        def split(array: Array) -> Array:
-            padded = jnp.pad(array, [(0, blocks * length - time)] + [(0, 0)] * (array.ndim - 1))
-            return padded.reshape(blocks, length, *array.shape[1:])
-
-        def join(array: Array) -> Array:
-            return array.reshape(blocks * length, *array.shape[2:])[:time]
 
         def class_of(steps: Array) -> Array:
             moving = jnp.any(steps[..., 0] != 0, axis=0)
@@ -128,7 +122,7 @@ def scan_ragged(classes: int) -> Scan:
             return forward(parameters, start, inputs, steps)[0]
 
         def forward(parameters: Field, start: Array, inputs: Array, steps: Array) -> tuple[Array, tuple]:
-            over = split(inputs), split(steps)
+            over = split((inputs, steps))
             _, states = jax.lax.scan(partial(forward_block, parameters), start, over)
             return join(states), (parameters, start, *over, states)
 
@@ -142,7 +136,7 @@ def scan_ragged(classes: int) -> Scan:
                 (split(of_states), before, inputs, steps),
                 reverse=True,
             )
-            return of_parameters, of_start, *map(join, of_samples)
+            return of_parameters, of_start, *join(of_samples)
 
         run.defvjp(forward, backward)
         return run(parameters, start, inputs, steps)
@@ -270,26 +264,11 @@ def _is_zero(tangent: object) -> bool:
     return tangent is None or isinstance(tangent, SymbolicZero)
 
 
-def _chunks(time: int, batch: int) -> tuple[Callable[[PyTree], PyTree], Callable[[PyTree], PyTree]]:
-    """Functions that split the time axis of arrays into chunks of about ROWS rows, and join it again.
-
-    Where no number of chunks divides the time, zeros follow: steps of length 0, whose cotangents are 0.
-    """
+def _chunks(time: int, batch: int) -> Pieces:
+    """Functions that split the time axis of arrays into chunks of about ROWS rows, and join it again."""
     fewest = -(-time // max(1, ROWS // max(batch, 1)))
     number = min(range(fewest, 2 * fewest + 1), key=lambda number: (-time % number, number))
-    length = -(-time // number)
-
-    def split(tree: PyTree) -> PyTree:
-        def one(array: Array) -> Array:
-            padded = jnp.pad(array, [(0, number * length - time)] + [(0, 0)] * (array.ndim - 1))
-            return padded.reshape(number, length, *array.shape[1:])
-
-        return jax.tree.map(one, tree)
-
-    def join(tree: PyTree) -> PyTree:
-        return jax.tree.map(lambda array: array.reshape(number * length, *array.shape[2:])[:time], tree)
-
-    return split, join
+    return pieces_of(time, -(-time // number))
 
 
 def _zeros(tree: PyTree) -> PyTree:

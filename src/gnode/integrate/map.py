@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from gnode.fields import Field
 from gnode.integrate.adjoint import SCANS, scan_ragged
 from gnode.integrate.path import Path
+from gnode.integrate.pieces import pieces_of
 from gnode.integrate.rules import RULES, Advance
 from gnode.nn.dense import Apply, affine
 
@@ -104,19 +105,14 @@ def _then_jump(advance: Advance) -> Advance:
 
 def _in_pieces(scan, start: Array, samples: tuple[Array, Array], length: int) -> Array:
     """States of a scan that is cut into pieces between which no gradient passes; the last is filled with padding."""
-    time = samples[0].shape[0]
-    pieces = -(-time // length)
-
-    def split(array: Array) -> Array:
-        padded = jnp.pad(array, [(0, pieces * length - time)] + [(0, 0)] * (array.ndim - 1))
-        return padded.reshape(pieces, length, *array.shape[1:])
+    split, join = pieces_of(samples[0].shape[0], length)
 
     def piece(state: Array, samples: tuple[Array, Array]) -> tuple[Array, Array]:
         states = scan(jax.lax.stop_gradient(state), samples)
         return states[-1], states
 
     # The first piece stands outside, so that its gradient reaches the start.
-    first = scan(start, jax.tree.map(lambda array: array[:length], samples))
-    rest = jax.tree.map(lambda array: split(array)[1:], samples)
-    _, states = jax.lax.scan(piece, first[-1], rest)
-    return jnp.concatenate([first, states.reshape(-1, *first.shape[1:])])[:time]
+    samples = split(samples)
+    first = scan(start, jax.tree.map(lambda array: array[0], samples))
+    _, states = jax.lax.scan(piece, first[-1], jax.tree.map(lambda array: array[1:], samples))
+    return join(jnp.concatenate([first[None], states]))

@@ -27,13 +27,16 @@ class Shown(NamedTuple):
     weights: Array  # (trials, time), how much a sample counts
 
 
+def told(model: Model, trials: Trials) -> np.ndarray | None:
+    """The first targets, for a model whose initial state is a net of them."""
+    return trials.targets[:, 0] if INITIAL_STATES[model.config.initial_state].is_told else None
+
+
 def show(model: Model, trials: Trials) -> Shown:
     """Trials for the compiled epoch, as the model's encoding makes them; without weights every sample counts."""
-    told = trials.targets[:, 0] if INITIAL_STATES[model.config.initial_state].is_told else None
     weights = np.ones(trials.series.shape[:2], np.float32) if trials.weights is None else trials.weights
-    return Shown(
-        as_samples(model.encoding.encode(trials.series), told), jnp.asarray(trials.targets), jnp.asarray(weights)
-    )
+    samples = as_samples(model.encoding.encode(trials.series), told(model, trials))
+    return Shown(samples, jnp.asarray(trials.targets), jnp.asarray(weights))
 
 
 def cut(shown: Shown, time: int) -> Shown:

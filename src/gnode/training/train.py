@@ -354,6 +354,6 @@ def _describe(task: Source | Data) -> dict[str, Any]:
     """What config.toml says of where the trials came from."""
     if isinstance(task, Data):
         return {"name": OWN_DATA, **{part: len(getattr(task, part)) for part in PARTS}}
-    options = dataclasses.asdict(task) if dataclasses.is_dataclass(task) and not isinstance(task, type) else {}
+    options = dataclasses.asdict(task) if dataclasses.is_dataclass(task) else {}
     options = {key: list(value) if isinstance(value, tuple) else value for key, value in options.items()}
     return {"name": getattr(task, "name", type(task).__name__), **{k: v for k, v in options.items() if v is not None}}
