@@ -124,7 +124,7 @@ def test_error_falls_with_the_order_of_the_solver(solver):
         path = Flow(solver, substeps=1).along(*arguments)
         errors = np.abs(path.states[:, -1] - truth.states[:, -1]).max(axis=1)
         above = np.flatnonzero(errors > 1e4 * np.finfo(float).eps)[-2:]
-        assert np.log2(errors[above[0]] / errors[above[1]]) > SOLVERS[solver].order - 0.3
+        assert np.log2(errors[above[0]] / errors[above[1]]) > SOLVERS[solver].method.order - 0.3
 
 
 @pytest.mark.parametrize("grid", thin(GRIDS, "batch"))

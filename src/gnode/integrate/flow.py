@@ -7,10 +7,9 @@ Each interval between two samples is solved by itself, from s = 0 to s = 1, with
 and a scan goes from sample to sample. So samples, knots and pulse edges are ends of solves: steps land on them to the
 bit, however long or irregular a series is; no step is shared by two samples, so that nothing depends on what comes
 later; an interval of length 0 (padding) does not move the state; and elapsed times are factors, differentiable as any
-other number. The first step tries the whole interval; where that is too long, the error estimate says so.
+other number. The first step tries the whole interval, or a part of tau; where that is too long, the error says so.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -26,10 +25,12 @@ from jaxtyping import Float, Int, Real
 from gnode.errors import look_up, must_have
 from gnode.fields import Field
 from gnode.integrate.interpolations import INTERPOLATIONS, Coefficients
-from gnode.integrate.kvaerno import Kvaerno5
+from gnode.integrate.kvaerno import kvaerno5
+from gnode.integrate.methods import Method, euler, explicit
 from gnode.integrate.path import Path
+from gnode.integrate.stepping import BESIDE, NOT_FINITE, TOO_MANY, TOO_SMALL, WAYS_BACK, Stepping, solve
 
-CHECKPOINTS = 8  # states kept of each interval for the way back; an interval of more steps is partly solved again
+FIRST_TRY = 0.3  # of the first step of an interval, in units of tau; all of a shorter interval
 
 
 @dataclass(frozen=True)
@@ -37,28 +38,28 @@ class Solver:
     """A registered solver.
 
     Attributes:
-        kind: the class of diffrax.
-        order: by which power of the step its error falls.
+        method: that takes its steps.
         estimates: whether it estimates its error, which steps chosen by a tolerance need.
         implicit: whether each step solves equations, which is dear, and stable on stiff fields.
         summary: one line for `gnode list integrators`.
     """
 
-    kind: Callable[..., diffrax.AbstractSolver]
-    order: int
+    method: Method
     estimates: bool
     implicit: bool
     summary: str
 
 
 SOLVERS: dict[str, Solver] = {
-    "euler-flow": Solver(diffrax.Euler, 1, False, False, "Euler with equal steps inside each interval"),
-    "heun": Solver(diffrax.Heun, 2, True, False, "Heun's method, order 2"),
-    "bosh3": Solver(diffrax.Bosh3, 3, True, False, "Bogacki and Shampine, order 3: for loose tolerances"),
-    "tsit5": Solver(diffrax.Tsit5, 5, True, False, "Tsitouras, order 5: the first to try"),
-    "dopri5": Solver(diffrax.Dopri5, 5, True, False, "Dormand and Prince, order 5"),
-    "dopri8": Solver(diffrax.Dopri8, 8, True, False, "Dormand and Prince, order 8: for tight tolerances in float64"),
-    "kvaerno5": Solver(Kvaerno5, 5, True, True, "Kvaerno, order 5, implicit: for stiff fields"),
+    "euler-flow": Solver(euler(), False, False, "Euler with equal steps inside each interval"),
+    "heun": Solver(explicit(diffrax.Heun), True, False, "Heun's method, order 2"),
+    "bosh3": Solver(explicit(diffrax.Bosh3), True, False, "Bogacki and Shampine, order 3: for loose tolerances"),
+    "tsit5": Solver(explicit(diffrax.Tsit5), True, False, "Tsitouras, order 5: the first to try"),
+    "dopri5": Solver(explicit(diffrax.Dopri5), True, False, "Dormand and Prince, order 5"),
+    "dopri8": Solver(
+        explicit(diffrax.Dopri8), True, False, "Dormand and Prince, order 8: for tight tolerances in float64"
+    ),
+    "kvaerno5": Solver(kvaerno5(), True, True, "Kvaerno, order 5, implicit: for stiff fields"),
 }
 
 ADJOINTS: dict[str, str] = {
@@ -67,14 +68,10 @@ ADJOINTS: dict[str, str] = {
     "direct": "through the steps, forward and reverse and more than once; slow where most_steps is large",
 }
 
-_FORWARD = "forward"  # no way back: for `step`, of which analysis wants Jacobians
-
 GRIDS: dict[str, str] = {
     "batch": "one step size for the batch, that of its most difficult series",
     "series": "a step size for each series, so that it is solved as if alone",
 }
-
-TOO_MANY, TOO_SMALL, NOT_FINITE, BESIDE = 1, 2, 3, 4
 
 # What went wrong, and what to try.
 FAILURES: dict[int, tuple[str, str]] = {
@@ -128,7 +125,7 @@ class Flow(eqx.Module):
     def __check_init__(self) -> None:
         solver = look_up("solver", self.solver, SOLVERS)
         look_up("interpolation", self.interpolation, INTERPOLATIONS)
-        look_up("adjoint", self.adjoint, {**ADJOINTS, _FORWARD: ""})
+        look_up("adjoint", self.adjoint, WAYS_BACK)
         look_up("grid", self.grid, GRIDS)
         for name in ("rtol", "atol"):
             if not 0 < getattr(self, name) < np.inf:
@@ -194,7 +191,7 @@ class Flow(eqx.Module):
         held = jnp.broadcast_to(inputs, (*batch, inputs.shape[-1])).reshape(-1, 1, inputs.shape[-1])
         coefficients = jnp.pad(held, ((0, 0), (0, 3), (0, 0)))
         elapsed = jnp.broadcast_to(jnp.asarray(elapsed, state.dtype), batch).reshape(-1)
-        alone = replace(self._steps(), grid="series", adjoint=_FORWARD)
+        alone = replace(self._steps(), grid="series", adjoint="forward")
         states, failed = _across(alone, field, state.reshape(-1, state.shape[-1]), coefficients, elapsed)
         return jnp.where((failed == 0)[:, None], states, jnp.nan).reshape(state.shape)
 
@@ -276,8 +273,6 @@ def _follow(
     over_time = jnp.moveaxis(coefficients, 1, 0), elapsed.T, jumps
     (_, failed), (states, reached) = lax.scan(interval, (start, jnp.zeros(len(start), jnp.int32)), over_time)
     states, until = jnp.moveaxis(states, 0, 1), reached.sum(axis=0)
-    if flow.grid == "batch" and not flow.substeps:
-        failed = _blame(flow, field, states[:, -1], coefficients, elapsed, failed, until)
     return Path(states, failed, until)
 
 
@@ -290,40 +285,22 @@ def _across(
 ) -> tuple[Float[Array, "trials N"], Int[Array, " trials"]]:
     """The state at the end of an interval, and what failed: 0 or a key of FAILURES.
 
-    In a common grid all fail together, but for those that stand still, as padding does: nothing was asked of them.
+    What padding stands for, an interval of length 0, cannot fail: nothing was asked of it.
     """
-    solve = jax.vmap(_solve, in_axes=(None, None, 0, 0, 0)) if flow.grid == "series" else _solve
-    following, failed = solve(flow, field, state, cubic, elapsed)
+    parameters, rest = eqx.partition(field, eqx.is_inexact_array)
+
+    def velocity(s: Array, state: Array, args: tuple) -> Array:
+        parameters, cubic, elapsed = args
+        return _velocity(eqx.combine(parameters, rest), s, state, cubic, elapsed)
+
+    stepping = Stepping(
+        SOLVERS[flow.solver].method, flow.rtol, flow.atol, flow.most_steps, flow.substeps, flow.grid == "batch"
+    )
+    first = jnp.minimum(elapsed, FIRST_TRY) / jnp.where(elapsed == 0, 1, elapsed)
+    args = parameters, cubic, elapsed
+    following, failed = solve(stepping, flow.adjoint, velocity, state, lax.stop_gradient(first), args)
     failed = jnp.where((failed == 0) & ~_bounded(following)[..., 0], NOT_FINITE, failed)
     return following, jnp.where(elapsed == 0, 0, failed)
-
-
-def _solve(flow: Flow, field: Field, state: Array, cubic: Array, elapsed: Array) -> tuple[Array, Array]:
-    """One interval of one trial, or of trials with common steps."""
-    parameters, rest = eqx.partition(field, eqx.is_inexact_array)
-    leaves, structure = jax.tree.flatten(parameters)  # bare arrays, as backsolve stumbles over empty tuples in fields
-
-    def velocity(s: ArrayLike, state: Array, args: tuple) -> Array:
-        leaves, cubic, elapsed = args
-        return _velocity(eqx.combine(jax.tree.unflatten(structure, leaves), rest), s, state, cubic, elapsed)
-
-    # Python's numbers, so that diffrax checks them while it is traced, and not by a callback in the program.
-    solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(velocity),
-        SOLVERS[flow.solver].kind(),
-        t0=0.0,
-        t1=1.0,
-        dt0=1 / max(flow.substeps, 1) if flow.adjoint != "backsolve" else None,
-        y0=state,
-        args=(leaves, cubic, elapsed),
-        stepsize_controller=_controller(flow, state.dtype, _worst_trial),
-        adjoint=_adjoint(flow, state.dtype),
-        max_steps=flow.substeps or flow.most_steps,
-        throw=False,
-    )
-    went, results = solution.result, diffrax.RESULTS
-    failed = jnp.where(went == results.successful, 0, jnp.where(went == results.dt_min_reached, TOO_SMALL, TOO_MANY))
-    return solution.ys[0].astype(state.dtype), failed.astype(jnp.int32)
 
 
 def _velocity(field: Field, s: ArrayLike, state: Array, cubic: Array, elapsed: Array) -> Array:
@@ -341,44 +318,3 @@ def _velocity(field: Field, s: ArrayLike, state: Array, cubic: Array, elapsed: A
 def _bounded(state: Float[Array, "*batch N"]) -> Array:
     """Whether a field can compute with a state: whether its fourth power is a number. (*batch, 1)."""
     return jnp.all(jnp.abs(state) < float(jnp.finfo(state.dtype).max) ** 0.25, axis=-1, keepdims=True)
-
-
-def _blame(
-    flow: Flow,
-    field: Field,
-    last: Float[Array, "trials N"],
-    coefficients: Coefficients,
-    elapsed: Float[Array, "trials time"],
-    failed: Int[Array, " trials"],
-    until: Int[Array, " trials"],
-) -> Int[Array, " trials"]:
-    """Of trials that failed together, only that which moves farthest for what it may err did so by itself."""
-    at = jnp.minimum(until, elapsed.shape[1] - 1)
-    cubic, width = (jax.vmap(lambda values, at: values[at])(values, at) for values in (coefficients, elapsed))
-    distance = jnp.abs(_velocity(field, 0.0, last, cubic, width)) / (flow.atol + flow.rtol * jnp.abs(last))
-    together = (failed == TOO_MANY) | (failed == TOO_SMALL)
-    hardest = jnp.argmax(jnp.where(together, jnp.max(distance, axis=-1), -1))
-    return jnp.where(together & (jnp.arange(len(failed)) != hardest), BESIDE, failed)
-
-
-def _worst_trial(error: Float[Array, "*batch N"]) -> Float[Array, ""]:
-    """The size of an error. The mean over a batch would hide a difficult trial among many easy ones, or padded ones."""
-    return jnp.max(jnp.sqrt(jnp.mean(error**2, axis=-1)))
-
-
-def _controller(flow: Flow, dtype: np.dtype, norm: Callable) -> diffrax.AbstractStepSizeController:
-    if flow.substeps:
-        return diffrax.ConstantStepSize()
-    smallest = 16 * float(jnp.finfo(dtype).eps)
-    return diffrax.PIDController(flow.rtol, flow.atol, norm=norm, dtmin=smallest, force_dtmin=False)
-
-
-def _adjoint(flow: Flow, dtype: np.dtype) -> diffrax.AbstractAdjoint:
-    if flow.adjoint == "backsolve":
-        controller = _controller(flow, dtype, diffrax.adjoint_rms_seminorm)
-        return diffrax.BacksolveAdjoint(stepsize_controller=controller)
-    if flow.adjoint == "direct":
-        return diffrax.DirectAdjoint()
-    if flow.adjoint == _FORWARD:
-        return diffrax.ForwardMode()
-    return diffrax.RecursiveCheckpointAdjoint(checkpoints=min(CHECKPOINTS, flow.substeps or CHECKPOINTS))
