@@ -26,7 +26,7 @@ from jaxtyping import Float, PyTree
 from gnode.fields import Field
 from gnode.integrate.pieces import Pieces, pieces_of
 from gnode.integrate.rules import Advance
-from gnode.nn.dense import Dense, affine
+from gnode.nn.dense import Dense, affine, is_dense, layers_of, turn, turned_affine
 
 ROWS = 350  # of (time x batch) that go into one product for the weight gradients: what a core's cache can hold
 BLOCKS = 16  # of time, in a batch whose rows end at different times
@@ -149,12 +149,7 @@ SCANS: dict[str, Scan] = {"adjoint": scan_with_adjoint, "autodiff": scan_with_au
 
 def _states(advance: Advance, field: Field, start: Array, inputs: Array, steps: Array) -> Array:
     """States after each step, (time, batch, N)."""
-    # Turned once, outside of the loop: at small batches a product with a transposed matrix takes thrice the time.
-    turned = {id(layer): jax.lax.optimization_barrier(layer.weight.T) for layer in _dense_layers(field)}
-
-    def dense(layer: Dense, values: Array) -> Array:
-        product = values @ turned[id(layer)]
-        return product if layer.bias is None else product + layer.bias
+    dense = turned_affine(field, turn(field))
 
     def step(state: Array, sample: tuple[Array, Array]) -> tuple[Array, Array]:
         following = advance(field, state, *sample, dense)
@@ -275,17 +270,9 @@ def _zeros(tree: PyTree) -> PyTree:
     return jax.tree.map(jnp.zeros_like, tree)
 
 
-def _is_dense(node: object) -> bool:
-    return isinstance(node, Dense)
-
-
-def _dense_layers(field: Field) -> list[Dense]:
-    return [node for node in jax.tree.leaves(field, is_leaf=_is_dense) if _is_dense(node)]
-
-
 def _inside_dense(parameters: Field) -> PyTree:
     """True at every parameter of a dense layer, False at every other one."""
-    return jax.tree.map(lambda node: jax.tree.map(lambda _: _is_dense(node), node), parameters, is_leaf=_is_dense)
+    return jax.tree.map(lambda node: jax.tree.map(lambda _: is_dense(node), node), parameters, is_leaf=is_dense)
 
 
 def _dense_gradients(
@@ -298,7 +285,7 @@ def _dense_gradients(
     of_results: list[Array],
 ) -> PyTree:
     """Gradients of all dense layers, each one product over (time x batch); None in the place of other parameters."""
-    gradients = {id(layer): _zeros(layer) for layer in _dense_layers(field)}
+    gradients = {id(layer): _zeros(layer) for layer in layers_of(field)}
     position = iter(zip(results, of_results, strict=True))
 
     def gather(layer: Dense, values: Array) -> Array:
@@ -311,4 +298,4 @@ def _dense_gradients(
         return result
 
     advance(field, states, inputs, steps, gather)
-    return jax.tree.map(lambda node: gradients.get(id(node)), field, is_leaf=_is_dense)
+    return jax.tree.map(lambda node: gradients.get(id(node)), field, is_leaf=is_dense)

@@ -29,6 +29,7 @@ from gnode.integrate.kvaerno import kvaerno5
 from gnode.integrate.methods import Method, euler, explicit
 from gnode.integrate.path import Path
 from gnode.integrate.stepping import BESIDE, NOT_FINITE, TOO_MANY, TOO_SMALL, WAYS_BACK, Stepping, solve
+from gnode.nn.dense import Apply, turn, turned_affine
 
 FIRST_TRY = 0.3  # of the first step of an interval, in units of tau; all of a shorter interval
 
@@ -192,7 +193,7 @@ class Flow(eqx.Module):
         coefficients = jnp.pad(held, ((0, 0), (0, 3), (0, 0)))
         elapsed = jnp.broadcast_to(jnp.asarray(elapsed, state.dtype), batch).reshape(-1)
         alone = replace(self._steps(), grid="series", adjoint="forward")
-        states, failed = _across(alone, field, state.reshape(-1, state.shape[-1]), coefficients, elapsed)
+        states, failed = _across(alone, field, state.reshape(-1, state.shape[-1]), coefficients, elapsed, turn(field))
         return jnp.where((failed == 0)[:, None], states, jnp.nan).reshape(state.shape)
 
     def between(
@@ -218,7 +219,8 @@ class Flow(eqx.Module):
             jax.vmap(lambda values, at: values[at])(values, sample) for values in (coefficients, before, elapsed)
         )
         flat = [values.reshape(-1, *values.shape[2:]) for values in (from_state, of_part * slower, part * fraction)]
-        reached, failed = _across(self._steps(), field, *flat)
+        from_start, of_cubic, lengths = flat
+        reached, failed = _across(self._steps(), field, from_start, of_cubic, lengths, turn(field))
         return jnp.where((failed == 0)[:, None], reached, jnp.nan).reshape(from_state.shape)
 
     def _steps(self) -> "Flow":
@@ -263,12 +265,13 @@ def _follow(
         state, failed = carry
         cubic, elapsed, impulse = now
         # A trial that has failed stands still, so that nothing is computed from where it failed.
-        following, failing = _across(flow, field, state, cubic, jnp.where(failed == 0, elapsed, 0))
+        following, failing = _across(flow, field, state, cubic, jnp.where(failed == 0, elapsed, 0), turned)
         failed = jnp.where(failed == 0, failing, failed)
         following = following if impulse is None else following + impulse
         state = jnp.where((failed == 0)[:, None], following, state)
         return (state, failed), (state, failed == 0)
 
+    turned = turn(field)
     jumps = None if impulses is None else jnp.moveaxis(impulses, 1, 0)
     over_time = jnp.moveaxis(coefficients, 1, 0), elapsed.T, jumps
     (_, failed), (states, reached) = lax.scan(interval, (start, jnp.zeros(len(start), jnp.int32)), over_time)
@@ -282,6 +285,7 @@ def _across(
     state: Float[Array, "trials N"],
     cubic: Float[Array, "trials 4 D"],
     elapsed: Float[Array, " trials"],
+    turned: list[Array],
 ) -> tuple[Float[Array, "trials N"], Int[Array, " trials"]]:
     """The state at the end of an interval, and what failed: 0 or a key of FAILURES.
 
@@ -289,21 +293,22 @@ def _across(
     """
     parameters, rest = eqx.partition(field, eqx.is_inexact_array)
 
-    def velocity(s: Array, state: Array, args: tuple) -> Array:
+    def velocity(turned: list[Array], s: Array, state: Array, args: tuple) -> Array:
         parameters, cubic, elapsed = args
-        return _velocity(eqx.combine(parameters, rest), s, state, cubic, elapsed)
+        whole = eqx.combine(parameters, rest)
+        return _velocity(whole, s, state, cubic, elapsed, turned_affine(whole, turned))
 
     stepping = Stepping(
         SOLVERS[flow.solver].method, flow.rtol, flow.atol, flow.most_steps, flow.substeps, flow.grid == "batch"
     )
     first = jnp.minimum(elapsed, FIRST_TRY) / jnp.where(elapsed == 0, 1, elapsed)
     args = parameters, cubic, elapsed
-    following, failed = solve(stepping, flow.adjoint, velocity, state, lax.stop_gradient(first), args)
+    following, failed = solve(stepping, flow.adjoint, velocity, state, lax.stop_gradient(first), args, turned)
     failed = jnp.where((failed == 0) & ~_bounded(following)[..., 0], NOT_FINITE, failed)
     return following, jnp.where(elapsed == 0, 0, failed)
 
 
-def _velocity(field: Field, s: ArrayLike, state: Array, cubic: Array, elapsed: Array) -> Array:
+def _velocity(field: Field, s: Array, state: Array, cubic: Array, elapsed: Array, dense: Apply) -> Array:
     """dh/ds. NaN where the state has left the numbers, which a solver takes for an error without bound.
 
     The field itself sees no such state, and the NaN is a constant: so none enters a gradient.
@@ -311,7 +316,7 @@ def _velocity(field: Field, s: ArrayLike, state: Array, cubic: Array, elapsed: A
     level, slope, bend, twist = jnp.moveaxis(cubic, -2, 0)
     inputs = level + s * (slope + s * (bend + s * twist))
     bounded, moving = _bounded(state), elapsed[..., None] != 0
-    velocity = elapsed[..., None] * field(jnp.where(bounded, state, 0), inputs)
+    velocity = elapsed[..., None] * field(jnp.where(bounded, state, 0), inputs, dense)
     return jnp.where(moving, jnp.where(bounded, velocity, jnp.nan), 0)
 
 

@@ -7,6 +7,7 @@ tries that were not taken cost it nothing.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from jaxtyping import Bool, Float, Int, PyTree
 
 from gnode.integrate.methods import Method, Velocity
 
-KEPT = 8  # steps whose beginnings are kept for the way back; an interval of more is solved again
+KEPT = 16  # steps whose beginnings are kept for the way back; an interval of more is solved again
 
 TOO_MANY, TOO_SMALL, NOT_FINITE, BESIDE = 1, 2, 3, 4  # why a trial has failed
 
@@ -74,21 +75,22 @@ class Steps(NamedTuple):
 def solve(
     stepping: Stepping,
     way_back: str,
-    velocity: Velocity,
+    velocity: Callable[..., Array],
     state: Float[Array, "trials N"],
     first: Float[Array, " trials"],
     args: PyTree,
+    fixed: PyTree,
 ) -> tuple[Float[Array, "trials N"], Int[Array, " trials"]]:
     """The state at s = 1, and why a trial failed, 0 where it did not.
 
     Args:
         way_back: how it is differentiated, a name out of WAYS_BACK.
-        velocity: dh/ds. NaN counts as an error without bound.
+        velocity: dh/ds, of `fixed` and then as a method wants it. NaN counts as an error without bound.
         first: how far each trial tries to go at first, up to 1; 0 for trials that do not move.
         args: what the velocity depends on, arrays of floating numbers.
+        fixed: what else it needs, by which nothing is differentiated.
     """
-    end, failed = WAYS_BACK[way_back](stepping, velocity, state, first, args)
-    return end, failed
+    return WAYS_BACK[way_back](stepping, velocity, state, first, args, fixed)
 
 
 def _begin(stepping: Stepping, velocity: Velocity, state: Array, first: Array, args: PyTree) -> Place:
@@ -205,43 +207,50 @@ def _back_in_pieces(
     return lax.while_loop(lambda carry: carry[0] >= 0, piece, (number - 1, *of_end))[1:]
 
 
-def _checkpointed(stepping: Stepping, velocity: Velocity, state: Array, first: Array, args: PyTree) -> tuple:
+def _checkpointed(
+    stepping: Stepping, velocity: Callable, state: Array, first: Array, args: PyTree, fixed: PyTree
+) -> tuple:
     """Back through the steps that were taken, of which the first of each interval are kept."""
 
     @jax.custom_vjp
-    def run(state: Array, args: PyTree, first: Array) -> tuple[Array, Array]:
-        return _forward(stepping, velocity, state, first, args)
+    def run(state: Array, args: PyTree, first: Array, fixed: PyTree) -> tuple[Array, Array]:
+        return _forward(stepping, velocity, state, first, args, fixed)
 
-    def forward(state: Array, args: PyTree, first: Array) -> tuple:
-        start = _begin(stepping, velocity, state, first, args)
-        at, steps = _march(stepping, velocity, args, start, KEPT, pauses=False)
-        return _end(stepping, at), (state, first, args, steps)
+    def forward(state: Array, args: PyTree, first: Array, fixed: PyTree) -> tuple:
+        moved = partial(velocity, fixed)
+        start = _begin(stepping, moved, state, first, args)
+        at, steps = _march(stepping, moved, args, start, KEPT, pauses=False)
+        return _end(stepping, at), (state, first, args, fixed, steps)
 
     def back(residuals: tuple, cotangents: tuple[Array, Any]) -> tuple:
-        state, first, args, steps = residuals
+        state, first, args, fixed, steps = residuals
+        moved = partial(velocity, fixed)
         of_end = cotangents[0], jax.tree.map(jnp.zeros_like, args)
 
         def few() -> tuple:
-            return _back_through(stepping, velocity, args, steps, of_end)
+            return _back_through(stepping, moved, args, steps, of_end)
 
         def many() -> tuple:
-            return _back_in_pieces(stepping, velocity, args, _begin(stepping, velocity, state, first, args), of_end)
+            start = _begin(stepping, moved, state, first, args)
+            return _back_in_pieces(stepping, moved, args, start, of_end)
 
-        return *lax.cond(jnp.any(steps.taken > KEPT), many, few), None
+        return *lax.cond(jnp.any(steps.taken > KEPT), many, few), None, None
 
     run.defvjp(forward, back)
-    return run(state, args, first)
+    return run(state, args, first, fixed)
 
 
-def _forward(stepping: Stepping, velocity: Velocity, state: Array, first: Array, args: PyTree) -> tuple:
+def _forward(stepping: Stepping, velocity: Callable, state: Array, first: Array, args: PyTree, fixed: PyTree) -> tuple:
     """No way back: as quick as it goes, and differentiable forward."""
+    velocity = partial(velocity, fixed)
     on, attempt = partial(_goes_on, stepping), lambda at: _attempt(stepping, velocity, args, at)[0]
     return _end(stepping, lax.while_loop(on, attempt, _begin(stepping, velocity, state, first, args)))
 
 
-def _direct(stepping: Stepping, velocity: Velocity, state: Array, first: Array, args: PyTree) -> tuple:
+def _direct(stepping: Stepping, velocity: Callable, state: Array, first: Array, args: PyTree, fixed: PyTree) -> tuple:
     """JAX's own derivative, forward and reverse and of any order: a loop of fixed length, which is kept in pieces."""
     length = math.ceil(math.sqrt(stepping.equal or stepping.most_steps))
+    velocity = partial(velocity, fixed)
     on, attempt = partial(_goes_on, stepping), lambda at: _attempt(stepping, velocity, args, at)[0]
 
     def perhaps(at: Place, _: None) -> tuple[Place, None]:
@@ -254,7 +263,9 @@ def _direct(stepping: Stepping, velocity: Velocity, state: Array, first: Array, 
     return _end(stepping, lax.scan(jax.checkpoint(piece), start, None, length)[0])
 
 
-def _backsolve(stepping: Stepping, velocity: Velocity, state: Array, first: Array, args: PyTree) -> tuple:
+def _backsolve(
+    stepping: Stepping, velocity: Callable, state: Array, first: Array, args: PyTree, fixed: PyTree
+) -> tuple:
     """Back by solving the adjoint equation from the end, by diffrax; NaN where that fails.
 
     Chen, Rubanova, Bettencourt and Duvenaud 2018 (arXiv 1806.07366). Its steps are common to all trials, and the
@@ -262,21 +273,21 @@ def _backsolve(stepping: Stepping, velocity: Velocity, state: Array, first: Arra
     """
 
     @jax.custom_vjp
-    def run(state: Array, args: PyTree, first: Array) -> tuple[Array, Array]:
-        return _forward(stepping, velocity, state, first, args)
+    def run(state: Array, args: PyTree, first: Array, fixed: PyTree) -> tuple[Array, Array]:
+        return _forward(stepping, velocity, state, first, args, fixed)
 
-    def forward(state: Array, args: PyTree, first: Array) -> tuple:
-        end, failed = run(state, args, first)
-        return (end, failed), (end, (first == 0) | (failed != 0), args)
+    def forward(state: Array, args: PyTree, first: Array, fixed: PyTree) -> tuple:
+        end, failed = run(state, args, first, fixed)
+        return (end, failed), (end, (first == 0) | (failed != 0), args, fixed)
 
     def back(residuals: tuple, cotangents: tuple[Array, Any]) -> tuple:
-        end, still, args = residuals
+        end, still, args, fixed = residuals
 
         leaves, structure = jax.tree.flatten(args)  # bare arrays, as diffrax stumbles over empty tuples
 
         def adjoint(s: Any, augmented: tuple, leaves: list) -> tuple:
             def moving(state: Array, leaves: list) -> Array:
-                return jnp.where(still[:, None], 0, velocity(s, state, jax.tree.unflatten(structure, leaves)))
+                return jnp.where(still[:, None], 0, velocity(fixed, s, state, jax.tree.unflatten(structure, leaves)))
 
             slope, pull = jax.vjp(moving, augmented[0], leaves)
             return slope, *pull(-augmented[1])
@@ -293,10 +304,10 @@ def _backsolve(stepping: Stepping, velocity: Velocity, state: Array, first: Arra
         )  # fmt: skip
         solved = solution.result == diffrax.RESULTS.successful
         _, of_state, of_leaves = jax.tree.map(lambda values: jnp.where(solved, values[0], jnp.nan), solution.ys)
-        return of_state, jax.tree.unflatten(structure, of_leaves), None
+        return of_state, jax.tree.unflatten(structure, of_leaves), None, None
 
     run.defvjp(forward, back)
-    return run(state, args, first)
+    return run(state, args, first, fixed)
 
 
 def _worst_of_both(error: tuple) -> Array:
