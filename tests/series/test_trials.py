@@ -126,6 +126,7 @@ def test_something_must_count():
         {"mask": np.zeros((8, 4), bool)},
         {"weights": np.zeros((8, 4))},
         {"weights": np.full((8, 4), 1e-60)},
+        {"weights": np.full((8, 4), 1e-44)},  # no normal number of float32: XLA takes it for 0
     ):
         with pytest.raises(InvalidInput, match="a mask that lets some bins count"):
             Trials(X, X, **nothing)

@@ -69,6 +69,11 @@ class Trials:
         """(trials, time), True where a sample counts; None where all do."""
         return None if self.weights is None else self.weights > 0
 
+    @property
+    def counts(self) -> np.ndarray:
+        """(trials, time), True where a sample counts."""
+        return self.series.valid if self.weights is None else self.weights > 0
+
     def digest(self) -> str:
         """A SHA-256 in hexadecimal that names the content, as `Series.digest` does."""
         content = hashlib.sha256(b"gnode trials 1")
@@ -116,6 +121,8 @@ class Data:
             trials = getattr(self, name)
             if not isinstance(trials, Trials):
                 must_have(f"Trials as {name}", described(trials))
+            if not trials.counts.any():
+                must_have(f"samples that count in {name}", "none")
             for what, wanted, got in (
                 ("channels", self.train.series.channels, trials.series.channels),
                 ("targets", _targets_kind(self.train), _targets_kind(trials)),
@@ -200,7 +207,7 @@ def _read_weights(series: Series, mask: Any, weights: Any, hidden: np.ndarray) -
         with np.errstate(over="ignore"):
             amounts = amounts.astype(np.float32)
         _check_factor(np.isfinite(amounts) & (amounts >= 0), amounts, "weights that are finite and at least 0")
-        factors.append(amounts)
+        factors.append(np.where(amounts < np.finfo(np.float32).tiny, 0, amounts))  # which XLA takes for 0 as well
     if hidden.any():
         factors.append(~hidden if hidden.ndim == 2 else ~hidden[:, None])
     if not factors:
