@@ -131,13 +131,13 @@ def _timescales(content: Content) -> Part:
     states = content.visited[:: max(1, len(content.visited) // 360)]
     if content.memory is not None:
         states = content.after(100)
-    found = analysis.timescales(content.model, states, content.held)
+    found = analysis.timescales(content.model, states, content.silent)
     numbers, arrays = split("timescales", found)
     arrays["timescales/states"] = states
     if content.model.config.state_size == 2:
         flow = content.flow
         nodes = np.stack(np.meshgrid(flow.x, flow.y, indexing="xy"), axis=-1).reshape(-1, 2)
-        over_plane = analysis.timescales(content.model, nodes, content.held)
+        over_plane = analysis.timescales(content.model, nodes, content.silent)
         shape = (len(flow.y), len(flow.x), 2)
         arrays["timescales/plane/units"] = over_plane.units.reshape(shape)
         arrays["timescales/plane/modes"] = over_plane.modes.reshape(shape)
