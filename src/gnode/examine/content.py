@@ -162,7 +162,7 @@ class Content:
         outputs = link(read(self.model, self.trial_states[:_EXAMPLES]))
         seconds = np.cumsum(np.broadcast_to(some.series.elapsed(self.bin_seconds), some.series.shape[:2]), axis=1)
         inputs = np.where(some.series.seen, some.series.values, np.nan)
-        counts = np.ones(seconds.shape, bool) if some.mask is None else some.mask
+        counts = some.counts
         return [
             Example(
                 times=seconds[at, :length],
