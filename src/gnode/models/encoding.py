@@ -243,13 +243,13 @@ class Encoding(eqx.Module):
                 )
         if series.observed is None:
             return values
-        held = np.take_along_axis(values, np.maximum(_last_seen(seen), 0), axis=1)  # what was not seen is 0
+        held = np.take_along_axis(values, np.maximum(last_seen(seen), 0), axis=1)  # what was not seen is 0
         return np.where(series.valid[..., None], held, 0.0)
 
     def _ages(self, series: Series, elapsed: np.ndarray) -> np.ndarray:
         """Time since each channel was last seen, or since the series began, in units of tau."""
         now = np.broadcast_to((np.cumsum(elapsed, axis=1) / self.tau)[..., None], series.shape)
-        last = _last_seen(series.seen)
+        last = last_seen(series.seen)
         return now - np.where(last >= 0, np.take_along_axis(now, np.maximum(last, 0), axis=1), 0.0)
 
     def _in_tau(self, elapsed: np.ndarray, there: np.ndarray) -> np.ndarray:
@@ -277,7 +277,7 @@ class Encoding(eqx.Module):
         return jnp.concatenate([inputs, jnp.ones_like(inputs), jnp.zeros_like(inputs)], axis=-1)
 
 
-def _last_seen(seen: np.ndarray) -> np.ndarray:
+def last_seen(seen: np.ndarray) -> np.ndarray:
     """The number of the last sample at which each channel was seen, up to each sample; -1 before the first."""
     samples = np.arange(seen.shape[1])[:, None]
     return np.maximum.accumulate(np.where(seen, samples, -1), axis=1)

@@ -112,6 +112,17 @@ class Model(eqx.Module):
         self._check_solved(path, samples)
         return path.states
 
+    def path(
+        self,
+        inputs: Any,
+        first_targets: ArrayLike | None = None,
+        *,
+        times: Any = None,
+        mask: ArrayLike | None = None,
+    ) -> Path:
+        """The states, and which of the trials could not be solved, where `states` raises. Arguments as for a call."""
+        return _path(self, self.samples_of(inputs, first_targets, times, mask)[0])
+
     def begin(self, first_input: Any, first_target: Any = None) -> Online:
         """Where the model stands before the first sample, to be fed sample by sample.
 
