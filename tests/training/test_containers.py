@@ -108,6 +108,13 @@ def test_a_mask_beside_a_masked_array_hides_what_either_hides():
     np.testing.assert_array_equal(model(masked, mask=mask), model(either))
 
 
+@pytest.mark.parametrize("dtype", [">f4", ">f8", np.longdouble, "f2", ">i4", "u1"])
+def test_arrays_of_any_machine_are_arrays(dtype):
+    whole = np.round(np.abs(X))
+    np.testing.assert_array_equal(MODEL(whole.astype(dtype)), MODEL(whole))
+    assert Trials(whole.astype(dtype), whole.astype(dtype).astype("f4")).digest() == Trials(whole, whole).digest()
+
+
 def test_lists_are_arrays():
     np.testing.assert_array_equal(MODEL(X.tolist()), MODEL(X))
     assert Trials(X.tolist(), X.tolist()).digest() == TRIALS.digest()

@@ -347,7 +347,8 @@ def _is_plain(inputs: Any) -> bool:
     if not isinstance(inputs, (np.ndarray, jax.Array)) or isinstance(inputs, np.ma.MaskedArray):
         return False
     with np.errstate(over="ignore"):
-        return inputs.dtype.kind in "iuf" and bool(np.isfinite(np.asarray(inputs, np.float32)).all())
+        known = inputs.dtype.kind in "iuf" and inputs.dtype.isnative and inputs.dtype.itemsize <= 8
+        return known and bool(np.isfinite(np.asarray(inputs, np.float32)).all())
 
 
 def _masked(inputs: Any, mask: ArrayLike | None) -> Any:

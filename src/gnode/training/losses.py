@@ -51,6 +51,7 @@ class Loss:
         shape = (*wanted, self.targets(outputs))
         if targets.shape != shape or reading != "each":
             advice = "Classes have the loss cross-entropy." if targets.dtype.kind == "i" else ""
+            advice = "Classes are integers." if targets.dtype.kind == "f" and targets.ndim == 1 else advice
             got = f"shape {targets.shape}" if reading == "each" else f"a model that reads the {reading}"
             must_have(f"targets of shape (trials, time, outputs) = {shape} for {name}", got, advice)
         below = (targets < self.least) & trials.counts[..., None]
