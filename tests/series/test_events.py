@@ -37,6 +37,12 @@ def test_an_event_at_the_time_of_a_sample_is_at_that_sample(start, step):
         np.testing.assert_allclose(elapsed, 1, atol=1e-4)
 
 
+def test_events_in_float32_beside_samples_in_float64_are_at_them():
+    times = 0.1 * np.arange(1, 30)
+    series = Series.of(np.ones((1, 29, 1)), [times]).with_events([[times.astype("f4")]])
+    np.testing.assert_array_equal(series.events.seconds, times - times[0])
+
+
 def test_times_of_events_in_integers_and_dates_are_taken_exactly():
     ticks = 1_700_000_000_000_000_000 + np.array([0, 7, 20])
     for times in (ticks, ticks.astype("datetime64[ns]")):
@@ -120,6 +126,7 @@ def test_events_are_learned_from_saved_and_belong_to_the_digest(tmp_path):
         (lambda series: series.with_events([[[float("nan")]], [[]]]), "finite"),
         (lambda series: series.with_events([[[0.5]], [[]]], [[[float("inf")]], [[]]]), "finite sizes"),
         (lambda series: series.with_events([[[0.5]], [[]]], [[np.ma.array([9.0], mask=[True])], [[]]]), "finite sizes"),
+        (lambda series: series.with_events([[[0.5]], [[0.5]]], [[[1.0]]]), "sizes of the same form"),
         (lambda series: Series.of(series.values).with_events([[[0.5]], [[]]]), "times of their own"),
     ],
 )

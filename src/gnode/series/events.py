@@ -48,6 +48,8 @@ def read_events(clock: Clock | None, lengths: np.ndarray, times: Any, sizes: Any
     kinds = {len(of_series) for of_series in times}
     if len(kinds) != 1 or not min(kinds):
         must_have("in each series an array of times for each kind of event", f"{sorted(kinds)} kinds")
+    if sizes is not None and [len(of_series) for of_series in sizes] != [*kinds] * len(times):
+        must_have("sizes of the same form as the times of events", _described(sizes))
     found: list[list[np.ndarray]] = []
     ticks = np.broadcast_to(clock.ticks, (len(lengths), clock.ticks.shape[1]))
     for number, (of_series, length) in enumerate(zip(times, lengths, strict=True)):
@@ -59,7 +61,8 @@ def read_events(clock: Clock | None, lengths: np.ndarray, times: Any, sizes: Any
             nearest = _nearest(own, stamps)
             apart = stamps - nearest
             if stamps.dtype.kind == "f":  # but for rounding a sample's: on which side of it that fell would be chance
-                apart[np.abs(apart) <= _ROUNDINGS * np.spacing(np.abs(stamps))] = 0
+                precision = np.float32 if getattr(when, "dtype", None) == np.float32 else float
+                apart[np.abs(apart) <= _ROUNDINGS * np.spacing(np.abs(stamps).astype(precision))] = 0
             if (apart[nearest == own[-1]] > 0).any():
                 must_have("events no later than the last sample", f"a later one among the {where}")
             since = seconds_of(nearest - own[0] + apart, clock.unit)

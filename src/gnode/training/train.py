@@ -26,6 +26,8 @@ from gnode.training.progress import Silent, Watcher
 from gnode.training.score import LENGTH_CLASSES, Objective, loss_on
 from gnode.training.settings import Settings
 
+_LONGEST_BACKSOLVE = 8  # in units of tau, where gradients are good to about 1e-4; 0.1 at 12
+
 Snapshot = Callable[[Model, int], None]  # (model, epoch)
 
 
@@ -187,7 +189,14 @@ def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Data
         if trials.series.channels != model.config.input_size:
             must_have(f"inputs of size {model.config.input_size}, as the model has", trials.series.channels)
         LOSSES[loss].check(loss, trials, outputs, model.config.reading)
-        model.encoding.encode(trials.series)  # it refuses what it cannot turn into numbers
+        elapsed = model.encoding.encode(trials.series).elapsed  # it refuses what it cannot turn into numbers
+        if getattr(model.integrator, "adjoint", None) == "backsolve" and elapsed.max() > _LONGEST_BACKSOLVE:
+            must_have(
+                f"elapsed times of at most {_LONGEST_BACKSOLVE} tau for the adjoint backsolve",
+                f"one of {elapsed.max():.4g} tau",
+                "Backwards, rounding grows as exp(elapsed / tau), and so would the error of gradients. Use "
+                "recursive-checkpoint.",
+            )
     if model.is_told and (LOSSES[loss].classes or LOSSES[loss].targets(outputs) != outputs):
         must_have(f"another initial_state for {loss}", model.config.initial_state, "Its targets are no outputs.")
     if settings.curriculum and data.train.series.events is not None:
