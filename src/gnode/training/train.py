@@ -26,7 +26,7 @@ from gnode.training.progress import Silent, Watcher
 from gnode.training.score import LENGTH_CLASSES, Objective, loss_on
 from gnode.training.settings import Settings
 
-_LONGEST_BACKSOLVE = 8  # in units of tau, where gradients are good to about 1e-4; 0.1 at 12
+_LONGEST_BACKSOLVE = 8  # in units of tau, where gradients are good to some 1e-4; at 12 to 0.1
 
 Snapshot = Callable[[Model, int], None]  # (model, epoch)
 
