@@ -1,13 +1,16 @@
 """Time scales of models whose gates and modes are set by hand."""
 
+import dataclasses
 from types import SimpleNamespace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gnode import analysis, models
 from gnode.errors import InvalidInput
+from gnode.series import Series
 
 
 class Gated:
@@ -74,6 +77,24 @@ def test_inputs_may_differ_between_states():
     apart = [analysis.timescales(model, states[row : row + 1], inputs[row]) for row in range(5)]
     assert np.allclose(together.rates, np.concatenate([one.rates for one in apart]))
     assert np.allclose(together.gates, np.concatenate([one.gates for one in apart]))
+
+
+@pytest.mark.parametrize("missing", ["hold", "hold-with-observed"])
+def test_inputs_are_those_of_the_model_and_observed(missing):
+    """Zeros in all that the field sees would say that nothing was observed; and of scaled channels 0 is not 0."""
+    series = Series.of(np.random.default_rng(0).normal(3.0, 2.0, (4, 9, 2)))
+    model = models.make("gnode", input_size=2, state_size=3, output_size=1, hidden=(6,), missing=missing, seed=1)
+    model = dataclasses.replace(model, encoding=model.encoding.fit_scaling(series))
+    states = np.random.default_rng(1).normal(size=(5, 3))
+    for held, given in ((np.zeros(2), None), (np.array([0.5, -2.0]), np.array([0.5, -2.0]))):
+        with jax.enable_x64(True):
+            slopes = jax.vmap(jax.jacfwd(model.field_at(held)))(jnp.asarray(states))
+        found = analysis.timescales(model, states, given)
+        assert np.allclose(np.sort_complex(found.rates), np.sort_complex(np.linalg.eigvals(slopes)), rtol=1e-5)
+    apart = np.random.default_rng(2).normal(size=(5, 2))
+    together = analysis.timescales(model, states, apart)
+    alone = [analysis.timescales(model, states[row : row + 1], apart[row]) for row in range(5)]
+    assert np.allclose(together.rates, np.concatenate([one.rates for one in alone]))
 
 
 def test_wrong_shapes():

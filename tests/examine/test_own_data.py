@@ -4,6 +4,8 @@ import json
 import re
 from dataclasses import replace
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from gnode.series import Data, Series, Trials
 from gnode.training import Interrupted, RunDirectory, directory
 from gnode.training.experiment import experiment_from, train_experiment
 from gnode.training.progress import Silent
+from gnode.training.score import Objective, loss_on
 
 CHOSEN = dict(epochs=4, batch_size=4, lr=1e-2)
 
@@ -155,7 +158,9 @@ def test_what_is_shown_of_a_trial_is_what_is_there(runs, kind):
         length = len(example.times)
         steps = np.diff(example.times)
         (at,) = [at for at in np.flatnonzero(lengths == length) if np.allclose(gaps[at, 1:length], steps)]
-        rows, inputs = dict(example.rows), np.where(test.series.seen, test.inputs, np.nan)[at, :length]
+        rows, inputs = dict(example.rows), test.inputs[at, :length].copy()
+        for sample, channel in np.argwhere(~test.series.seen[at, :length]):  # held, as the model holds it
+            inputs[sample, channel] = inputs[sample - 1, channel]
         if kind == "numbers":
             wanted = np.where(test.mask[at, :length, None], test.targets[at, :length], np.nan)
             for channel in (0, 1):
@@ -183,6 +188,7 @@ def test_the_page_of_a_run_on_own_data(runs, kind, tmp_path):
     page = report([runs[kind]], tmp_path / "page.html").read_text()
     assert "Trials of the test set" in page and "Trajectories of trials" in page
     assert "12 training trials" in page and "random states" not in page
+    assert "The landscape of speed" in page and "valley of memory" not in page.lower()  # nothing is remembered
     assert ("chance that it gives to the right one" in page) == (kind != "numbers")
     assert {path.stem for path in figures(runs[kind], tmp_path)} >= {"losses", "trials", "flow"}
 
@@ -219,3 +225,72 @@ def test_outputs_are_shown_in_the_units_of_the_loss_that_was_used(runs):
     for one, other in zip(content.examples, rates.examples, strict=True):
         for (_, row), (_, row_of_rates) in zip(one.rows, other.rows, strict=True):
             np.testing.assert_allclose(row_of_rates["output"], np.exp(row["output"]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("reading", ["last", "mean"])
+def test_an_answer_once_a_trial_is_shown_as_it_would_be_if_the_trial_ended_there(reading, tmp_path):
+    gnode.train(
+        model_of("a class a trial", reading=reading), data_of("a class a trial"), out=tmp_path / "run", **CHOSEN
+    )
+    content = content_of(tmp_path / "run")
+    for at, example in enumerate(content.examples):
+        series, target = content.trials[at].series, int(content.trials[at].targets[0])
+        for length in range(1, len(example.times) + 1):
+            cut = Series.of(
+                [np.where(series.seen, series.values, np.nan)[0, :length]], times=[series.times[0, :length]]
+            )
+            scores = np.asarray(content.model(cut), float)[0]
+            rows = dict(example.rows)
+            assert rows["class"]["output"][length - 1] == scores.argmax()
+            chance = np.exp(scores - scores.max())[target] / np.exp(scores - scores.max()).sum()
+            assert rows["chance of the target"]["output"][length - 1] == pytest.approx(chance, rel=1e-4)
+    assert "if the trial ended there" in report([tmp_path / "run"]).read_text()
+
+
+def unsolvable(count, seed, at=()):
+    """Trials that a flow without leak cannot follow where its input is 100."""
+    inputs = np.random.default_rng(seed).uniform(-1, 1, (count, 8, 1))
+    inputs[list(at), 4:] = 100
+    return Trials(inputs, 0.1 * inputs.clip(-1, 1))
+
+
+@pytest.fixture(scope="module")
+def partly_solved(tmp_path_factory):
+    """A run in whose test set a flow fails, with steps that all trials share."""
+    path = tmp_path_factory.mktemp("flow") / "run"
+    model = gnode.models.make(
+        "node", input_size=1, state_size=2, output_size=1, hidden=(8,), leak=False, integrator="bosh3", most_steps=256,
+        initial_state="learned",
+    )  # fmt: skip
+    net = model.field.drive
+
+    def parts(net):
+        layers = net.from_state.weight, net.from_input.weight, net.from_input.bias, net.later[0].weight
+        return [*layers, net.later[0].bias]
+
+    changed = [jnp.full_like(part, by) for part, by in zip(parts(net), (50.0, 1.0, -10.0, 50.0, 0.0), strict=True)]
+    model = eqx.tree_at(
+        lambda m: [*parts(m.field.drive), m.initial.value], model, [*changed, jnp.full_like(model.initial.value, -0.1)]
+    )
+    data = Data(unsolvable(4, 0), unsolvable(4, 1), unsolvable(6, 2, at=[3]))
+    gnode.train(model, data, out=path, epochs=1, batch_size=4, lr=1e-6)
+    return path
+
+
+def test_a_trial_that_cannot_be_solved_is_left_out_and_that_is_said(partly_solved, tmp_path):
+    content = content_of(partly_solved)
+    assert content.unsolved == 1 and len(content.trials) == 5
+    assert np.abs(content.trials.inputs).max() <= 1 and np.isfinite(content.visited).all()
+    page = report([partly_solved], tmp_path / "page.html").read_text()
+    assert "1 of the 6 trials looked at could not be solved" in page
+    others = RunDirectory(partly_solved).data().test[[0, 1, 2, 4, 5]]
+    loss = loss_on(content.model, Objective("mse", "samples", "skip"), others)
+    result = evaluate(partly_solved, integrator="heun")
+    assert result["unsolved"] == 1 and result["test_loss"] == pytest.approx(loss, rel=1e-4)
+    assert json.loads((partly_solved / "summary.json").read_text())["test_loss"] == pytest.approx(loss, rel=1e-4)
+    assert result["largest_difference"] < 1e-3
+
+
+@pytest.mark.slow
+def test_an_analysis_leaves_out_what_cannot_be_solved(partly_solved):
+    assert json.loads(analyse(partly_solved).read_text())["unsolved"] == 1

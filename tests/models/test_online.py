@@ -83,3 +83,25 @@ def test_a_state_that_leaves_the_numbers_is_said_so():
         here = model.begin(np.full(2, 1e30))
         for _ in range(5):
             here, _ = model.advance(here, np.full(2, 1e30), elapsed=1e20)
+
+
+def test_what_is_masked_is_missing_and_not_what_lies_under_the_mask():
+    """jax#13795."""
+    model = make(missing="hold-with-observed")
+    for sample in (np.ma.array([[1.0, -999.0]], mask=[[False, True]]), Holder([[1.0, np.nan]])):
+        begun, expected = model.begin(sample), model.begin([[1.0, np.nan]])
+        np.testing.assert_array_equal(begun.state, expected.state)
+        _, output = model.advance(begun, sample, np.ma.array([0.01]))
+        np.testing.assert_array_equal(output, model.advance(expected, [[1.0, np.nan]], 0.01)[1])
+    with pytest.raises(InvalidInput, match="elapsed times above 0"):
+        model.advance(begun, sample, np.ma.array([0.01], mask=[True]))
+
+
+class Holder:
+    """Whatever gives an array when NumPy asks, as tensors of other libraries do."""
+
+    def __init__(self, content):
+        self.content = np.asarray(content)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.content if dtype is None else self.content.astype(dtype)

@@ -1,6 +1,7 @@
 """A model is an ordinary tree: it is pickled, copied and stacked, and its arrays may have another precision."""
 
 import copy
+import dataclasses
 import os
 import pickle
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from gnode import models
+from gnode.errors import InvalidInput
 from gnode.fields import FIELDS
 from gnode.models.initial import INITIAL_STATES
 from gnode.nn.activations import ACTIVATIONS
@@ -48,6 +50,36 @@ def test_a_moving_average_of_models_answers_as_one():
     model = make()
     average = jax.tree.map(lambda a, b: 0.9 * a + 0.1 * b, copy.deepcopy(model), model)
     np.testing.assert_allclose(average(INPUTS), model(INPUTS), atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**64 - 1, 0xFEDCBA9876543210])
+def test_a_moving_average_is_saved_with_its_seed_and_loaded(seed, tmp_path):
+    model = average = make(seed=seed)
+    for _ in range(30):
+        average = jax.tree.map(lambda a, b: 0.9 * a + 0.1 * b, average, model)
+    models.save(average, tmp_path / "average.safetensors")
+    loaded = models.load_model(tmp_path / "average.safetensors")
+    assert models.seed_of(loaded) == models.seed_of(average) == seed
+    np.testing.assert_array_equal(loaded(INPUTS), average(INPUTS))
+    assert not any(leaf.dtype == np.uint8 for leaf in jax.tree.leaves(eqx.filter(average, models.trainable(average))))
+    assert models.trainable(average).seed is False
+
+
+def test_what_cannot_be_loaded_again_is_not_saved(tmp_path):
+    """equinox#1180. A file that nothing reads is found when it is too late."""
+    one, other = make(seed=1), make(seed=2)
+    half = jax.tree.map(lambda leaf: leaf.astype(jnp.float16) if eqx.is_inexact_array(leaf) else leaf, one)
+    for model, said in [
+        (jax.tree.map(lambda a, b: 0.9 * a + 0.1 * b, one, other), "of one seed, instead got a mean over models"),
+        (jax.tree.map(lambda *leaves: jnp.stack(leaves), one, other), "one model, instead got several stacked"),
+        (half, "float32 to save"),
+    ]:
+        with pytest.raises(InvalidInput, match=said):
+            models.save(model, tmp_path / "model.safetensors")
+        assert not (tmp_path / "model.safetensors").exists()
+    mean = jax.tree.map(lambda a, b: 0.9 * a + 0.1 * b, one, other)
+    models.save(dataclasses.replace(mean, seed=one.seed), tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(models.load_model(tmp_path / "model.safetensors")(INPUTS), mean(INPUTS))
 
 
 PICKLED_ELSEWHERE = """

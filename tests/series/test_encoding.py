@@ -274,7 +274,7 @@ def test_other_shapes_are_refused():
         (encoding.fit_scaling, Series.of(X[..., :1])),
         (encoding.encode_array, X[..., :1]),
         (encoding.encode_array, X[0]),
-        (encoding.hold_still, X[0]),
+        (encoding.hold_still, X[0, :, :1]),
         (encoding.hold_still, np.float32(1)),
     ):
         with pytest.raises(InvalidInput, match="Must have"):

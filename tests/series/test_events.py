@@ -24,6 +24,33 @@ def test_intervals_end_at_samples_and_at_events_alike():
     np.testing.assert_array_equal(samples, [[0, 2, 4]])
 
 
+@pytest.mark.parametrize("start", [0.0, 0.1, 0.7, 1.7e9 + 0.1])
+@pytest.mark.parametrize("step", [0.1, 1 / 3, 0.01])
+def test_an_event_at_the_time_of_a_sample_is_at_that_sample(start, step):
+    """FeRx#1226, mrgsolve#1286. It was after the sample, or beyond the last one (an IndexError), by rounding."""
+    times = start + step * np.arange(1, 101)
+    for when in (times, np.nextafter(times, np.inf), np.nextafter(times, -np.inf)):
+        series = events_at(Series.of(np.ones((1, 100, 1)), [times]), when)
+        _, elapsed, impulses, samples = Encoding(1, dt=step, tau=step, events=1).encode(series)
+        np.testing.assert_array_equal(samples, [np.arange(100)])
+        np.testing.assert_array_equal(impulses, np.ones((1, 100, 1)))
+        np.testing.assert_allclose(elapsed, 1, atol=1e-4)
+
+
+def test_events_in_float32_beside_samples_in_float64_are_at_them():
+    times = 0.1 * np.arange(1, 30)
+    series = Series.of(np.ones((1, 29, 1)), [times]).with_events([[times.astype("f4")]])
+    np.testing.assert_array_equal(series.events.seconds, times - times[0])
+
+
+def test_times_of_events_in_integers_and_dates_are_taken_exactly():
+    ticks = 1_700_000_000_000_000_000 + np.array([0, 7, 20])
+    for times in (ticks, ticks.astype("datetime64[ns]")):
+        unit = None if times.dtype.kind == "M" else "ns"
+        series = Series.of(np.ones((1, 3, 1)), [times], unit=unit).with_events([[times[1:] - 1]])
+        np.testing.assert_array_equal(series.events.seconds, np.array([6, 19]) / 1e9)
+
+
 @pytest.mark.parametrize("integrator", ["exponential-euler", "rk4", "tsit5"])
 def test_what_an_event_does_does_not_depend_on_where_the_samples_lie(integrator):
     """A constant input, so that more samples say nothing new; fine steps for the rules, so that cutting one changes
@@ -98,6 +125,8 @@ def test_events_are_learned_from_saved_and_belong_to_the_digest(tmp_path):
         (lambda series: series.with_events([[[2.5]], [[]]]), "no later than the last sample"),
         (lambda series: series.with_events([[[float("nan")]], [[]]]), "finite"),
         (lambda series: series.with_events([[[0.5]], [[]]], [[[float("inf")]], [[]]]), "finite sizes"),
+        (lambda series: series.with_events([[[0.5]], [[]]], [[np.ma.array([9.0], mask=[True])], [[]]]), "finite sizes"),
+        (lambda series: series.with_events([[[0.5]], [[0.5]]], [[[1.0]]]), "sizes of the same form"),
         (lambda series: Series.of(series.values).with_events([[[0.5]], [[]]]), "times of their own"),
     ],
 )

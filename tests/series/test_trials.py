@@ -1,6 +1,7 @@
 """What counts, counts as it came; what does not count is never read; anything in between is refused at the door."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,6 +127,7 @@ def test_something_must_count():
         {"mask": np.zeros((8, 4), bool)},
         {"weights": np.zeros((8, 4))},
         {"weights": np.full((8, 4), 1e-60)},
+        {"weights": np.full((8, 4), 1e-44)},  # no normal number of float32: XLA takes it for 0
     ):
         with pytest.raises(InvalidInput, match="a mask that lets some bins count"):
             Trials(X, X, **nothing)
@@ -331,3 +333,31 @@ def test_files_that_hold_no_trials_are_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(InvalidInput, match="that gnode wrote"):
         Trials.load(path)
+
+
+# targets beside a long frame
+
+
+def test_targets_that_pandas_labels_find_their_series():
+    """tsfresh#713. Series are numbered as they appear, and what pandas groups is sorted: classes were swapped."""
+    frame = pd.DataFrame({"who": [*"bbaac"], "when": [0, 1, 0, 2, 5], "x": np.arange(5.0), "sick": [1, 1, 0, 0, 2]})
+    series = Series.of(frame[["who", "when", "x"]], series="who", time="when")
+    assert series.names == (*"bac",) and series[[2, 0]].names == (*"cb",)
+    by_name = frame.groupby("who")["sick"].first()
+    np.testing.assert_array_equal(Trials(series, by_name).targets, [1, 0, 2])
+    np.testing.assert_array_equal(Trials(series[[2, 0]], by_name[["b", "c"]]).targets, [2, 1])
+    np.testing.assert_array_equal(Trials(series, by_name.reset_index(drop=True)).targets, [0, 1, 2])  # no labels
+    np.testing.assert_array_equal(Trials(series, by_name.to_numpy()).targets, [0, 1, 2])
+    with pytest.raises(InvalidInput, match="labelled by the names of the series"):
+        Trials(series, by_name.rename({"a": "d"}))
+    assert series.digest() == Series.of([[0.0, 1.0], [2.0, 3.0], [4.0]], times=[[0, 1], [0, 2], [5]]).digest()
+
+
+@pytest.mark.parametrize(
+    "names", [[3, 1, 2], pd.to_datetime(["2024-03-02", "2024-03-01", "2024-03-05"]), pd.Categorical(["z", "y", "x"])]
+)
+def test_names_of_any_kind(names):
+    frame = pd.DataFrame({"who": np.repeat(names, 2), "x": np.arange(6.0)})
+    targets = pd.Series([0, 1, 2], index=names)
+    trials = Trials(Series.of(frame, series="who"), targets.sort_index(ascending=False))
+    np.testing.assert_array_equal(trials.targets, [0, 1, 2])

@@ -7,6 +7,7 @@ import pytest
 
 import gnode
 from gnode.errors import InvalidInput
+from gnode.series import Series
 from gnode.training import Data, Trials, draw_data, make_settings
 
 X = np.random.default_rng(0).standard_normal((4, 5, 2)).astype("f4")
@@ -63,6 +64,16 @@ def test_swapped_arguments_are_refused():
         (lambda: MODEL(X.astype(complex)), "real numbers"),
         (lambda: MODEL(X.astype(object)), "real numbers"),
         (lambda: MODEL(X.astype(float) * 1e39), "float32 can hold"),
+        (lambda: MODEL(X, X[:, 0]), "no first targets for a model that never reads them"),
+        (lambda: MODEL.states(X, X[:, 0]), "no first targets for a model that never reads them"),
+        (lambda: MODEL.begin(X[:, 0], X[:, 0]), "no first targets for a model that never reads them"),
+        (lambda: TOLD(X, np.ma.masked_greater(X[:, 0], 0)), "finite first_targets"),
+        (lambda: MODEL(Series.of(X), mask=np.ones((4, 5), bool)), "neither times nor mask beside a Series"),
+        (lambda: MODEL(Series.of(X), times=np.arange(5)), "neither times nor mask beside a Series"),
+        (lambda: MODEL([X[0], X[1, :2]], mask=np.ones((2, 5), bool)), "an array of numbers for inputs with a mask"),
+        (lambda: MODEL(X, mask=np.ones((4, 5))), "a mask of booleans"),
+        (lambda: MODEL.field_at(np.ma.array([1.0, 9e9], mask=[0, 1])), "an input to hold that is finite"),
+        (lambda: MODEL.map_at(np.array([np.nan, 0.0])), "an input to hold that is finite"),
         (lambda: MODEL.states(EMPTY), "at least one trial and sample"),
         (lambda: jax.grad(lambda x: MODEL(x).sum())(jnp.zeros((0, 5, 2))), "at least one trial and sample"),
         (lambda: jax.grad(lambda x: MODEL(x).sum())(jnp.zeros((4, 0, 2))), "at least one trial and sample"),
@@ -86,6 +97,22 @@ def test_first_targets_that_do_not_fit_are_one_sentence(first_targets):
 def test_first_targets_that_are_not_there_are_one_sentence():
     one_sentence(lambda: TOLD(X), "first_targets")
     one_sentence(lambda: gnode.train(GAUSSIAN, ALL_THREE, loss="gaussian", **FEW), "another initial_state for gaussian")
+
+
+def test_a_mask_beside_a_masked_array_hides_what_either_hides():
+    model = gnode.models.make("rnn", **SIZES, missing="hold")
+    masked = np.ma.masked_greater(X, 1.0)
+    mask = np.ones(X.shape, bool)
+    mask[0, 1:3, 0] = False
+    either = np.where((X > 1.0) | ~mask, np.nan, X)
+    np.testing.assert_array_equal(model(masked, mask=mask), model(either))
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", np.longdouble, "f2", ">i4", "u1"])
+def test_arrays_of_any_machine_are_arrays(dtype):
+    whole = np.round(np.abs(X))
+    np.testing.assert_array_equal(MODEL(whole.astype(dtype)), MODEL(whole))
+    assert Trials(whole.astype(dtype), whole.astype(dtype).astype("f4")).digest() == Trials(whole, whole).digest()
 
 
 def test_lists_are_arrays():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import gnode
-from gnode.errors import Diverged
+from gnode.errors import Diverged, InvalidInput
+from gnode.series import Series
 from gnode.training import Data, Trials
 
 TRIALS, TIME = 6, 8
@@ -71,3 +72,21 @@ def test_nothing_solved_is_no_perfect_loss():
     broken = Trials(inputs, inputs)
     with pytest.raises(Diverged, match="could not be solved"):
         gnode.train(model(), Data(broken, data().validation, data().test), epochs=1, batch_size=2, lr=1e-3)
+
+
+def test_backsolve_over_long_intervals_is_refused():
+    """torchdiffeq#184, #249: solved backwards a state that had settled grows, and gradients were wrong in silence."""
+    model = gnode.models.make(
+        "gnode", input_size=1, state_size=2, output_size=1, hidden=(4,), integrator="tsit5", adjoint="backsolve"
+    )
+    values = np.random.default_rng(0).standard_normal((4, 5, 1))
+    for gap, fine in ((0.07, True), (0.2, False)):
+        trials = Trials(Series.of(values, gap * np.arange(5)), values)
+        data = Data(trials, trials, trials)
+        if fine:
+            assert np.isfinite(gnode.train(model, data, epochs=1, batch_size=4).history[0].train_loss)
+        else:
+            with pytest.raises(
+                InvalidInput, match="at most 8 tau for the adjoint backsolve, instead got one of 20 tau"
+            ):
+                gnode.train(model, data, epochs=1, batch_size=4)

@@ -16,7 +16,7 @@ from gnode.errors import Diverged, InvalidInput
 from gnode.models import ModelConfig, draw, trainable
 from gnode.training import Data, Settings, Trials, draw_data
 from gnode.training.loop import begin, epochs, one_epoch, plan, strength
-from gnode.training.losses import LOSSES
+from gnode.training.losses import LOSSES, total
 from gnode.training.schedules import SCHEDULES
 from gnode.training.score import Objective, loss_on, show
 
@@ -171,6 +171,99 @@ def test_the_training_loss_is_the_mean_over_what_counts_however_it_falls_into_mi
     settings = Settings(epochs=1, batch_size=1, lr=1e-12, schedule="constant")
     record = run_epochs(small_model(), settings, trials, trials)[0][1]
     assert record.train_loss == pytest.approx(record.val_loss, rel=1e-5)
+
+
+def test_a_minibatch_in_which_nothing_counts_leaves_everything_as_it_was():
+    # Momentum and weight decay would move the model by themselves.
+    plain = small_trials()
+    mask = np.zeros((12, 15), bool)
+    mask[4] = True
+    trials = Trials(plain.inputs, plain.targets, mask)
+    settings = Settings(epochs=1, batch_size=1, lr=0.05, weight_decay=0.5, schedule="constant")
+    sparse = run_epochs(small_model(), settings, trials, trials)[0][0]
+    alone = run_epochs(small_model(), settings, trials[4], trials)[0][0]
+    for a, b in zip(jax.tree.leaves(sparse), jax.tree.leaves(alone), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("weigh", ["samples", "series"])
+def test_what_does_not_count_may_cost_anything(loss, weigh):
+    """keras#449: 0 times infinity is not 0."""
+    answers, targets = np.random.default_rng(0).standard_normal((2, 3, 5, 2))
+    weights = np.ones((3, 5), np.float32)
+    weights[:, 2] = 0
+    weights[1] = 0
+    classes = LOSSES[loss].classes
+    if classes:
+        targets = (targets[..., 0] > 0).astype(int)
+    elif loss == "gaussian":
+        targets = targets[..., :1]
+    cost = jax.value_and_grad(lambda answers, targets: total(loss, answers, targets, weights, weigh)[0])
+    wild_answers, wild_targets = answers.copy(), targets.copy()
+    for wild, by in ((wild_answers, 1e30), (wild_targets, 7 if classes else 1e30)):
+        wild[weights == 0] = by
+    (expected, slope), (value, wild_slope) = (
+        cost(jnp.asarray(a, jnp.float32), jnp.asarray(b)) for a, b in ((answers, targets), (wild_answers, wild_targets))
+    )
+    assert value == expected
+    np.testing.assert_array_equal(wild_slope, slope)
+    assert (np.asarray(slope)[weights == 0] == 0).all()
+
+
+def test_huge_targets_that_do_not_count_are_never_seen():
+    plain = small_trials()
+    mask = np.ones((12, 15), bool)
+    mask[:, 3] = False
+    wild = plain.targets.copy()
+    wild[:, 3] = 1e30
+    settings = Settings(epochs=2, batch_size=4)
+    calm, mad = (
+        run_epochs(small_model(), settings, trials, trials)[-1][1]
+        for trials in (Trials(plain.inputs, targets, mask) for targets in (plain.targets, wild))
+    )
+    assert calm == mad
+
+
+def test_the_size_of_weights_is_no_matter():
+    plain = small_trials()
+    losses = []
+    for size in (1.0, 1e-30, 1e30):
+        trials = Trials(plain.inputs, plain.targets, weights=np.full((12, 15), size))
+        losses.append(run_epochs(small_model(), Settings(epochs=3, batch_size=5), trials, trials)[-1][1].train_loss)
+    np.testing.assert_allclose(losses, losses[0], rtol=1e-5)
+
+
+def test_parts_and_stages_in_which_nothing_counts_are_refused():
+    """pytorch#116349: a mean over nothing is NaN, and would be blamed on the learning rate."""
+    plain = small_trials()
+    mask = np.ones((12, 15), bool)
+    mask[:4] = False
+    mask[:, :2] = False
+    trials = Trials(plain.inputs, plain.targets, mask)
+    for name, parts in (("validation", (trials, trials[:4], trials)), ("test", (trials, trials, trials[:4]))):
+        with pytest.raises(InvalidInput, match=f"samples that count in {name}"):
+            Data(*parts)
+    data = Data(trials, trials, trials)
+    with pytest.raises(InvalidInput, match="counts from epoch 1 on, instead got 2 samples"):
+        gnode.train(small_model(), data, epochs=3, batch_size=4, curriculum=[(1, 2), (2, 15)])
+    assert np.isfinite(
+        gnode.train(small_model(), data, epochs=2, batch_size=4, curriculum=[(1, 3)]).history[0].val_loss
+    )
+    with pytest.raises(InvalidInput, match="of which something counts"):
+        loss_on(small_model(), objective(), trials[:4])
+
+
+def test_counts_below_0_are_refused():
+    """pytorch#184030. Poisson's loss of them has no least value."""
+    plain = small_trials()
+    counts = np.abs(plain.targets).round()
+    mask = np.ones((12, 15), bool)
+    mask[1, 2] = False
+    counts[1, 2] = -1
+    gnode.train(small_model(), Data(*[Trials(plain.inputs, counts, mask)] * 3), loss="poisson", epochs=1, batch_size=4)
+    with pytest.raises(InvalidInput, match="at least 0 for poisson, instead got -1 in series 1, sample 2"):
+        gnode.train(small_model(), Data(*[Trials(plain.inputs, counts)] * 3), loss="poisson", epochs=1, batch_size=4)
 
 
 def test_length_classes_change_no_minibatch_and_no_loss():

@@ -55,7 +55,7 @@ def memory(
 
     Args:
         model: with `states(inputs, first_targets)`, `map_at(inputs)` and `readout(states)`, as gnode's models have. The
-            first targets are what the task holds before any pulse, for a model that wants to be told.
+            first targets are what the task holds before any pulse; a model whose `is_told` is false is given None.
         task: with `recall(values, silence)` and `manifold`, as gnode's memory tasks have.
         values: (V, D_out) to be written; 360 spread over the task's manifold where None is given.
         silences: (K,) whole numbers of silent bins, increasing.
@@ -74,7 +74,8 @@ def memory(
     values = np.asarray(values, dtype=float)
     trials = task.recall(values, silence=0)
     inputs = trials.inputs
-    written = np.asarray(model.states(inputs, trials.targets[:, 0]))[:, -1].astype(float)
+    told = trials.targets[:, 0] if getattr(model, "is_told", True) else None
+    written = np.asarray(model.states(inputs, told))[:, -1].astype(float)
     if not np.isfinite(written).all():
         raise Diverged("The state is not finite after the values were written.")
     advance, _ = advancing(model.map_at(np.zeros(inputs.shape[-1], inputs.dtype)), "map", written)

@@ -53,9 +53,9 @@ def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = 
     Args:
         model: with `field` (callable on states and inputs, with `gate` and `input_size`), `integrator` (with `kind`,
             "map" or "flow", and `step(field, states, inputs, elapsed)`), and `config.tau` and `.dt` in seconds, as
-            gnode's models have.
+            gnode's models have. Where it has an `encoding`, inputs become what the field sees by its `hold_still`.
         states: (S, N), for instance on the attractor or along trajectories.
-        inputs: held input (D,), or one for each state (S, D); zeros by default.
+        inputs: held input (D,), or one for each state (S, D); zeros by default. Of the model, so observed just now.
         reference: (R, N), states to compare gates with; by default 1000 uniform draws from the states' bounding box,
             widened by half its size on every side.
         seed: of those draws.
@@ -68,11 +68,14 @@ def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = 
     field = model.field
     if states.shape[1] != field.state_size:
         must_have(f"states of shape (S, {field.state_size})", f"shape {states.shape}")
-    held = np.zeros(field.input_size) if inputs is None else np.asarray(inputs, dtype=float)
-    if held.shape not in ((field.input_size,), (len(states), field.input_size)):
-        must_have(
-            f"inputs of shape ({field.input_size},) or ({len(states)}, {field.input_size})", f"shape {held.shape}"
-        )
+    encoding = getattr(model, "encoding", None)
+    channels = field.input_size if encoding is None else encoding.channels
+    held = np.zeros(channels) if inputs is None else np.asarray(inputs, dtype=float)
+    if held.shape not in ((channels,), (len(states), channels)):
+        must_have(f"inputs of shape ({channels},) or ({len(states)}, {channels})", f"shape {held.shape}")
+    if encoding is not None:
+        with jax.enable_x64(True):
+            held = np.asarray(encoding.hold_still(held), dtype=float)
     if reference is None:
         low, high = states.min(axis=0), states.max(axis=0)
         middle, half = (low + high) / 2, np.maximum(high - low, 1e-6)

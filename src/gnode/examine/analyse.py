@@ -33,7 +33,8 @@ def analyse(directory: str | Path) -> Path:
     Both hold, for the network without input: fixed points with the stability of flow and map, slow points, nullclines
     (N = 2: of the flow, of F and of the gate at 0.5), the manifolds of saddles, the attractor after each of SILENCES
     (kind, dimension, Betti numbers, drift, half-life, coverage, Hausdorff distance), time scales, Lyapunov exponents
-    of the map and the flow, and the same kinds over the snapshots, if there are any.
+    of the map and the flow, and the same kinds over the snapshots, if there are any. Trials that a flow could not be
+    solved for are left out, and counted as unsolved.
 
     Returns:
         the path of analysis.json.
@@ -58,6 +59,8 @@ def analyse(directory: str | Path) -> Path:
         if birth := _birth(content):
             parts["birth"] = birth
     numbers = {"gnode": version("gnode"), **{name: part[0] for name, part in parts.items()}}
+    if content.unsolved:
+        numbers["unsolved"] = content.unsolved
     arrays = {name: array for _, more in parts.values() for name, array in more.items()}
     return write_stored(content.path, numbers, arrays)
 
@@ -131,13 +134,13 @@ def _timescales(content: Content) -> Part:
     states = content.visited[:: max(1, len(content.visited) // 360)]
     if content.memory is not None:
         states = content.after(100)
-    found = analysis.timescales(content.model, states, content.held)
+    found = analysis.timescales(content.model, states, content.silent)
     numbers, arrays = split("timescales", found)
     arrays["timescales/states"] = states
     if content.model.config.state_size == 2:
         flow = content.flow
         nodes = np.stack(np.meshgrid(flow.x, flow.y, indexing="xy"), axis=-1).reshape(-1, 2)
-        over_plane = analysis.timescales(content.model, nodes, content.held)
+        over_plane = analysis.timescales(content.model, nodes, content.silent)
         shape = (len(flow.y), len(flow.x), 2)
         arrays["timescales/plane/units"] = over_plane.units.reshape(shape)
         arrays["timescales/plane/modes"] = over_plane.modes.reshape(shape)

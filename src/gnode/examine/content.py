@@ -1,8 +1,8 @@
 """What a report shows of one run, as plain arrays: computed here once, drawn by gnode.report.interactive and .paper."""
 
+import pathlib
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -13,10 +13,13 @@ import numpy as np
 from gnode import analysis, tasks
 from gnode.analysis.memory import read
 from gnode.errors import InvalidInput
-from gnode.examine.evaluate import SEED, memory_of, states_of, task_of
+from gnode.examine.evaluate import SEED, memory_of, path_of, task_of
 from gnode.examine.stored import Stored, read_stored
+from gnode.integrate import Path
 from gnode.models import Model, load_model, make, trainable
-from gnode.series import Trials
+from gnode.models.encoding import last_seen
+from gnode.models.reading import so_far
+from gnode.series import Series, Trials
 from gnode.training import RunDirectory
 from gnode.training.directory import DATA
 from gnode.training.loop import begin
@@ -68,7 +71,8 @@ class Example:
         times: (T,), seconds since the first sample began to act.
         states: (T, N).
         rows: what is drawn of it, row by row: a label, and values (T,) by name. The names are "input", "target" and
-            "output", or of several inputs "input 1", ...; NaN where there is nothing.
+            "output", or of several inputs "input 1", ...; NaN where there is nothing. An output is what the model would
+            answer if the trial ended at that sample; an input that is missing is the last one that is not.
     """
 
     times: np.ndarray
@@ -111,7 +115,7 @@ class Content:
         stored: the results of `gnode analyse`, if they are there and belong to this model.
     """
 
-    path: Path
+    path: pathlib.Path
     name: str
     config: dict[str, Any]
     summary: dict[str, Any]
@@ -135,7 +139,7 @@ class Content:
         return np.asarray(self.model.encoding.hold_still(self.silent))
 
     @cached_property
-    def trials(self) -> Trials | None:
+    def unseen(self) -> Trials | None:
         """Trials that the model was never trained on: drawn afresh, or some of the test set of the user's own; None
         where the run directory does not hold them."""
         if self.task is not None:
@@ -146,10 +150,27 @@ class Content:
         return test[np.random.default_rng(SEED).permutation(len(test))[:_VISITING]]
 
     @cached_property
+    def unseen_path(self) -> Path:
+        """The states of `unseen`, and which of them could not be solved."""
+        assert self.unseen is not None
+        return path_of(self.model, self.unseen)
+
+    @property
+    def unsolved(self) -> int:
+        """How many of the unseen trials could not be solved; nothing is shown of them."""
+        return 0 if self.unseen is None else int(np.count_nonzero(self.unseen_path.failed))
+
+    @cached_property
+    def trials(self) -> Trials | None:
+        """The unseen trials that could be solved; None where there are none."""
+        if self.unseen is None or self.unsolved == len(self.unseen):
+            return None
+        return self.unseen[np.flatnonzero(np.asarray(self.unseen_path.failed) == 0)]
+
+    @cached_property
     def trial_states(self) -> np.ndarray:
         """States at each sample of `trials`, (trials, time, N)."""
-        assert self.trials is not None
-        return states_of(self.model, self.trials)
+        return np.asarray(self.unseen_path.states)[np.asarray(self.unseen_path.failed) == 0]
 
     @cached_property
     def examples(self) -> list[Example]:
@@ -159,10 +180,12 @@ class Content:
         named = (self.summary.get("loss"), self.config.get("training", {}).get("loss"), "mse")
         link = LOSSES[next(name for name in named if name in LOSSES)].link
         some = self.trials[:_EXAMPLES]
-        outputs = link(read(self.model, self.trial_states[:_EXAMPLES]))
+        at_samples = read(self.model, self.trial_states[:_EXAMPLES])
+        answers = so_far(self.model.config.reading, jnp.asarray(at_samples), jnp.asarray(some.series.valid))
+        outputs = link(np.asarray(answers, float))
         seconds = np.cumsum(np.broadcast_to(some.series.elapsed(self.bin_seconds), some.series.shape[:2]), axis=1)
-        inputs = np.where(some.series.seen, some.series.values, np.nan)
-        counts = np.ones(seconds.shape, bool) if some.mask is None else some.mask
+        inputs = _held(some.series)
+        counts = some.counts
         return [
             Example(
                 times=seconds[at, :length],
@@ -198,7 +221,11 @@ class Content:
             return None
         values = self.task.manifold.sample(_TRACES, seed=SEED)
         trials = self.task.recall(values, silence=_REST)
-        states = states_of(self.model, trials)
+        path = path_of(self.model, trials)
+        solved = np.asarray(path.failed) == 0
+        if not solved.any():
+            return None
+        values, states = values[solved], np.asarray(path.states)[solved]
         first = int(np.flatnonzero(np.abs(trials.inputs).max(axis=(0, 2)) > 0)[0])
         return values, states[:, max(first - 1, 0) :]
 
@@ -290,6 +317,12 @@ class Content:
         return film_of(RunDirectory.open(self.path), self.task, self.metrics)
 
 
+def _held(series: Series) -> np.ndarray:
+    """Values as the model sees them where some are missing: the last one that was seen; NaN before the first."""
+    last = last_seen(series.seen)
+    return np.where(last >= 0, np.take_along_axis(series.values, np.maximum(last, 0), axis=1), np.nan)
+
+
 def _cut(targets: np.ndarray, length: int) -> np.ndarray:
     """What is wanted of a trial (T, ...), as far as it goes; one class for all of it is () and stays."""
     return targets[:length] if targets.ndim else targets
@@ -326,7 +359,7 @@ def readout_axes(ideal: np.ndarray) -> Projection:
     return Projection(ideal.mean(axis=0), axes, [f"main axis {at}" for at in (1, 2, 3)], None)
 
 
-def content_of(path: str | Path) -> Content:
+def content_of(path: str | pathlib.Path) -> Content:
     """The content of a run directory.
 
     Raises:
@@ -359,7 +392,7 @@ def film_of(directory: RunDirectory, task: tasks.Task, metrics: list[dict[str, f
     survivors, readouts = [], []
     for _, path in snapshots:
         model = load_model(path)
-        state = states_of(model, trials)[:, -1]
+        state = np.asarray(path_of(model, trials).states)[:, -1]  # of one that failed, the last that was reached
         survivors.append(state)
         readouts.append(read(model, state))
     return Film(

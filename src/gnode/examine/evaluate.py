@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from gnode import analysis, tasks
+from gnode import analysis, integrate, tasks
 from gnode.analysis.memory import SILENCES
-from gnode.errors import must_have
+from gnode.errors import Diverged, must_have
 from gnode.models import Model, load_model, under
 from gnode.series import Trials
 from gnode.training import RunDirectory
-from gnode.training.score import Objective, loss_on, told
+from gnode.training.score import Objective, alone, loss_on, told
 
 VALUES = 360  # how many remembered values memory is measured on
 SEED = 2023  # of what is drawn to look at a run; training's draws have seeds of two numbers, so they cannot recur
@@ -40,14 +40,15 @@ def evaluate(
         integrator: another one, under which the same weights are scored too.
 
     Returns:
-        loss (its name), fresh_loss, trials, seed; of own data loss, test_loss, trials. With integrator: integrator,
-        loss_under (it), largest_difference (of outputs). With silence: silence, values, rms_error (root mean square of
-        the Euclidean distance between readout and value, in the units of the task), distinct (values that the readout
-        still tells apart, in cells of 0.02), bits (log2 of distinct).
+        loss (its name), fresh_loss, trials, seed; of own data loss, test_loss, trials. unsolved: how many of them a
+        flow could not be solved for, which are left out; not there where that is none. With integrator: integrator,
+        loss_under (it), largest_difference (of outputs, where both could be solved). With silence: silence, values,
+        rms_error (root mean square of the Euclidean distance between readout and value, in the units of the task),
+        distinct (values that the readout still tells apart, in cells of 0.02), bits (log2 of distinct).
 
     Raises:
         InvalidInput: no finished run, or what was asked for means nothing to it.
-        Diverged: a flow could not be solved.
+        Diverged: no trial could be solved.
     """
     directory = RunDirectory.open(path)
     summary, model = directory.summary(), load_model(directory.path)
@@ -64,6 +65,8 @@ def evaluate(
         scored = task.sample(500 if trials is None else trials, seed=(seed, _FRESH))
         fresh_loss = loss_on(model, objective, scored)
         result = {"loss": summary["loss"], "fresh_loss": fresh_loss, "trials": len(scored), "seed": seed}
+    if unsolved := int(np.count_nonzero(path_of(model, scored).failed)) if model.integrator.kind == "flow" else 0:
+        result["unsolved"] = unsolved
     if integrator is not None:
         result |= _under(model, integrator, objective, scored)
     if task is None or silence is None:
@@ -103,17 +106,22 @@ def memory_of(
     return analysis.memory(model, task, task.manifold.sample(VALUES, seed=seed), silences)
 
 
-def states_of(model: Model, trials: Trials) -> np.ndarray:
-    """States at each sample (trials, T, N), for any kind of initial state."""
-    return np.asarray(model.states(trials.series, told(model, trials)))
+def path_of(model: Model, trials: Trials) -> integrate.Path:
+    """States at each sample, for any kind of initial state. Only trials that fail by themselves have failed."""
+    path = model.path(trials.series, told(model, trials))
+    return alone(model).path(trials.series, told(model, trials)) if np.any(path.failed) else path
 
 
 def _under(model: Model, integrator: str, objective: Objective, trials: Trials) -> dict[str, Any]:
     """How the same weights do under another integrator."""
     other = under(model, integrator)
-    one, another = (np.asarray(each(trials.series, told(each, trials))) for each in (model, other))
+    both = np.all([path_of(each, trials).failed == 0 for each in (model, other)], axis=0)
+    if not both.any():
+        raise Diverged(f"No trial could be solved by both {model.config.integrator} and {integrator}.")
+    solved = trials[np.flatnonzero(both)]
+    one, another = (np.asarray(each(solved.series, told(each, solved))) for each in (model, other))
     apart = np.abs(one - another).max(axis=-1)
-    there = trials.series.valid if apart.ndim == 2 else np.ones(len(apart), bool)
+    there = solved.series.valid if apart.ndim == 2 else np.ones(len(apart), bool)
     return {
         "integrator": integrator,
         "loss_under": loss_on(other, objective, trials),

@@ -20,6 +20,8 @@ from gnode.nn.critical import critical_scale, mean_field_gain
 from gnode.nn.dense import draw_dense
 from gnode.nn.feedforward import draw_perceptron
 
+_BLUR = 0.01  # how far a bit of a seed may be from 0 and 1, after averages over models that share it
+
 
 def draw(config: ModelConfig, seed: int = 0) -> Model:
     """The random model that a configuration and a seed determine."""
@@ -35,11 +37,12 @@ def draw(config: ModelConfig, seed: int = 0) -> Model:
         generator, config.state_size, config.output_size, config.readout_hidden, activation=config.activation
     )
     impulse = draw_dense(generator, config.events, config.state_size, bias=False) if config.events else None
-    words = jnp.asarray(np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32))
-    model = Model(encoding, initial, field, readout, impulse, config.make_integrator(), words, config)
+    bits = jnp.asarray(np.unpackbits(np.array([seed], ">u8").view(np.uint8)))
+    model = Model(encoding, initial, field, readout, impulse, config.make_integrator(), bits, config)
     if not config.critical:
         return model
-    return make_critical(model, np.zeros((1, 1, config.input_size)), np.zeros((1, config.output_size)))
+    told = np.zeros((1, config.output_size)) if model.is_told else None
+    return make_critical(model, np.zeros((1, 1, config.input_size)), told)
 
 
 def model_table(model: Model) -> dict[str, Any]:
@@ -53,9 +56,22 @@ def tabulate(config: ModelConfig, seed: int) -> dict[str, Any]:
 
 
 def seed_of(model: Model) -> int:
-    """The seed that the model was drawn with."""
-    high, low = (int(word) for word in np.asarray(model.seed))
-    return high << 32 | low
+    """The seed that the model was drawn with.
+
+    Raises:
+        InvalidInput: several models, stacked; or a mean over models of different seeds.
+    """
+    bits = np.asarray(model.seed)
+    if bits.shape != (64,):
+        must_have("one model", f"several stacked, {bits.shape[:-1]}", "Take one: jax.tree.map(lambda a: a[0], models).")
+    whole = np.round(bits)
+    if not (np.isin(whole, (0, 1)) & (np.abs(bits - whole) < _BLUR)).all():
+        must_have(
+            "a model of one seed",
+            "a mean over models of different seeds",
+            "Name one of them: dataclasses.replace(mean, seed=one.seed).",
+        )
+    return int.from_bytes(np.packbits(whole.astype(np.uint8)).tobytes(), "big")
 
 
 def make_critical(model: Model, inputs: ArrayLike, first_targets: ArrayLike | None = None) -> Model:

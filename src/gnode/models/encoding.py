@@ -176,11 +176,11 @@ class Encoding(eqx.Module):
             inputs = jnp.concatenate([held, seen.astype(held.dtype), jnp.log1p(age)], axis=-1)
         return inputs, (held, age)
 
-    def hold_still(self, values: ArrayLike) -> Float[Array, " width"]:
-        """An input (channels,) that is held still, as the field sees it: observed, and seen just now."""
+    def hold_still(self, values: ArrayLike) -> Float[Array, "*batch width"]:
+        """Inputs (..., channels) that are held still, as the field sees them: observed, and seen just now."""
         values = jnp.asarray(values)
-        if values.shape != (self.channels,):
-            must_have(f"an input to hold of shape ({self.channels},)", f"shape {values.shape}")
+        if values.shape[-1:] != (self.channels,):
+            must_have(f"an input to hold of {self.channels} channels", f"shape {values.shape}")
         return self._seen_now(values)
 
     def _check(self, series: Series) -> None:
@@ -193,15 +193,16 @@ class Encoding(eqx.Module):
                 must_have(
                     "inputs that are all there",
                     f"a missing one in {place(trial, sample, channel)}",
-                    "Fill it in, or choose a way with what is missing: hold or hold-with-observed.",
+                    "Fill it in, choose a way with what is missing (hold or hold-with-observed), or, where series end "
+                    "in NaN because they are shorter, give lengths=.",
                 )
 
     def _cut(self, series: Series, inputs: np.ndarray) -> Encoded:
         """Intervals that end at samples and at events alike; the input on a part is that on the whole."""
         events = series.events
-        if events is None or events.kinds != self.events:
+        if series.clock is None or events is None or events.kinds != self.events:
             must_have(f"series with {self.events} kinds of events, as the model has", events and events.kinds)
-        ends = np.cumsum(np.broadcast_to(series.gaps, series.shape[:2]), axis=1)
+        ends = np.broadcast_to(series.clock.since, series.shape[:2])
         merged, sizes = [], []
         for trial, length in enumerate(series.valid.sum(axis=1)):
             mine = events.series == trial
@@ -242,13 +243,13 @@ class Encoding(eqx.Module):
                 )
         if series.observed is None:
             return values
-        held = np.take_along_axis(values, np.maximum(_last_seen(seen), 0), axis=1)  # what was not seen is 0
+        held = np.take_along_axis(values, np.maximum(last_seen(seen), 0), axis=1)  # what was not seen is 0
         return np.where(series.valid[..., None], held, 0.0)
 
     def _ages(self, series: Series, elapsed: np.ndarray) -> np.ndarray:
         """Time since each channel was last seen, or since the series began, in units of tau."""
         now = np.broadcast_to((np.cumsum(elapsed, axis=1) / self.tau)[..., None], series.shape)
-        last = _last_seen(series.seen)
+        last = last_seen(series.seen)
         return now - np.where(last >= 0, np.take_along_axis(now, np.maximum(last, 0), axis=1), 0.0)
 
     def _in_tau(self, elapsed: np.ndarray, there: np.ndarray) -> np.ndarray:
@@ -276,7 +277,7 @@ class Encoding(eqx.Module):
         return jnp.concatenate([inputs, jnp.ones_like(inputs), jnp.zeros_like(inputs)], axis=-1)
 
 
-def _last_seen(seen: np.ndarray) -> np.ndarray:
+def last_seen(seen: np.ndarray) -> np.ndarray:
     """The number of the last sample at which each channel was seen, up to each sample; -1 before the first."""
     samples = np.arange(seen.shape[1])[:, None]
     return np.maximum.accumulate(np.where(seen, samples, -1), axis=1)

@@ -15,13 +15,15 @@ from gnode.fields import Field
 from gnode.integrate import Integrator, Path, explain
 from gnode.models.config import ModelConfig
 from gnode.models.encoding import Encoded, Encoding
-from gnode.models.initial import FixedState, InitialState
+from gnode.models.initial import INITIAL_STATES, FixedState, InitialState
+from gnode.models.numbers import as_numbers, check_finite
 from gnode.models.online import Online, check_solved, checked_elapsed, checked_sample, window_of
 from gnode.models.places import places
 from gnode.models.reading import READINGS
 from gnode.nn.dense import Dense, affine
 from gnode.nn.feedforward import Perceptron
 from gnode.series import Series
+from gnode.series.arrays import as_array, as_floats
 
 
 class Samples(NamedTuple):
@@ -54,7 +56,8 @@ class Model(eqx.Module):
     readout: Perceptron
     impulse: Dense | None  # by what an event of each kind moves the state
     integrator: Integrator
-    seed: Array  # of the random weights, as two words of 32 bits: no static field, or two seeds could not be stacked
+    seed: Array  # of the random weights, as 64 bits: no static field, or two seeds could not be stacked; bits, so that
+    # an average over models of one seed, which makes floats of integers, still has that seed
     config: ModelConfig = eqx.field(static=True)
 
     def __call__(
@@ -109,6 +112,17 @@ class Model(eqx.Module):
         self._check_solved(path, samples)
         return path.states
 
+    def path(
+        self,
+        inputs: Any,
+        first_targets: ArrayLike | None = None,
+        *,
+        times: Any = None,
+        mask: ArrayLike | None = None,
+    ) -> Path:
+        """The states, and which of the trials could not be solved, where `states` raises. Arguments as for a call."""
+        return _path(self, self.samples_of(inputs, first_targets, times, mask)[0])
+
     def begin(self, first_input: Any, first_target: Any = None) -> Online:
         """Where the model stands before the first sample, to be fed sample by sample.
 
@@ -124,7 +138,9 @@ class Model(eqx.Module):
         """
         window, dtype, config = window_of(self.integrator), self._type(), self.config
         values, seen = checked_sample(first_input, config.input_size, config.missing, None, dtype)
-        told = None if first_target is None else self._told(jnp.atleast_2d(first_target), len(values))
+        told = first_target
+        if told is not None:
+            told = self._told(jnp.atleast_2d(as_numbers(told, "first_target")), len(values))
         elapsed = checked_elapsed(config.dt, config.tau, len(values), dtype)
         nothing = jnp.zeros_like(values), jnp.zeros_like(values)
         inputs, _ = self.encoding.encode_sample(values, seen, elapsed, nothing)
@@ -133,7 +149,7 @@ class Model(eqx.Module):
             nothing,
             jnp.repeat(inputs[:, None], window, axis=1),
             jnp.repeat(elapsed[:, None], window, axis=1),
-            jnp.ndim(first_input) == 1,
+            np.ndim(first_input) == 1,
         )
 
     def advance(self, here: Online, sample: Any, elapsed: Any = None) -> tuple[Online, Array]:
@@ -171,9 +187,10 @@ class Model(eqx.Module):
         return StillMap(self, self._held(inputs), self.config.dt if elapsed is None else elapsed)
 
     def _held(self, inputs: ArrayLike) -> Array:
-        held = jnp.asarray(inputs)
+        held = as_numbers(inputs, "an input to hold")
         if held.shape != (self.config.input_size,):
             must_have(f"an input to hold of shape ({self.config.input_size},)", f"shape {held.shape}")
+        check_finite(held, "an input to hold that is finite")
         return self.encoding.hold_still(held)
 
     def samples_of(
@@ -189,6 +206,8 @@ class Model(eqx.Module):
                 )
             encoded, series = self.encoding.encode_array(array.astype(self._type())), None
         else:
+            if isinstance(inputs, Series) and not (times is None and mask is None):
+                must_have("neither times nor mask beside a Series, which has its own", "one of them")
             series = inputs if isinstance(inputs, Series) else Series.of(_masked(inputs, mask), times)
             if series.channels != self.config.input_size:
                 must_have(f"series of {self.config.input_size} channels, as the model has", series.channels)
@@ -197,12 +216,23 @@ class Model(eqx.Module):
         return as_samples(encoded, told, self._type()), series
 
     def _told(self, first_targets: ArrayLike, trials: int) -> Array:
-        told, expected = jnp.asarray(first_targets, self._type()), (trials, self.config.output_size)
+        if not self.is_told:
+            must_have(
+                "no first targets for a model that never reads them",
+                f"some beside initial_state {self.config.initial_state}",
+                "They are read with initial_state first-target.",
+            )
+        told = as_numbers(first_targets, "first_targets").astype(self._type())
+        expected = (trials, self.config.output_size)
         if told.shape != expected:
             must_have(f"first_targets of shape (trials, outputs) = {expected}", f"shape {told.shape}")
-        if not (isinstance(told, jax.core.Tracer) or np.isfinite(told).all()):
-            must_have("finite first_targets", "NaN or infinity")
+        check_finite(told, "finite first_targets")
         return told
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the initial state is a net of the first targets, so that the model must be given them."""
+        return INITIAL_STATES[self.config.initial_state].is_told
 
     def _type(self) -> np.dtype:
         return self.readout.layers[0].weight.dtype
@@ -317,23 +347,25 @@ def _is_plain(inputs: Any) -> bool:
     if not isinstance(inputs, (np.ndarray, jax.Array)) or isinstance(inputs, np.ma.MaskedArray):
         return False
     with np.errstate(over="ignore"):
-        return inputs.dtype.kind in "iuf" and bool(np.isfinite(np.asarray(inputs, np.float32)).all())
+        known = inputs.dtype.kind in "iuf" and inputs.dtype.isnative and inputs.dtype.itemsize <= 8
+        return known and bool(np.isfinite(np.asarray(inputs, np.float32)).all())
 
 
 def _masked(inputs: Any, mask: ArrayLike | None) -> Any:
+    """Inputs, with NaN where a mask says that a value is missing."""
     if mask is None:
         return inputs
-    values, seen = np.array(inputs, dtype=float), np.asarray(mask)
-    if seen.dtype != bool or seen.shape not in (values.shape, values.shape[:2]):
+    values, seen = as_floats(inputs, "inputs with a mask"), as_array(mask, "a mask")
+    if seen.dtype != bool or seen.shape not in (values.shape, values.shape[:2]) or np.ma.isMaskedArray(seen):
         must_have(f"a mask of booleans of shape {values.shape[:2]} or {values.shape}", f"{seen.dtype} {seen.shape}")
-    values[~seen] = np.nan
-    return values
+    return np.where(seen if seen.ndim == values.ndim else seen[..., None], values, np.nan)
 
 
 def trainable(model: Model) -> PyTree:
     """True at every array that training may change: all but a fixed random initial state."""
     free = jax.tree.map(eqx.is_inexact_array, model)
     free = eqx.tree_at(lambda tree: tree.encoding, free, jax.tree.map(lambda _: False, model.encoding))
+    free = eqx.tree_at(lambda tree: tree.seed, free, False)  # in a mean over models it is no integer
     if isinstance(model.initial, FixedState):
         return eqx.tree_at(lambda tree: tree.initial.value, free, False)
     return free

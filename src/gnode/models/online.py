@@ -11,6 +11,8 @@ from jaxtyping import Float
 
 from gnode.errors import Diverged, must_have
 from gnode.integrate import INTERPOLATIONS, Flow, Integrator
+from gnode.models.numbers import as_numbers, is_traced
+from gnode.series.arrays import as_floats
 
 
 class Online(eqx.Module):
@@ -53,11 +55,11 @@ def checked_sample(sample: Any, channels: int, missing: str, batch: int | None, 
     Args:
         batch: how many members there must be; None for any number.
     """
-    values = jnp.atleast_2d(jnp.asarray(sample, dtype))
+    values = jnp.atleast_2d(as_numbers(sample, "a sample").astype(dtype))
     if values.shape != (len(values) if batch is None else batch, channels):
         must_have(f"a sample of shape ({channels},) or ({batch or 'batch'}, {channels})", f"shape {np.shape(sample)}")
     seen = ~jnp.isnan(values)
-    if not isinstance(values, jax.core.Tracer):
+    if not is_traced(values):
         if np.isinf(values).any():
             must_have("finite values", "infinity")
         if missing == "refuse" and not seen.all():
@@ -67,9 +69,11 @@ def checked_sample(sample: Any, channels: int, missing: str, batch: int | None, 
 
 def checked_elapsed(seconds: Any, tau: float, batch: int, dtype: Any) -> Array:
     """Elapsed time in units of tau, (batch,)."""
-    if isinstance(seconds, jax.core.Tracer):
+    if is_traced(seconds):
         return jnp.broadcast_to(jnp.asarray(seconds, dtype) / tau, (batch,))
-    lengths = np.asarray(seconds, float) / tau  # as for a whole series: divided in float64, and cast last
+    lengths = (
+        as_floats(seconds, "elapsed").astype(float) / tau
+    )  # as for a whole series: divided in float64, and cast last
     if lengths.shape not in ((), (batch,)):
         must_have(f"elapsed one number or ({batch},) of them", f"shape {lengths.shape}")
     if not ((lengths >= np.finfo(np.float32).tiny) & (lengths <= np.finfo(np.float32).max)).all():

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jaxtyping import Float
 
 # (outputs (trials, time, outputs), true samples (trials or 1, time)) -> what the model answers with
@@ -27,3 +27,17 @@ def mean(outputs: Array, there: Array) -> Array:
 
 
 READINGS: dict[str, Reading] = {"each": each, "last": last, "mean": mean}
+
+
+def so_far(
+    reading: str, outputs: Float[Array, "trials time outputs"], there: Array
+) -> Float[Array, "trials time outputs"]:
+    """What the model would answer if its series ended at each sample."""
+    if reading == "each":
+        return outputs
+    places = jnp.arange(outputs.shape[1])
+
+    def ended_at(sample: Array) -> Array:
+        return READINGS[reading](outputs[:, jnp.minimum(places, sample)], there & (places <= sample))
+
+    return jnp.swapaxes(lax.map(ended_at, places), 0, 1)

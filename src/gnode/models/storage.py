@@ -31,12 +31,19 @@ def model_bytes(model: Model) -> bytes:
 
     Raises:
         Diverged: a parameter is NaN or infinite.
+        InvalidInput: parameters of another precision, several models stacked, or a mean over models of different seeds.
     """
+    table = model_table(model)
     arrays = named_arrays(eqx.filter(model, eqx.is_inexact_array))
+    arrays.pop("seed", None)  # an average over models has made floats of it
     for name, array in arrays.items():
+        if array.dtype != np.float32:
+            must_have(
+                f"parameters of float32 to save, as models are loaded, in {name}", array.dtype, "Cast them first."
+            )
         if not np.isfinite(array).all():
             raise Diverged(f"Must have finite parameters to save, instead got NaN or infinity in {name}.")
-    header = {"format": FORMAT, "model": model_table(model)}
+    header = {"format": FORMAT, "model": table}
     # One metadata key only: safetensors writes several in an order that changes from run to run.
     return to_bytes(arrays, metadata={"gnode": json.dumps(header, sort_keys=True)})
 

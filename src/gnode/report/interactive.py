@@ -90,7 +90,8 @@ def trials(content: Content) -> Figure:
     for row, label in enumerate(labels):
         top = 1 - row * (height + gap)
         domain = [round(max(top - height, 0), 4), round(top, 4)]
-        rows[f"yaxis{row + 1 if row else ''}"] = _axis(label, domain=domain)
+        whole = {"tick0": 0, "dtick": -(-content.model.config.output_size // 6)} if label == "class" else {}
+        rows[f"yaxis{row + 1 if row else ''}"] = _axis(label, domain=domain, **whole)
     xaxis = _axis("time (s)", anchor=_axis_name(len(labels) - 1))
     return _figure(traces, height=max(330, 170 + 120 * len(labels)), xaxis=xaxis, **rows, updatemenus=[_buttons(steps)])
 

@@ -134,14 +134,16 @@ def _trials(content: Content) -> Card | None:
         return None
     origin = "Trials of the test set" if content.task is None else "Trials drawn afresh"
     caption = (
-        f"{origin}. Grey: the input. Dotted: what should come out. Blue: what the network says. A good network lies on "
-        "the dots."
+        f"{origin}. Grey: the input, held where it is missing. Dotted: what should come out. Blue: what the network "
+        "says. A good network lies on the dots."
     )
     if "class" in dict(content.examples[0].rows):
         caption = (
             f"{origin}. Dotted: the class that is right. Blue: the one that the network takes for the most likely, and "
             "the chance that it gives to the right one, sample by sample."
         )
+    if content.model.config.reading != "each":
+        caption += " The network answers once a trial: what is drawn is what it would answer if the trial ended there."
     return Card("Sample trials", caption, interactive.trials(content))
 
 
@@ -205,10 +207,16 @@ def _landscape(content: Content) -> Card | None:
     if content.model.config.state_size != 2:
         return None
     caption = (
-        "The same speeds as a landscape: height is the logarithm of the speed. What is remembered lies in the valleys"
-        f"{'' if content.memory is None else ', one dot a value after 100 silent bins'}. Drag to turn it."
+        "The same speeds as a landscape: height is the logarithm of the speed. What is remembered lies in the valleys, "
+        "one dot a value after 100 silent bins. Drag to turn it."
     )
-    return Card("The valley of memory", caption, interactive.landscape(content))
+    if content.memory is None:
+        caption = (
+            "The same speeds as a landscape: height is the logarithm of the speed. In its valleys states linger. Drag "
+            "to turn it."
+        )
+    title = "The landscape of speed" if content.memory is None else "The valley of memory"
+    return Card(title, caption, interactive.landscape(content))
 
 
 def _space(content: Content) -> Card | None:
@@ -467,7 +475,10 @@ def _headline(content: Content) -> tuple[str, str]:
     seconds = content.summary.get("seconds")
     took = f" in {seconds:,.0f} s" if seconds else ""
     unfinished = " The run was stopped before its end." if content.summary.get("unfinished") else ""
-    if content.trials is None:
+    if content.unsolved:
+        count = f"{content.unsolved} of the {len(content.unseen_path.failed)} trials looked at"
+        unfinished += f" {count} could not be solved beyond some sample, and nothing is shown of them."
+    if content.unseen is None:
         unfinished += " Its trials are not in its directory: states below are those of free runs from random states."
     what = f"{'the task ' if content.task else ''}<b>{escape(task)}</b>"
     sentence = (

@@ -48,6 +48,14 @@ class Clock:
         """
         return seconds_of(np.diff(self.ticks, axis=1, prepend=self.ticks[:, :1]), self.unit)
 
+    @property
+    def since(self) -> np.ndarray:
+        """float64 seconds since the first sample, at samples; shaped like the ticks.
+
+        Formed as those of events are (gnode.series.events), so that what happens at a sample has its time to the bit.
+        """
+        return seconds_of(self.ticks - self.ticks[:, :1], self.unit)
+
 
 def read_clock(times: Any, unit: str | None, recordings: Recordings) -> Clock:
     """The clock of the samples that were read, checked."""

@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 
 from gnode.errors import must_have
+from gnode.series.arrays import as_floats
 from gnode.series.clock import Clock, read_ticks, seconds_of
+
+_ROUNDINGS = 4  # by so many units in the last place may the times of an event and of its sample differ
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +48,8 @@ def read_events(clock: Clock | None, lengths: np.ndarray, times: Any, sizes: Any
     kinds = {len(of_series) for of_series in times}
     if len(kinds) != 1 or not min(kinds):
         must_have("in each series an array of times for each kind of event", f"{sorted(kinds)} kinds")
+    if sizes is not None and [len(of_series) for of_series in sizes] != [*kinds] * len(times):
+        must_have("sizes of the same form as the times of events", _described(sizes))
     found: list[list[np.ndarray]] = []
     ticks = np.broadcast_to(clock.ticks, (len(lengths), clock.ticks.shape[1]))
     for number, (of_series, length) in enumerate(zip(times, lengths, strict=True)):
@@ -52,9 +57,15 @@ def read_events(clock: Clock | None, lengths: np.ndarray, times: Any, sizes: Any
             where = f"events of kind {kind} in series {number}"
             stamps = read_ticks(when, clock, where)
             amounts = _amounts(None if sizes is None else sizes[number][kind], len(stamps), where)
-            if len(stamps) and stamps.max() > ticks[number, length - 1]:
+            own = ticks[number, :length]
+            nearest = _nearest(own, stamps)
+            apart = stamps - nearest
+            if stamps.dtype.kind == "f":  # but for rounding a sample's: on which side of it that fell would be chance
+                precision = np.float32 if getattr(when, "dtype", None) == np.float32 else float
+                apart[np.abs(apart) <= _ROUNDINGS * np.spacing(np.abs(stamps).astype(precision))] = 0
+            if (apart[nearest == own[-1]] > 0).any():
                 must_have("events no later than the last sample", f"a later one among the {where}")
-            since = seconds_of(stamps - ticks[number, 0], clock.unit)
+            since = seconds_of(nearest - own[0] + apart, clock.unit)
             found.append([np.full(len(stamps), number), since, np.full(len(stamps), kind), amounts])
     series, seconds, of_kind, size = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return Events(series, seconds, of_kind, size.astype(np.float32), kinds.pop())
@@ -78,10 +89,17 @@ def stored_events(content: Mapping[str, np.ndarray], series: int) -> Events | No
     return Events(which, seconds, kind, size, kinds)
 
 
+def _nearest(ticks: np.ndarray, stamps: np.ndarray) -> np.ndarray:
+    """Of increasing ticks that which is nearest to each stamp."""
+    after = np.searchsorted(ticks, stamps).clip(max=len(ticks) - 1)
+    before = np.maximum(after - 1, 0)
+    return np.where(stamps - ticks[before] < ticks[after] - stamps, ticks[before], ticks[after])
+
+
 def _amounts(sizes: Any, count: int, where: str) -> np.ndarray:
     if sizes is None:
         return np.ones(count)
-    amounts = np.asarray(sizes, float)
+    amounts = as_floats(sizes, f"sizes of the {where}")
     if amounts.shape != (count,) or not np.isfinite(amounts.astype(np.float32)).all():
         must_have(f"{count} finite sizes of the {where}", f"shape {amounts.shape}")
     return amounts

@@ -27,6 +27,7 @@ class Series:
         observed: (trials, time, channels), True where a value was seen; None where all were.
         lengths: (trials,), how many samples each series has; None where all fill the array.
         events: what happened between samples and at them, from `with_events`; None for nothing.
+        names: of the series, where they came from a column; by these what stands beside them finds its place.
     """
 
     values: np.ndarray
@@ -34,6 +35,7 @@ class Series:
     observed: np.ndarray | None
     lengths: np.ndarray | None
     events: Events | None = None
+    names: tuple | None = None
 
     def __post_init__(self) -> None:
         ticks = None if self.clock is None else self.clock.ticks
@@ -176,6 +178,7 @@ class Series:
             None if self.observed is None else self.observed[chosen],
             None if self.lengths is None else self.lengths[chosen],
             None if self.events is None else self.events.of(chosen),
+            None if self.names is None else tuple(self.names[at] for at in chosen),
         )
 
     @property
@@ -346,6 +349,7 @@ def _assemble(recordings: Recordings, clock: Clock | None) -> Series:
         clock=clock,
         observed=None if seen.all() else recordings.put(seen),
         lengths=None if (lengths == recordings.width).all() else lengths,
+        names=None if isinstance(recordings.names, range) else tuple(recordings.names),
     )
 
 
@@ -425,7 +429,7 @@ def _read_long(
     rows = np.argsort(codes, kind="stable")
     lengths = np.bincount(codes)
     samples = as_floats(frame[names], "the frame")[rows]
-    recordings = Recordings(samples, lengths, int(lengths.max()), np.asarray(labels).tolist())
+    recordings = Recordings(samples, lengths, int(lengths.max()), labels.tolist())
     if time is None:
         return recordings, times
     return recordings, np.split(read_stamps(frame[time], f"column {time!r}")[rows], np.cumsum(lengths)[:-1])

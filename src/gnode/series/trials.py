@@ -9,7 +9,7 @@ import numpy as np
 
 from gnode.errors import must_have
 from gnode.files import new_folder
-from gnode.series.arrays import as_array, described, feed, place
+from gnode.series.arrays import as_array, described, feed, is_pandas, place
 from gnode.series.series import Series
 from gnode.series.storage import named, read_arrays, write_arrays
 
@@ -38,7 +38,8 @@ class Trials:
             inputs: a Series, or what `Series.of` takes: an array (trials, time, channels), a list of arrays, ...
             targets: an array (trials, time, outputs), with padding where the inputs have it; a list of arrays, one for
                 each series; a Series with the lengths of the inputs; or integer classes, as above. Floats (trials,
-                time) are one output. What is masked (NumPy's masked arrays) or missing (in a Series) does not count.
+                time) are one output. What pandas labels by the names of the series is put in their order. What is
+                masked (NumPy's masked arrays) or missing (in a Series) does not count.
             mask: (trials, time), True or 1 where a sample counts; None where all do. Padding never counts.
             weights: (trials, time), how much a sample counts: finite and at least 0.
 
@@ -68,6 +69,11 @@ class Trials:
     def mask(self) -> np.ndarray | None:
         """(trials, time), True where a sample counts; None where all do."""
         return None if self.weights is None else self.weights > 0
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(trials, time), True where a sample counts."""
+        return self.series.valid if self.weights is None else self.weights > 0
 
     def digest(self) -> str:
         """A SHA-256 in hexadecimal that names the content, as `Series.digest` does."""
@@ -116,6 +122,8 @@ class Data:
             trials = getattr(self, name)
             if not isinstance(trials, Trials):
                 must_have(f"Trials as {name}", described(trials))
+            if not trials.counts.any():
+                must_have(f"samples that count in {name}", "none")
             for what, wanted, got in (
                 ("channels", self.train.series.channels, trials.series.channels),
                 ("targets", _targets_kind(self.train), _targets_kind(trials)),
@@ -165,7 +173,7 @@ def _read_targets(series: Series, targets: Any) -> tuple[np.ndarray, np.ndarray]
         if targets.shape[:2] != series.shape[:2] or not np.array_equal(targets.valid, series.valid):
             must_have(f"targets with the lengths of the inputs, {series!r}", f"{targets!r}")
         targets = np.ma.array(targets.values, mask=~targets.seen)
-    array = _beside(series, targets, "targets")
+    array = _beside(series, _in_order(series, targets), "targets")
     wanted = series.shape[:2]
     whole_trial = array.ndim == 1 and array.shape == wanted[:1]
     if not whole_trial and (array.ndim not in (2, 3) or array.shape[:2] != wanted or not array.size):
@@ -186,6 +194,22 @@ def _read_targets(series: Series, targets: Any) -> tuple[np.ndarray, np.ndarray]
     return np.ma.getdata(array), hidden
 
 
+def _in_order(series: Series, targets: Any) -> Any:
+    """Targets in the order of the series, which are numbered as they appear, where pandas labels them by name."""
+    if series.names is None or not is_pandas(targets) or len(targets) != len(series):
+        return targets
+    labels = targets.index.tolist()
+    if sorted(map(repr, labels)) == sorted(map(repr, series.names)):
+        return targets.loc[list(series.names)]
+    if labels != list(range(len(series))):  # which are no labels
+        must_have(
+            "targets labelled by the names of the series, one each",
+            f"labels such as {labels[0]!r} beside a series {series.names[0]!r}",
+            "In the order in which the series appear: targets.to_numpy().",
+        )
+    return targets
+
+
 def _read_weights(series: Series, mask: Any, weights: Any, hidden: np.ndarray) -> np.ndarray | None:
     """How much each sample counts, (trials, time); None where all count alike."""
     factors: list[np.ndarray] = []
@@ -200,7 +224,7 @@ def _read_weights(series: Series, mask: Any, weights: Any, hidden: np.ndarray) -
         with np.errstate(over="ignore"):
             amounts = amounts.astype(np.float32)
         _check_factor(np.isfinite(amounts) & (amounts >= 0), amounts, "weights that are finite and at least 0")
-        factors.append(amounts)
+        factors.append(np.where(amounts < np.finfo(np.float32).tiny, 0, amounts))  # which XLA takes for 0 as well
     if hidden.any():
         factors.append(~hidden if hidden.ndim == 2 else ~hidden[:, None])
     if not factors:

@@ -22,6 +22,7 @@ from gnode.errors import Diverged, must_have
 from gnode.integrate.flow import FAILURES
 from gnode.models import Model, trainable
 from gnode.series import Trials
+from gnode.training.losses import mean_of
 from gnode.training.schedules import SCHEDULES
 from gnode.training.score import Objective, Scored, Shown, cut, score, show, take
 from gnode.training.settings import Settings
@@ -139,16 +140,18 @@ def one_epoch(
         shown = take(train, batch.trials)
         shown = shown._replace(weights=shown.weights * batch.weights[:, None])
         scored = score(eqx.combine(parameters, frozen), objective, shown)
-        return scored.total / jnp.maximum(scored.weight, 1e-9), scored._replace(trial=batch.trials[scored.trial])
+        return mean_of(scored.total, scored.weight), scored._replace(trial=batch.trials[scored.trial])
 
     def step(carry: tuple, batch: Plan) -> tuple:
         parameters, optimiser = carry
         (_, scored), gradient = jax.value_and_grad(batch_loss, has_aux=True)(parameters, batch)
         norm = optax.tree.norm(gradient)
         gradient = jax.tree.map(lambda g: g * jnp.minimum(1.0, strength.clip / (norm + 1e-12)), gradient)
-        direction, optimiser = adam.update(gradient, optimiser)
-        parameters = jax.tree.map(lambda p, d: p - batch.rates * (d + strength.weight_decay * p), parameters, direction)
-        return (parameters, optimiser), scored
+        direction, moments = adam.update(gradient, optimiser)
+        stepped = jax.tree.map(lambda p, d: p - batch.rates * (d + strength.weight_decay * p), parameters, direction)
+        # Where nothing counted there is nothing to learn, and momentum and weight decay alone would move the model.
+        counts = scored.weight > 0
+        return jax.tree.map(lambda new, old: jnp.where(counts, new, old), (stepped, moments), carry), scored
 
     (parameters, optimiser), scores = jax.lax.scan(step, (state.parameters, state.optimiser), plan)
     train_loss = jnp.sum(scores.total) / jnp.sum(scores.weight)

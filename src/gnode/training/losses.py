@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from gnode.errors import must_have
 from gnode.series import Trials
+from gnode.series.arrays import place
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Loss:
         classes: whether targets are classes; else they are numbers.
         targets: how many numbers a target has, from the number of the model's outputs.
         summary: one line for `gnode list losses`.
+        least: the least that a target may be.
         link: outputs -> what they say in the units of the targets.
     """
 
@@ -30,6 +32,7 @@ class Loss:
     classes: bool
     targets: Callable[[int], float]
     summary: str
+    least: float = -np.inf
     link: Callable[[Any], Any] = lambda outputs: outputs
 
     def check(self, name: str, trials: Trials, outputs: int, reading: str) -> None:
@@ -48,8 +51,14 @@ class Loss:
         shape = (*wanted, self.targets(outputs))
         if targets.shape != shape or reading != "each":
             advice = "Classes have the loss cross-entropy." if targets.dtype.kind == "i" else ""
+            advice = "Classes are integers." if targets.dtype.kind == "f" and targets.ndim == 1 else advice
             got = f"shape {targets.shape}" if reading == "each" else f"a model that reads the {reading}"
             must_have(f"targets of shape (trials, time, outputs) = {shape} for {name}", got, advice)
+        below = (targets < self.least) & trials.counts[..., None]
+        if below.any():
+            trial, sample, channel = np.argwhere(below)[0]
+            got = f"{targets[trial, sample, channel]:g} in {place(trial, sample, channel)}"
+            must_have(f"targets of at least {self.least:g} for {name}", got)
 
 
 def _squared_error(answers: Array, targets: Array) -> Array:
@@ -72,7 +81,7 @@ def _gaussian(answers: Array, targets: Array) -> Array:
 LOSSES: dict[str, Loss] = {
     "mse": Loss(_squared_error, False, lambda outputs: outputs, "mean squared error"),
     "cross-entropy": Loss(_cross_entropy, True, lambda outputs: 1, "of classes, one a sample or one a trial"),
-    "poisson": Loss(_poisson, False, lambda outputs: outputs, "of counts; outputs are logarithms of rates", np.exp),
+    "poisson": Loss(_poisson, False, lambda outputs: outputs, "of counts; outputs are logarithms of rates", 0, np.exp),
     "gaussian": Loss(_gaussian, False, lambda outputs: outputs / 2, "outputs are means, then logarithms of variances"),
     # The name that cross-entropy with one class a trial had in version 0.1.0, in whose files it stands.
     "last-step-cross-entropy": Loss(_cross_entropy, True, lambda outputs: 1, "cross-entropy with one class a trial"),
@@ -89,7 +98,7 @@ def total(loss: str, answers: Array, targets: Array, weights: Array, weigh: str)
         answers: (trials, time, outputs), or (trials, outputs) of a model that answers once a trial.
         targets: beginning with (trials, time), or one a trial, (trials,): then the answer at the last sample that
             counts is scored, and every trial weighs alike.
-        weights: (trials, time), 0 where a sample does not count.
+        weights: (trials, time), 0 where a sample does not count, whatever its answer and target are.
         weigh: out of WEIGHINGS.
     """
     if targets.ndim == 1 and answers.ndim == 3:
@@ -98,5 +107,14 @@ def total(loss: str, answers: Array, targets: Array, weights: Array, weigh: str)
     if targets.ndim == 1:
         weights = jnp.max(weights, axis=1)
     elif weigh == "series":
-        weights = weights / jnp.maximum(jnp.sum(weights, axis=1, keepdims=True), 1e-30)
+        weights = mean_of(weights, jnp.sum(weights, axis=1, keepdims=True))
+    # What does not count is replaced before it costs anything: 0 times a cost that overflows is not 0.
+    counts = weights > 0
+    answers = jnp.where(counts[..., None], answers, 0)
+    targets = jnp.where(counts.reshape(counts.shape + (1,) * (targets.ndim - counts.ndim)), targets, 0)
     return jnp.sum(LOSSES[loss].cost(answers, targets) * weights), jnp.sum(weights)
+
+
+def mean_of(total: Array, weight: Array) -> Array:
+    """A total over its weight; 0 where nothing weighs."""
+    return total / jnp.where(weight > 0, weight, 1)

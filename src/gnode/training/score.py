@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from gnode.errors import must_have
 from gnode.integrate import Map
-from gnode.models import Model
-from gnode.models.initial import INITIAL_STATES
+from gnode.models import Model, under
 from gnode.models.model import Samples, as_samples, read, run
 from gnode.series import Trials
 from gnode.training.losses import total
@@ -29,7 +29,7 @@ class Shown(NamedTuple):
 
 def told(model: Model, trials: Trials) -> np.ndarray | None:
     """The first targets, for a model whose initial state is a net of them."""
-    return trials.targets[:, 0] if INITIAL_STATES[model.config.initial_state].is_told else None
+    return trials.targets[:, 0] if model.is_told else None
 
 
 def show(model: Model, trials: Trials) -> Shown:
@@ -92,7 +92,17 @@ def _compiled_score(model: Model, objective: Objective, shown: Shown) -> Scored:
     return score(model, objective, shown)
 
 
+def alone(model: Model) -> Model:
+    """The same flow with steps of its own for each trial, so that one that cannot be solved takes no other along."""
+    return under(model, model.config.integrator, grid="series")
+
+
 def loss_on(model: Model, objective: Objective, trials: Trials) -> float:
-    """The loss of a model on trials, as a number: the mean over all that counts."""
-    scored = _compiled_score(model, objective, show(model, trials))
+    """The loss of a model on trials, as a number: the mean over all that counts. NaN where no trial could be solved."""
+    if not trials.counts.any():
+        must_have("trials of which something counts", "none")
+    shown = show(model, trials)
+    scored = _compiled_score(model, objective, shown)
+    if scored.failed:
+        scored = _compiled_score(alone(model), objective, shown)
     return float(scored.total / scored.weight)

@@ -17,7 +17,6 @@ import jax
 from gnode import tasks
 from gnode.errors import Diverged, GnodeError, check_known, must_have
 from gnode.models import Model, model_bytes, model_table, trainable
-from gnode.models.initial import INITIAL_STATES
 from gnode.series import PARTS, Data
 from gnode.training.directory import DATA_LIMIT, OWN_DATA, RunDirectory
 from gnode.training.loop import Record, TrainingState, begin, epochs
@@ -26,6 +25,8 @@ from gnode.training.platform import computed_on, platform_facts
 from gnode.training.progress import Silent, Watcher
 from gnode.training.score import LENGTH_CLASSES, Objective, loss_on
 from gnode.training.settings import Settings
+
+_LONGEST_BACKSOLVE = 8  # in units of tau, where gradients are good to some 1e-4; at 12 to 0.1
 
 Snapshot = Callable[[Model, int], None]  # (model, epoch)
 
@@ -188,12 +189,24 @@ def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Data
         if trials.series.channels != model.config.input_size:
             must_have(f"inputs of size {model.config.input_size}, as the model has", trials.series.channels)
         LOSSES[loss].check(loss, trials, outputs, model.config.reading)
-        model.encoding.encode(trials.series)  # it refuses what it cannot turn into numbers
-    told = INITIAL_STATES[model.config.initial_state].is_told
-    if told and (LOSSES[loss].classes or LOSSES[loss].targets(outputs) != outputs):
+        elapsed = model.encoding.encode(trials.series).elapsed  # it refuses what it cannot turn into numbers
+        if getattr(model.integrator, "adjoint", None) == "backsolve" and elapsed.max() > _LONGEST_BACKSOLVE:
+            must_have(
+                f"elapsed times of at most {_LONGEST_BACKSOLVE} tau for the adjoint backsolve",
+                f"one of {elapsed.max():.4g} tau",
+                "Backwards, rounding grows as exp(elapsed / tau), and so would the error of gradients. Use "
+                "recursive-checkpoint.",
+            )
+    if model.is_told and (LOSSES[loss].classes or LOSSES[loss].targets(outputs) != outputs):
         must_have(f"another initial_state for {loss}", model.config.initial_state, "Its targets are no outputs.")
     if settings.curriculum and data.train.series.events is not None:
         must_have("no curriculum for series with events", "one", "Cut the series beforehand.")
+    for epoch, samples in settings.curriculum:
+        if not data.train.counts[:, :samples].any():
+            must_have(
+                f"a curriculum that shows something that counts from epoch {epoch} on",
+                f"{samples} samples of each training trial, none of which does",
+            )
     if settings.batch_size > len(data.train):
         must_have(f"batch_size at most the {len(data.train)} training trials", settings.batch_size)
     ragged = data.train.series.lengths is not None and model.config.gradient == "adjoint"
