@@ -18,7 +18,7 @@ from gnode.nn.activations import ACTIVATIONS
 # Keys that came after version 0.1.0. At their default they are left out of files, so that what is hashed stays.
 _LATER = (
     "integrator", "truncate", "rtol", "atol", "most_steps", "substeps", "interpolation", "adjoint", "grid", "missing",
-    "events", "reading",
+    "events", "reading", "learn_rates",
 )  # fmt: skip
 
 
@@ -27,14 +27,16 @@ class ModelConfig:
     """Everything that determines a freshly made model but the seed of its weights.
 
     Attributes:
-        model: a name in gnode.fields.FIELDS: "gnode", "node", "mgru", "gru", "rnn".
+        model: a name in gnode.fields.FIELDS: "gnode", "node", "leaky-node", "mgru", "gru", "rnn".
         input_size, state_size, output_size: D, N and the number of outputs.
-        hidden: hidden widths of F; gnode and node only, whose default is 128, 128; empty means one layer.
+        hidden: hidden widths of F; gnode, node and leaky-node only, whose default is 128, 128; empty means one layer.
         gate_hidden: hidden widths of the gate G; gnode only; empty means one layer.
         activation: nonlinearity of hidden layers.
-        candidate_activation: nonlinearity of F's last layer; by default identity for gnode and node, tanh for the rest.
+        candidate_activation: nonlinearity of F's last layer; by default tanh for mgru, gru and rnn, else identity.
         gate_activation: "sigmoid" or "steep-sigmoid".
-        gate_bias: where the biases of the gate's last layer start; negative for slow units.
+        gate_bias: where the biases of the gate's last layer start, and the logits of a leaky nODE's rates; negative
+            for slow units.
+        learn_rates: train the rates of a leaky nODE; else all are sigmoid(gate_bias).
         layer_norm: layer normalisation inside F and G.
         leak: keep the term -h.
         gain: a learned scalar in front of F.
@@ -85,6 +87,7 @@ class ModelConfig:
     grid: str = "batch"
     missing: str = "refuse"
     events: int = 0
+    learn_rates: bool = True
 
     def __post_init__(self) -> None:
         kind = look_up("model", self.model, FIELDS)
@@ -108,7 +111,7 @@ class ModelConfig:
             if not value > 0:
                 must_have(f"{name} a positive number{' of seconds' if name in ('dt', 'tau') else ''}", repr(value))
             object.__setattr__(self, name, value)
-        for name in ("layer_norm", "leak", "gain", "critical"):
+        for name in ("layer_norm", "leak", "gain", "critical", "learn_rates"):
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 must_have(f"{name} true or false", repr(getattr(self, name)))
             object.__setattr__(self, name, bool(getattr(self, name)))
@@ -117,7 +120,7 @@ class ModelConfig:
             must_have(
                 f"no hidden widths for {self.model}, whose F is a single layer",
                 list(self.hidden),
-                "Use gnode or node, or leave hidden out.",
+                "Use gnode, node or leaky-node, or leave hidden out.",
             )
         if self.gate_hidden and "gate_hidden" not in kind.reads:
             deeper = [name for name, kind in FIELDS.items() if "gate_hidden" in kind.reads]

@@ -457,7 +457,10 @@ def _details(content: Content) -> Card:
 def _headline(content: Content) -> tuple[str, str]:
     """What was trained, as a title and as a sentence of HTML."""
     config = content.model.config
-    kind = {"gnode": "gated neural ODE", "node": "neural ODE", "mgru": "minimal GRU", "gru": "GRU", "rnn": "RNN"}
+    kind = {
+        "gnode": "gated neural ODE", "node": "neural ODE", "leaky-node": "leaky neural ODE", "mgru": "minimal GRU",
+        "gru": "GRU", "rnn": "RNN",
+    }  # fmt: skip
     name = kind.get(config.model, config.model)
     task = content.config.get("task", {}).get("name", "own data")
     of_task = content.config.get("task", {}).get("train")
