@@ -40,7 +40,8 @@ def evaluate(
         integrator: another one, under which the same weights are scored too.
 
     Returns:
-        loss (its name), fresh_loss, trials, seed; of own data loss, test_loss, trials. With integrator: integrator,
+        loss (its name), fresh_loss, trials, seed; of own data loss, test_loss, trials. Where the
+        model scales its outputs, loss_in_units (the same in the units of the targets). With integrator: integrator,
         loss_under (it), largest_difference (of outputs). With silence: silence, values, rms_error (root mean square of
         the Euclidean distance between readout and value, in the units of the task), distinct (values that the readout
         still tells apart, in cells of 0.02), bits (log2 of distinct).
@@ -64,6 +65,8 @@ def evaluate(
         scored = task.sample(500 if trials is None else trials, seed=(seed, _FRESH))
         fresh_loss = loss_on(model, objective, scored)
         result = {"loss": summary["loss"], "fresh_loss": fresh_loss, "trials": len(scored), "seed": seed}
+    if model.output_scaling is not None:
+        result["loss_in_units"] = loss_on(model, objective._replace(in_units=True), scored)
     if integrator is not None:
         result |= _under(model, integrator, objective, scored)
     if task is None or silence is None:

@@ -13,12 +13,13 @@ from gnode.integrate import INTERPOLATIONS, SCANS, Integrator, integrator_kind, 
 from gnode.models.encoding import MISSING
 from gnode.models.initial import INITIAL_STATES
 from gnode.models.reading import READINGS
+from gnode.models.scaling import SCALES
 from gnode.nn.activations import ACTIVATIONS
 
 # Keys that came after version 0.1.0. At their default they are left out of files, so that what is hashed stays.
 _LATER = (
     "integrator", "truncate", "rtol", "atol", "most_steps", "substeps", "interpolation", "adjoint", "grid", "missing",
-    "events", "reading", "learn_rates",
+    "events", "reading", "learn_rates", "scale",
 )  # fmt: skip
 
 
@@ -51,6 +52,9 @@ class ModelConfig:
         gradient: of a step rule: "adjoint" (hand-written, faster) or "autodiff".
         truncate: of a step rule: cut the gradient after so many samples; 0 for never.
         rtol, atol, most_steps, substeps, interpolation, adjoint, grid: of a flow (gnode.integrate.Flow).
+        scale: "standard": inputs, and the targets of a regression, are brought to mean 0 and variance 1 by statistics
+            of the training trials, which are set when training starts and kept in the model; its outputs are in the
+            units of the targets. "none": as they are.
         events: how many kinds of events (gnode.Series.with_events) move the state, each by a vector that is learned.
         missing: what becomes of missing values: "refuse", "hold" or "hold-with-observed" (gnode.models.Encoding).
     """
@@ -88,6 +92,7 @@ class ModelConfig:
     missing: str = "refuse"
     events: int = 0
     learn_rates: bool = True
+    scale: str = "none"
 
     def __post_init__(self) -> None:
         kind = look_up("model", self.model, FIELDS)
@@ -135,6 +140,7 @@ class ModelConfig:
             must_have("gate_activation sigmoid or steep-sigmoid", repr(self.gate_activation))
         look_up("initial_state", self.initial_state, INITIAL_STATES)
         look_up("reading", self.reading, READINGS)
+        look_up("scale", self.scale, dict.fromkeys(SCALES))
         look_up("missing", self.missing, MISSING)
         look_up("gradient", self.gradient, SCANS)
         look_up("interpolation", self.interpolation, INTERPOLATIONS)

@@ -1,16 +1,17 @@
 """The encoding: what turns a series into numbers for compiled code. Missing values and scales end here."""
 
 from numbers import Real
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 
 from gnode.errors import look_up, must_have
+from gnode.models.scaling import Scaling
 from gnode.series import Series
 from gnode.series.arrays import place
 
@@ -19,7 +20,6 @@ MISSING = {  # ways with what is missing, and how many inputs of the field a cha
     "hold": 1,
     "hold-with-observed": 3,
 }
-_SAME = 1e-12  # channels whose spread is less than this part of their size are constant, up to rounding
 
 
 class Encoded(NamedTuple):
@@ -47,11 +47,10 @@ class Encoding(eqx.Module):
     It is causal: what a sample becomes depends on no later one.
 
     Attributes:
-        shift, scale: (channels,), so that inputs are (values - shift) / scale; None for values as they are. Made by
-            `fit_scaling`.
+        scaling: of the channels; None for values as they are. Made by `fit_scaling`.
         channels: of the series.
         missing: "refuse": a missing value is an error. "hold": the channel's last observed value of that series; before
-            the first one its shift, which scaling makes 0. "hold-with-observed": these, then for each channel 1 where
+            the first one 0, which after scaling is its mean. "hold-with-observed": these, then for each channel 1 where
             it was observed and 0 where not, then log1p(age / tau), where the age is the time since the channel
             was last observed, or since the series began: near 0 it is the age itself, and a gap of a thousand tau is
             a number of 7. After Che et al. (2018), "Recurrent neural networks for multivariate time series with
@@ -61,8 +60,7 @@ class Encoding(eqx.Module):
         tau: seconds, the unit of elapsed time.
     """
 
-    shift: Float32[Array, " channels"] | None
-    scale: Float32[Array, " channels"] | None
+    scaling: Scaling | None
     channels: int = eqx.field(static=True)
     missing: str = eqx.field(static=True)
     events: int = eqx.field(static=True)
@@ -77,24 +75,17 @@ class Encoding(eqx.Module):
         dt: float,
         tau: float,
         events: int = 0,
-        shift: np.ndarray | None = None,
-        scale: np.ndarray | None = None,
+        scaling: Scaling | None = None,
     ) -> None:
         look_up("way with what is missing", missing, MISSING)
         for name, seconds in (("dt", dt), ("tau", tau)):
             if isinstance(seconds, bool) or not isinstance(seconds, Real) or not 0 < seconds < float("inf"):
                 must_have(f"{name} a positive number of seconds", repr(seconds))
-        if (shift is None) != (scale is None):
-            must_have("both shift and scale, or neither", "one of them")
-        for name, array in (("shift", shift), ("scale", scale)):
-            if array is not None and (array.shape != (channels,) or not np.isfinite(array).all()):
-                must_have(f"a finite {name} for each of {channels} channels", repr(array))
-        if scale is not None and not (scale > 0).all():
-            must_have("scales above 0", repr(scale))
+        if scaling is not None and scaling.shift.shape != (channels,):
+            must_have(f"a scaling of {channels} channels", f"one of {scaling.shift.shape}")
         self.channels, self.missing, self.events = channels, missing, events
         self.dt, self.tau = float(dt), float(tau)
-        self.shift = None if shift is None else jnp.asarray(shift, jnp.float32)
-        self.scale = None if scale is None else jnp.asarray(scale, jnp.float32)
+        self.scaling = scaling
 
     @property
     def width(self) -> int:
@@ -107,22 +98,8 @@ class Encoding(eqx.Module):
         A channel that is constant is only shifted; one that was never seen stays as it is.
         """
         self._check(series)
-        seen = series.seen
-        count = np.maximum(seen.sum(axis=(0, 1)), 1)
-        mean = series.values.sum(axis=(0, 1), dtype=float) / count
-        size = np.abs(series.values).max(axis=(0, 1))
-        deviation = np.where(seen, series.values - mean, 0.0)
-        spread = np.sqrt((deviation**2).sum(axis=(0, 1)) / count)
-        varies = (spread > _SAME * size) & (spread >= np.finfo(np.float32).tiny)
-        return Encoding(
-            self.channels,
-            self.missing,
-            dt=self.dt,
-            tau=self.tau,
-            events=self.events,
-            shift=mean,
-            scale=np.where(varies, spread, 1.0),
-        )
+        scaling = Scaling.fit(series.values, series.seen)
+        return Encoding(self.channels, self.missing, dt=self.dt, tau=self.tau, events=self.events, scaling=scaling)
 
     def encode(self, series: Series) -> Encoded:
         """A series for compiled code, computed in float64 and cast last.
@@ -144,10 +121,9 @@ class Encoding(eqx.Module):
     def encode_array(self, values: ArrayLike) -> Encoded:
         """What `encode` gives for an array (trials, time, channels) on the uniform grid with nothing missing.
 
-        Only operations of JAX, so it can be traced and differentiated; the values are not looked at, and stay in the
-        precision that they came in.
+        It can be traced and differentiated; the values are not looked at, and stay in the precision that they came in.
         """
-        values = jnp.asarray(values)
+        values = values if isinstance(values, np.ndarray) else jnp.asarray(values)
         if values.ndim != 3 or values.shape[-1] != self.channels:
             must_have(f"inputs of shape (trials, time, {self.channels})", f"shape {values.shape}")
         elapsed = np.full((1, values.shape[1]), np.float32(self.dt / self.tau))
@@ -159,15 +135,13 @@ class Encoding(eqx.Module):
         """One sample (batch, channels) after an elapsed time (batch,) in units of tau, as `encode` would have it.
 
         Args:
-            values, seen: the sample, and where it is not missing.
+            values, seen: the sample, as `scaled` makes it, and where it is not missing.
             memory: each channel's last value as the field sees it and its age in units of tau, (batch, channels) each;
                 zeros at first.
 
         Returns:
             What the field sees, and the memory after it.
         """
-        if self.shift is not None and self.scale is not None:
-            values = (values - self.shift) / self.scale
         last, age = memory
         held = jnp.where(seen, values, last)
         age = jnp.where(seen, 0, age + elapsed[:, None])
@@ -176,9 +150,13 @@ class Encoding(eqx.Module):
             inputs = jnp.concatenate([held, seen.astype(held.dtype), jnp.log1p(age)], axis=-1)
         return inputs, (held, age)
 
+    def scaled(self, values: Any) -> Any:
+        """Values (..., channels) in the scale of the field."""
+        return values if self.scaling is None else self.scaling.scaled(values)
+
     def hold_still(self, values: ArrayLike) -> Float[Array, " width"]:
         """An input (channels,) that is held still, as the field sees it: observed, and seen just now."""
-        values = jnp.asarray(values)
+        values = values if isinstance(values, np.ndarray) else jnp.asarray(values)
         if values.shape != (self.channels,):
             must_have(f"an input to hold of shape ({self.channels},)", f"shape {values.shape}")
         return self._seen_now(values)
@@ -229,9 +207,8 @@ class Encoding(eqx.Module):
     def _held(self, series: Series) -> np.ndarray:
         """Values where they were seen, else the last ones that were, scaled; 0 before the first and at padding."""
         values, seen = series.values, series.seen
-        if self.shift is not None:
-            values = (values - np.asarray(self.shift, float)) / np.asarray(self.scale, float)
-            values = np.where(seen, values, 0.0)
+        if self.scaling is not None:
+            values = np.where(seen, self.scaling.scaled(values), 0.0)
             with np.errstate(over="ignore"):
                 fitting = np.isfinite(values.astype(np.float32))
             if not fitting.all():
@@ -266,10 +243,9 @@ class Encoding(eqx.Module):
             )
         return exact.astype(np.float32)
 
-    def _seen_now(self, values: Array) -> Array:
+    def _seen_now(self, values: Array | np.ndarray) -> Array:
         """Values (..., channels) that were all just seen."""
-        if self.shift is not None and self.scale is not None:
-            values = (values - self.shift) / self.scale
+        values = jnp.asarray(self.scaled(values))
         inputs = values.astype(jnp.promote_types(values.dtype, jnp.float32))
         if self.missing != "hold-with-observed":
             return inputs

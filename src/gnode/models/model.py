@@ -1,5 +1,6 @@
 """A model: the encoding of a series, an initial state, a field, an integrator and a readout."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -19,8 +20,9 @@ from gnode.models.initial import FixedState, InitialState
 from gnode.models.online import Online, check_solved, checked_elapsed, checked_sample, window_of
 from gnode.models.places import places
 from gnode.models.reading import READINGS
+from gnode.models.readout import Readout
+from gnode.models.scaling import Scaling
 from gnode.nn.dense import Dense, affine
-from gnode.nn.feedforward import Perceptron
 from gnode.series import Series
 
 
@@ -51,7 +53,7 @@ class Model(eqx.Module):
     encoding: Encoding
     initial: InitialState
     field: Field
-    readout: Perceptron
+    readout: Readout
     impulse: Dense | None  # by what an event of each kind moves the state
     integrator: Integrator
     seed: Array  # of the random weights, as two words of 32 bits: no static field, or two seeds could not be stacked
@@ -123,7 +125,7 @@ class Model(eqx.Module):
             ...     here, output = model.advance(here, sample, elapsed=0.01)
         """
         window, dtype, config = window_of(self.integrator), self._type(), self.config
-        values, seen = checked_sample(first_input, config.input_size, config.missing, None, dtype)
+        values, seen = checked_sample(first_input, self.encoding, None, dtype)
         told = None if first_target is None else self._told(jnp.atleast_2d(first_target), len(values))
         elapsed = checked_elapsed(config.dt, config.tau, len(values), dtype)
         nothing = jnp.zeros_like(values), jnp.zeros_like(values)
@@ -152,11 +154,16 @@ class Model(eqx.Module):
         if self.config.reading == "mean":
             must_have("a model that reads each sample or the last for online use", "one that reads the mean")
         dtype, config, batch = self._type(), self.config, len(here.state)
-        values, seen = checked_sample(sample, config.input_size, config.missing, batch, dtype)
+        values, seen = checked_sample(sample, self.encoding, batch, dtype)
         seconds = config.dt if elapsed is None else elapsed
         there, outputs = _advance(self, here, values, seen, checked_elapsed(seconds, config.tau, batch, dtype))
         check_solved(there.state)
         return there, outputs[0] if here.single else outputs
+
+    @property
+    def output_scaling(self) -> Scaling | None:
+        """From the units of the targets to the scale of the net in the readout; None where they are the same."""
+        return self.readout.scaling
 
     def field_at(self, inputs: ArrayLike) -> "StillField":
         """The flow with the input held still: f(h) -> dh/dt in units of the state per second, h (..., N)."""
@@ -171,7 +178,7 @@ class Model(eqx.Module):
         return StillMap(self, self._held(inputs), self.config.dt if elapsed is None else elapsed)
 
     def _held(self, inputs: ArrayLike) -> Array:
-        held = jnp.asarray(inputs)
+        held = inputs if isinstance(inputs, np.ndarray) else jnp.asarray(inputs)
         if held.shape != (self.config.input_size,):
             must_have(f"an input to hold of shape ({self.config.input_size},)", f"shape {held.shape}")
         return self.encoding.hold_still(held)
@@ -181,13 +188,13 @@ class Model(eqx.Module):
     ) -> tuple[Samples, Series | None]:
         """Samples for compiled code; and the series, unless the inputs are a plain array on the uniform grid."""
         if times is None and mask is None and _is_plain(inputs):
-            array = jnp.asarray(inputs)
+            array = inputs if isinstance(inputs, np.ndarray) else jnp.asarray(inputs)
             if array.ndim != 3 or array.shape[-1] != self.config.input_size or 0 in array.shape[:2]:
                 must_have(
                     f"inputs of shape (trials, time, {self.config.input_size}), at least one trial and sample",
                     f"shape {array.shape}",
                 )
-            encoded, series = self.encoding.encode_array(array.astype(self._type())), None
+            encoded, series = self.encoding.encode_array(array), None
         else:
             series = inputs if isinstance(inputs, Series) else Series.of(_masked(inputs, mask), times)
             if series.channels != self.config.input_size:
@@ -202,7 +209,7 @@ class Model(eqx.Module):
             must_have(f"first_targets of shape (trials, outputs) = {expected}", f"shape {told.shape}")
         if not (isinstance(told, jax.core.Tracer) or np.isfinite(told).all()):
             must_have("finite first_targets", "NaN or infinity")
-        return told
+        return told if self.output_scaling is None else self.output_scaling.scaled(told)
 
     def _type(self) -> np.dtype:
         return self.readout.layers[0].weight.dtype
@@ -266,11 +273,16 @@ def run(model: Model, samples: Samples) -> Path:
 
 
 def read(model: Model, path: Path, samples: Samples) -> Array:
-    """What the model answers with."""
+    """What the model answers with, in the scale of the readout, on which losses are computed."""
     there = samples.elapsed > 0
     if samples.samples is not None:  # padding repeats the last sample's place
         there = jnp.diff(samples.samples, axis=1, prepend=-1) > 0
-    return READINGS[model.config.reading](model.readout(path.states), there)
+    return READINGS[model.config.reading](model.readout.net(path.states), there)
+
+
+def in_units(model: Model, outputs: Array) -> Array:
+    """Answers in the user's units."""
+    return outputs if model.output_scaling is None else model.output_scaling.unscaled(outputs)
 
 
 @eqx.filter_jit
@@ -281,7 +293,7 @@ def _path(model: Model, samples: Samples) -> Path:
 @eqx.filter_jit
 def _answer(model: Model, samples: Samples) -> tuple[Path, Array]:
     path = run(model, samples)
-    return path, read(model, path, samples)
+    return path, in_units(model, read(model, path, samples))
 
 
 @eqx.filter_jit
@@ -330,10 +342,24 @@ def _masked(inputs: Any, mask: ArrayLike | None) -> Any:
     return values
 
 
+def with_scalings(model: Model, inputs: Scaling | None, outputs: Scaling | None) -> Model:
+    """The model with scalings of its inputs and outputs."""
+    return dataclasses.replace(
+        model,
+        encoding=dataclasses.replace(model.encoding, scaling=inputs),
+        readout=dataclasses.replace(model.readout, scaling=outputs),
+    )
+
+
 def trainable(model: Model) -> PyTree:
-    """True at every array that training may change: all but a fixed random initial state."""
+    """True at every array that training may change: all but scalings and a fixed random initial state."""
     free = jax.tree.map(eqx.is_inexact_array, model)
-    free = eqx.tree_at(lambda tree: tree.encoding, free, jax.tree.map(lambda _: False, model.encoding))
+
+    def kept(tree: Model) -> tuple:
+        return tree.encoding, tree.readout.scaling
+
+    never = jax.tree.map(lambda _: False, kept(model))
+    free = eqx.tree_at(kept, free, never, is_leaf=lambda part: part is None)
     if isinstance(model.initial, FixedState):
         return eqx.tree_at(lambda tree: tree.initial.value, free, False)
     return free

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from gnode.errors import Diverged, must_have
 from gnode.integrate import INTERPOLATIONS, Flow, Integrator
+from gnode.models.encoding import Encoding
 
 
 class Online(eqx.Module):
@@ -47,22 +48,23 @@ def window_of(integrator: Integrator) -> int:
     return 1 + interpolation.history
 
 
-def checked_sample(sample: Any, channels: int, missing: str, batch: int | None, dtype: Any) -> tuple[Array, Array]:
-    """One sample of every member of a batch, (batch, channels), 0 where missing, and where it was seen.
+def checked_sample(sample: Any, encoding: Encoding, batch: int | None, dtype: Any) -> tuple[Array, Array]:
+    """One sample of every member of a batch, (batch, channels), scaled, 0 where missing, and where it was seen.
 
     Args:
         batch: how many members there must be; None for any number.
     """
-    values = jnp.atleast_2d(jnp.asarray(sample, dtype))
+    channels, traced = encoding.channels, isinstance(sample, jax.core.Tracer)
+    values = jnp.atleast_2d(sample) if traced else np.atleast_2d(np.asarray(sample, float))
     if values.shape != (len(values) if batch is None else batch, channels):
         must_have(f"a sample of shape ({channels},) or ({batch or 'batch'}, {channels})", f"shape {np.shape(sample)}")
-    seen = ~jnp.isnan(values)
-    if not isinstance(values, jax.core.Tracer):
-        if np.isinf(values).any():
-            must_have("finite values", "infinity")
-        if missing == "refuse" and not seen.all():
+    scaled, seen = jnp.asarray(encoding.scaled(values), dtype), ~jnp.isnan(values)
+    if not traced:
+        if np.isinf(np.asarray(scaled)).any():
+            must_have("finite values that float32 can hold", "infinity")
+        if encoding.missing == "refuse" and not seen.all():
             must_have("a sample that is all there", "a missing value", "Choose missing='hold' when the model is made.")
-    return jnp.where(seen, values, 0), seen
+    return jnp.where(seen, scaled, 0), seen
 
 
 def checked_elapsed(seconds: Any, tau: float, batch: int, dtype: Any) -> Array:

@@ -153,8 +153,8 @@ class _Member:
 
     def __init__(self, experiment: Experiment, folder: Path) -> None:
         self.settings = experiment.settings
-        self.model = draw(experiment.model, experiment.seed)
-        self.data, self.objective = prepare(self.model, experiment.task, self.settings)
+        drawn = draw(experiment.model, experiment.seed)
+        self.model, self.data, self.objective = prepare(drawn, experiment.task, self.settings)
         config = configuration(experiment.task, model_table(self.model), self.settings)
         origin = made_from(self.model, self.data)
         directory = open_directory(folder, True, config, origin, Silent())

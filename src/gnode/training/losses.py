@@ -11,6 +11,7 @@ from jax import Array
 from jaxtyping import Float
 
 from gnode.errors import must_have
+from gnode.models.scaling import Scaling
 from gnode.series import Trials
 
 
@@ -24,6 +25,7 @@ class Loss:
         targets: how many numbers a target has, from the number of the model's outputs.
         summary: one line for `gnode list losses`.
         link: outputs -> what they say in the units of the targets.
+        scaling: from that of the targets to that of the outputs; None where targets are not scaled.
     """
 
     cost: Callable[[Float[Array, "*batch outputs"], Array], Float[Array, "*batch"]]
@@ -31,6 +33,7 @@ class Loss:
     targets: Callable[[int], float]
     summary: str
     link: Callable[[Any], Any] = lambda outputs: outputs
+    scaling: Callable[[Scaling], Scaling] | None = None
 
     def check(self, name: str, trials: Trials, outputs: int, reading: str) -> None:
         """Raises InvalidInput where a model of so many outputs, read so, cannot be scored on these trials."""
@@ -69,11 +72,23 @@ def _gaussian(answers: Array, targets: Array) -> Array:
     return 0.5 * jnp.mean(log_variances + (targets - means) ** 2 * jnp.exp(-log_variances), axis=-1)
 
 
+def _of_means_and_log_variances(targets: Scaling) -> Scaling:
+    by = np.asarray(targets.scale, float)
+    of_variances = Scaling.of(2 * np.log(by), np.ones_like(by))
+    return jax.tree.map(lambda *parts: jnp.concatenate(parts), targets, of_variances)
+
+
 LOSSES: dict[str, Loss] = {
-    "mse": Loss(_squared_error, False, lambda outputs: outputs, "mean squared error"),
+    "mse": Loss(_squared_error, False, lambda outputs: outputs, "mean squared error", scaling=lambda targets: targets),
     "cross-entropy": Loss(_cross_entropy, True, lambda outputs: 1, "of classes, one a sample or one a trial"),
     "poisson": Loss(_poisson, False, lambda outputs: outputs, "of counts; outputs are logarithms of rates", np.exp),
-    "gaussian": Loss(_gaussian, False, lambda outputs: outputs / 2, "outputs are means, then logarithms of variances"),
+    "gaussian": Loss(
+        _gaussian,
+        False,
+        lambda outputs: outputs / 2,
+        "outputs are means, then logarithms of variances",
+        scaling=_of_means_and_log_variances,
+    ),
     # The name that cross-entropy with one class a trial had in version 0.1.0, in whose files it stands.
     "last-step-cross-entropy": Loss(_cross_entropy, True, lambda outputs: 1, "cross-entropy with one class a trial"),
 }

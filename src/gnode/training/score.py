@@ -12,9 +12,10 @@ from jax import Array
 from gnode.integrate import Map
 from gnode.models import Model
 from gnode.models.initial import INITIAL_STATES
-from gnode.models.model import Samples, as_samples, read, run
+from gnode.models.model import Samples, as_samples, in_units, read, run, with_scalings
+from gnode.models.scaling import Scaling
 from gnode.series import Trials
-from gnode.training.losses import total
+from gnode.training.losses import LOSSES, total
 
 LENGTH_CLASSES = 4  # numbers of rows that a ragged minibatch is computed on
 
@@ -32,11 +33,21 @@ def told(model: Model, trials: Trials) -> np.ndarray | None:
     return trials.targets[:, 0] if INITIAL_STATES[model.config.initial_state].is_told else None
 
 
-def show(model: Model, trials: Trials) -> Shown:
-    """Trials for the compiled epoch, as the model's encoding makes them; without weights every sample counts."""
+def show(model: Model, trials: Trials, in_units: bool = False) -> Shown:
+    """Trials for the compiled epoch, as the model's encoding makes them; without weights every sample counts.
+
+    Args:
+        in_units: whether targets stay in the user's units; else they are brought to the model's scale.
+    """
     weights = np.ones(trials.series.shape[:2], np.float32) if trials.weights is None else trials.weights
-    samples = as_samples(model.encoding.encode(trials.series), told(model, trials))
-    return Shown(samples, jnp.asarray(trials.targets), jnp.asarray(weights))
+    targets, first = trials.targets, told(model, trials)
+    if model.output_scaling is not None:
+        scaling = model.output_scaling.first(targets.shape[-1])
+        first = None if first is None else scaling.scaled(first)
+        if not in_units:
+            targets = np.where(weights[..., None] > 0, scaling.scaled(targets), 0.0).astype(np.float32)
+    samples = as_samples(model.encoding.encode(trials.series), first)
+    return Shown(samples, jnp.asarray(targets), jnp.asarray(weights))
 
 
 def cut(shown: Shown, time: int) -> Shown:
@@ -58,6 +69,7 @@ class Objective(NamedTuple):
     weigh: str  # out of gnode.training.losses.WEIGHINGS
     on_failure: str  # out of gnode.training.settings.ON_FAILURE
     classes: int = 0  # numbers of rows that a ragged minibatch is computed on; 0 for as a rectangle
+    in_units: bool = False  # whether targets and answers are in the user's units; else in the model's scale
 
 
 class Scored(NamedTuple):
@@ -82,6 +94,8 @@ def score(model: Model, objective: Objective, shown: Shown) -> Scored:
     else:
         weights = weights * (path.failed == 0)[:, None]
     answers = read(model, path, shown.samples)
+    if objective.in_units:
+        answers = in_units(model, answers)
     summed = total(objective.loss, answers, shown.targets, weights, objective.weigh)
     first = jnp.argmax(path.failed != 0)
     return Scored(*summed, path.failed[first], first, path.until[first])
@@ -92,7 +106,20 @@ def _compiled_score(model: Model, objective: Objective, shown: Shown) -> Scored:
     return score(model, objective, shown)
 
 
+def standardised(model: Model, loss: str, train: Trials) -> Model:
+    """The model with the scalings that it is to have set from what counts in training trials, unless they are set."""
+    inputs, outputs, of_outputs = model.encoding.scaling, model.readout.scaling, LOSSES[loss].scaling
+    if model.config.scale == "none":
+        return model
+    if inputs is None:
+        inputs = Scaling.fit(train.series.values, train.series.seen)
+    if outputs is None and of_outputs is not None:
+        counts = train.series.valid if train.weights is None else train.weights > 0
+        outputs = of_outputs(Scaling.fit(train.targets, np.broadcast_to(counts[..., None], train.targets.shape)))
+    return with_scalings(model, inputs, outputs)
+
+
 def loss_on(model: Model, objective: Objective, trials: Trials) -> float:
     """The loss of a model on trials, as a number: the mean over all that counts."""
-    scored = _compiled_score(model, objective, show(model, trials))
+    scored = _compiled_score(model, objective, show(model, trials, objective.in_units))
     return float(scored.total / scored.weight)

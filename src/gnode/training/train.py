@@ -24,7 +24,7 @@ from gnode.training.loop import Record, TrainingState, begin, epochs
 from gnode.training.losses import LOSSES
 from gnode.training.platform import computed_on, platform_facts
 from gnode.training.progress import Silent, Watcher
-from gnode.training.score import LENGTH_CLASSES, Objective, loss_on
+from gnode.training.score import LENGTH_CLASSES, Objective, loss_on, standardised
 from gnode.training.settings import Settings
 
 Snapshot = Callable[[Model, int], None]  # (model, epoch)
@@ -120,7 +120,7 @@ def train(
         >>> run = gnode.train(model, gnode.tasks.make("ring"), epochs=150, batch_size=10, lr=1e-2, out="runs/ring")
     """
     chosen, watcher = make_settings(**settings), watcher or Silent()
-    data, objective = prepare(model, task, chosen)
+    model, data, objective = prepare(model, task, chosen)
     directory = None
     if out is not None:
         config = configuration(task, model_table(model), chosen)
@@ -175,8 +175,8 @@ def _heeding_interruptions() -> Iterator[Callable[[], None]]:
             signal.signal(which, signal.default_int_handler)
 
 
-def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Data, Objective]:
-    """The trials of a run and what is minimised on them, checked against the model and the settings."""
+def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Model, Data, Objective]:
+    """The model as training starts it, the trials and what is minimised on them, all checked."""
     if not isinstance(model, Model):
         must_have("a model (gnode.models.make) to train", type(model).__name__)
     data = draw_data(task, settings)
@@ -197,7 +197,8 @@ def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Data
     if settings.batch_size > len(data.train):
         must_have(f"batch_size at most the {len(data.train)} training trials", settings.batch_size)
     ragged = data.train.series.lengths is not None and model.config.gradient == "adjoint"
-    return data, Objective(loss, settings.weigh, settings.on_failure, LENGTH_CLASSES if ragged else 0)
+    model = standardised(model, loss, data.train)
+    return model, data, Objective(loss, settings.weigh, settings.on_failure, LENGTH_CLASSES if ragged else 0)
 
 
 def made_from(model: Model, data: Data) -> dict[str, Any]:
@@ -337,7 +338,7 @@ def _summary(
     records = directory.metrics() if directory else [record.as_dict() for record in history]
     best_epoch = int(state.best_epoch)
     earlier = sum(record.get("seconds", 0.0) for record in records[: len(records) - len(history)])
-    return {
+    outcome = {
         "loss": objective.loss,
         "best_epoch": best_epoch,
         "epochs": int(state.epoch),
@@ -348,6 +349,9 @@ def _summary(
         "seconds": round(seconds + earlier, 3),
         **platform_facts(),
     }
+    if best.output_scaling is not None:
+        outcome["test_loss_in_units"] = loss_on(best, objective._replace(in_units=True), data.test)
+    return outcome
 
 
 def _describe(task: Source | Data) -> dict[str, Any]:
