@@ -116,8 +116,8 @@ def train(
     _answer(
         as_json,
         {"directory": str(out), **run.summary},
-        f"Test loss {run.summary['test_loss']:.3e} (validation {run.summary['val_loss']:.3e}, best epoch "
-        f"{run.summary['best_epoch']} of {run.summary['epochs']}, {run.summary['seconds']:.0f} s): {out}",
+        f"Test loss {run.summary['test_loss']:.3e}{_right(run.summary)} (validation {run.summary['val_loss']:.3e}, "
+        f"best epoch {run.summary['best_epoch']} of {run.summary['epochs']}, {run.summary['seconds']:.0f} s): {out}",
         f"Look at it: gnode report {out}",
     )
 
@@ -146,6 +146,12 @@ def evaluate(
         result = evaluate_run(directory, trials=trials, silence=silence, integrator=integrator, **chosen)
     kind, loss = ("fresh", result["fresh_loss"]) if "fresh_loss" in result else ("test", result["test_loss"])
     lines = [f"{result['loss']} on {result['trials']} {kind} trials: {loss:.3e}"]
+    if "accuracy" in result:
+        lines.append(
+            f"{result['accuracy']:.1%} right, macro F1 {result['f1']:.3f}, expected calibration error "
+            f"{result['calibration_error']:.3f}"
+        )
+        lines += [f"{often} of {truth} taken for {taken}" for truth, taken, often in result["most_confused"]]
     if integrator is not None:
         lines.append(
             f"The same weights under {integrator}: {result['loss_under']:.3e}; outputs differ by up to "
@@ -340,6 +346,11 @@ def _widths(text: str | None) -> list[int] | None:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise typer.BadParameter(f"Must have widths such as 128,128, or none, instead got {text!r}.") from None
+
+
+def _right(summary: dict[str, Any]) -> str:
+    """How much of the test set is right, where it is classes."""
+    return f", {summary['test_accuracy']:.1%} right" if "test_accuracy" in summary else ""
 
 
 def _pairs(settings: list[str]) -> dict[str, Any]:

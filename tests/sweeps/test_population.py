@@ -46,8 +46,8 @@ def test_a_run_that_diverges_leaves_the_others_alone():
     models, data = [model(0), model(1)], [draw_data(TASK, settings) for settings in SETTINGS[:2]]
     train, validation = [one.train for one in data], [one.validation for one in data]
     huge = Trials(train[1].inputs, train[1].targets * np.float32(1e25))
-    *_, (_, calm, _) = train_together(models, MSE, SETTINGS[:2], train, validation)
-    *_, (_, mixed, _) = train_together(models, MSE, SETTINGS[:2], [train[0], huge], validation)
+    *_, (_, calm, _, _) = train_together(models, MSE, SETTINGS[:2], train, validation)
+    *_, (_, mixed, _, _) = train_together(models, MSE, SETTINGS[:2], [train[0], huge], validation)
     assert mixed[0] == calm[0] and not np.isfinite(mixed[1])
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import gnode
+from gnode.examine.content import content_of
 from gnode.models.config import ModelConfig
 from gnode.models.scaling import Scaling
 from gnode.series import Series
@@ -61,7 +62,8 @@ def test_it_is_training_on_data_standardised_by_hand(initial_state):
     answers = np.asarray(ours.model(plain.test.series, first))
     expected = np.asarray(theirs.model(scaled.test.series, first_scaled)) * to_scale + to_shift
     np.testing.assert_allclose(answers, expected, rtol=1e-3, atol=1e-2)
-    np.testing.assert_allclose(ours.model.readout(ours.model.states(plain.test.series, first)), answers, rtol=1e-4, atol=1e-3)
+    read = ours.model.readout(ours.model.states(plain.test.series, first))
+    np.testing.assert_allclose(read, answers, rtol=1e-4, atol=1e-3)
     there = plain.test.mask
     error = ((answers - plain.test.targets)[there] ** 2).mean()
     assert ours.summary["test_loss_in_units"] == pytest.approx(error, rel=1e-4)
@@ -105,6 +107,9 @@ def test_it_is_saved_and_resumed(tmp_path):
     whole = gnode.train(model, data, out=tmp_path / "whole", **FEW)
     with pytest.raises(Interrupted):
         gnode.train(model, data, out=tmp_path / "parts", watcher=StopAtTwo(), **FEW)
+    unfinished = content_of(tmp_path / "parts").model  # what the report draws
+    assert eqx.tree_equal(unfinished.encoding, whole.model.encoding)
+    assert eqx.tree_equal(unfinished.readout.scaling, whole.model.readout.scaling)
     gnode.train(model, data, out=tmp_path / "parts", resume=True, **FEW)
     files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts")]
     assert files[0] == files[1]

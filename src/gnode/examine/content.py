@@ -18,9 +18,11 @@ from gnode.examine.stored import Stored, read_stored
 from gnode.models import Model, load_model, make, trainable
 from gnode.series import Trials
 from gnode.training import RunDirectory
-from gnode.training.directory import DATA
+from gnode.training.directory import CONFIG, DATA
+from gnode.training.experiment import experiment_from
 from gnode.training.loop import begin
 from gnode.training.losses import LOSSES
+from gnode.training.train import prepare
 
 FILM_SILENCE = 100  # silent bins after which the film of the attractor's birth looks
 GRID = 41  # points a side of the flow field
@@ -389,6 +391,9 @@ def _best_so_far(directory: RunDirectory) -> Model:
     if finished or not (directory.path / "checkpoint" / "state.safetensors").is_file():
         return load_model(directory.path)
     model = make(**directory.config()["model"])
+    if model.config.scale != "none":  # which training set from its trials, and only finished models keep
+        begun = experiment_from(str(directory.path / CONFIG), {})
+        model = prepare(model, begun.task, begun.settings)[0]
     _, frozen = eqx.partition(model, trainable(model))
     return eqx.combine(directory.read_checkpoint(begin(model)).best_parameters, frozen)
 

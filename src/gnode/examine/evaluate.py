@@ -9,9 +9,11 @@ import numpy as np
 from gnode import analysis, tasks
 from gnode.analysis.memory import SILENCES
 from gnode.errors import must_have
+from gnode.examine.classification import classification
 from gnode.models import Model, load_model, under
 from gnode.series import Trials
 from gnode.training import RunDirectory
+from gnode.training.losses import LOSSES
 from gnode.training.score import Objective, loss_on, told
 
 VALUES = 360  # how many remembered values memory is measured on
@@ -41,7 +43,8 @@ def evaluate(
 
     Returns:
         loss (its name), fresh_loss, trials, seed; of own data loss, test_loss, trials. Where the
-        model scales its outputs, loss_in_units (the same in the units of the targets). With integrator: integrator,
+        model scales its outputs, loss_in_units (the same in the units of the targets). Of classes
+        also what gnode.examine.classification says. With integrator: integrator,
         loss_under (it), largest_difference (of outputs). With silence: silence, values, rms_error (root mean square of
         the Euclidean distance between readout and value, in the units of the task), distinct (values that the readout
         still tells apart, in cells of 0.02), bits (log2 of distinct).
@@ -53,6 +56,7 @@ def evaluate(
     directory = RunDirectory.open(path)
     summary, model = directory.summary(), load_model(directory.path)
     objective = Objective(summary["loss"], directory.config()["training"].get("weigh", "samples"), "skip")
+    objective = objective._replace(class_weights=tuple(summary.get("class_weights", ())))
     if directory.on_own_data:
         if trials is not None or silence is not None:
             must_have(
@@ -65,6 +69,8 @@ def evaluate(
         scored = task.sample(500 if trials is None else trials, seed=(seed, _FRESH))
         fresh_loss = loss_on(model, objective, scored)
         result = {"loss": summary["loss"], "fresh_loss": fresh_loss, "trials": len(scored), "seed": seed}
+    if LOSSES[summary["loss"]].classes:
+        result |= classification(model, scored, summary.get("classes", []))
     if model.output_scaling is not None:
         result["loss_in_units"] = loss_on(model, objective._replace(in_units=True), scored)
     if integrator is not None:

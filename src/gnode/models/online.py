@@ -58,13 +58,15 @@ def checked_sample(sample: Any, encoding: Encoding, batch: int | None, dtype: An
     values = jnp.atleast_2d(sample) if traced else np.atleast_2d(np.asarray(sample, float))
     if values.shape != (len(values) if batch is None else batch, channels):
         must_have(f"a sample of shape ({channels},) or ({batch or 'batch'}, {channels})", f"shape {np.shape(sample)}")
-    scaled, seen = jnp.asarray(encoding.scaled(values), dtype), ~jnp.isnan(values)
     if not traced:
-        if np.isinf(np.asarray(scaled)).any():
+        with np.errstate(over="ignore"):
+            infinite = np.isinf(values.astype(dtype))
+        if infinite.any():
             must_have("finite values that float32 can hold", "infinity")
-        if encoding.missing == "refuse" and not seen.all():
+        if encoding.missing == "refuse" and np.isnan(values).any():
             must_have("a sample that is all there", "a missing value", "Choose missing='hold' when the model is made.")
-    return jnp.where(seen, scaled, 0), seen
+    seen = ~jnp.isnan(values)
+    return jnp.where(seen, jnp.asarray(encoding.scaled(values), dtype), 0), seen
 
 
 def checked_elapsed(seconds: Any, tau: float, batch: int, dtype: Any) -> Array:

@@ -113,7 +113,8 @@ def _sizes(task: tasks.Task | Data) -> dict[str, int]:
         return {"input_size": task.input_size, "output_size": task.output_size}
     targets = [getattr(task, part).targets for part in PARTS]
     classes = targets[0].dtype.kind == "i"
-    outputs = 1 + max(int(one.max()) for one in targets) if classes else targets[0].shape[-1]
+    fewest = max(1 + max(int(one.max()) for one in targets), len(task.classes)) if classes else 0
+    outputs = fewest if classes else targets[0].shape[-1]
     return {"input_size": task.train.series.channels, "output_size": outputs}
 
 

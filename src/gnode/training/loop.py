@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
+from jax.typing import ArrayLike
 from jaxtyping import PyTree
 
 from gnode.errors import Diverged, must_have
@@ -65,10 +66,15 @@ class Record:
     best_epoch: int
     lr: float
     failed: int = 0  # minibatches in which a solve failed, validation as one
+    train_accuracy: float | None = None  # of classes: the share that is right
+    val_accuracy: float | None = None
 
     def as_dict(self) -> dict[str, float]:
-        """Plain data; without `failed` where nothing did."""
-        return {key: value for key, value in dataclasses.asdict(self).items() if key != "failed" or value}
+        """Plain data; without `failed` where nothing did, and without accuracies where there are no classes."""
+        data = dataclasses.asdict(self)
+        if not self.failed:
+            del data["failed"]
+        return {key: value for key, value in data.items() if value is not None}
 
 
 def begin(model: Model) -> TrainingState:
@@ -196,7 +202,7 @@ def epochs(
         )
         record = Record(
             epoch, float(train_loss), float(validation_loss), int(state.best_epoch), float(today.rates[-1]),
-            int(np.count_nonzero(scores.failed)),
+            int(np.count_nonzero(scores.failed)), *accuracies(scores.right, scores.counted),
         )  # fmt: skip
         finite = np.isfinite([record.train_loss, record.val_loss]).all()
         if record.failed and (objective.on_failure == "stop" or not finite):
@@ -205,6 +211,14 @@ def epochs(
         yield state, record
         if settings.patience and epoch - record.best_epoch >= settings.patience:
             return
+
+
+def accuracies(right: ArrayLike | None, counted: ArrayLike | None) -> tuple[float | None, float | None]:
+    """Of training and of validation, from what is right in each minibatch and out of how many, validation's last."""
+    if right is None:
+        return None, None
+    right, counted = np.asarray(right, float), np.asarray(counted, float)
+    return float(right[:-1].sum() / counted[:-1].sum()), float(right[-1] / counted[-1])
 
 
 def check_finite(record: Record, settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -97,21 +97,68 @@ LOSSES: dict[str, Loss] = {
 WEIGHINGS = ("samples", "series")
 
 
-def total(loss: str, answers: Array, targets: Array, weights: Array, weigh: str) -> tuple[Array, Array]:
-    """The weighted sum of what answers cost, and the weight that it stands for, so that means can be joined.
+class Totals(NamedTuple):
+    """Sums over answers, so that means can be joined.
+
+    Attributes:
+        cost: what they cost, by weight.
+        weight: that it stands for.
+        right, counted: of classes, how many are right and out of how many, by weight but not by class; else None.
+    """
+
+    cost: Array
+    weight: Array
+    right: Array | None = None
+    counted: Array | None = None
+
+
+def paired(answers: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
+    """The answer that belongs to each target, and its weight.
 
     Args:
         answers: (trials, time, outputs), or (trials, outputs) of a model that answers once a trial.
-        targets: beginning with (trials, time), or one a trial, (trials,): then the answer at the last sample that
-            counts is scored, and every trial weighs alike.
+        targets: beginning with (trials, time), or one a trial, (trials,): then it is the answer at the last sample that
+            counts.
         weights: (trials, time), 0 where a sample does not count.
-        weigh: out of WEIGHINGS.
     """
-    if targets.ndim == 1 and answers.ndim == 3:
+    if targets.ndim > 1:
+        return answers, weights
+    if answers.ndim == 3:
         last = weights.shape[1] - 1 - jnp.argmax(weights[:, ::-1] > 0, axis=1)
         answers = answers[jnp.arange(len(answers)), last]
-    if targets.ndim == 1:
-        weights = jnp.max(weights, axis=1)
-    elif weigh == "series":
+    return answers, jnp.max(weights, axis=1)
+
+
+def total(
+    loss: str, answers: Array, targets: Array, weights: Array, weigh: str, class_weights: tuple[float, ...] = ()
+) -> Totals:
+    """What answers cost and, of classes, how many are right.
+
+    Args:
+        answers, targets, weights: as for `paired`. With one target a trial every trial weighs alike.
+        weigh: out of WEIGHINGS.
+        class_weights: how much each class weighs; none for all alike.
+    """
+    answers, weights = paired(answers, targets, weights)
+    if targets.ndim > 1 and weigh == "series":
         weights = weights / jnp.maximum(jnp.sum(weights, axis=1, keepdims=True), 1e-30)
-    return jnp.sum(LOSSES[loss].cost(answers, targets) * weights), jnp.sum(weights)
+    costs = LOSSES[loss].cost(answers, targets)
+    if not LOSSES[loss].classes:
+        return Totals(jnp.sum(costs * weights), jnp.sum(weights))
+    right, counted = jnp.sum((jnp.argmax(answers, axis=-1) == targets) * weights), jnp.sum(weights)
+    if class_weights:
+        weights = weights * jnp.asarray(class_weights, weights.dtype)[targets]
+    return Totals(jnp.sum(costs * weights), jnp.sum(weights), right, counted)
+
+
+def balanced(trials: Trials, classes: int) -> tuple[float, ...]:
+    """Weights of classes under which those that occur in trials weigh alike, 1 on average over what counts.
+
+    A class that never counts has the weight 1.
+    """
+    counts = np.ones(trials.series.shape[:2], bool) if trials.weights is None else trials.weights > 0
+    if trials.targets.ndim == 1:
+        counts = np.asarray(counts.any(axis=1))
+    often = np.bincount(trials.targets[counts], minlength=classes)
+    even = often.sum() / np.count_nonzero(often)
+    return tuple(float(even / number) if number else 1.0 for number in often)

@@ -69,6 +69,7 @@ class Objective(NamedTuple):
     weigh: str  # out of gnode.training.losses.WEIGHINGS
     on_failure: str  # out of gnode.training.settings.ON_FAILURE
     classes: int = 0  # numbers of rows that a ragged minibatch is computed on; 0 for as a rectangle
+    class_weights: tuple[float, ...] = ()  # how much each class weighs; none for all alike
     in_units: bool = False  # whether targets and answers are in the user's units; else in the model's scale
 
 
@@ -80,6 +81,8 @@ class Scored(NamedTuple):
     failed: Array  # (), a key of gnode.integrate.flow.FAILURES, 0 for none
     trial: Array  # (), which one
     until: Array  # (), how many samples it reached
+    right: Array | None  # of classes (gnode.training.losses.Totals)
+    counted: Array | None
 
 
 def score(model: Model, objective: Objective, shown: Shown) -> Scored:
@@ -96,9 +99,9 @@ def score(model: Model, objective: Objective, shown: Shown) -> Scored:
     answers = read(model, path, shown.samples)
     if objective.in_units:
         answers = in_units(model, answers)
-    summed = total(objective.loss, answers, shown.targets, weights, objective.weigh)
+    sums = total(objective.loss, answers, shown.targets, weights, objective.weigh, objective.class_weights)
     first = jnp.argmax(path.failed != 0)
-    return Scored(*summed, path.failed[first], first, path.until[first])
+    return Scored(sums.cost, sums.weight, path.failed[first], first, path.until[first], sums.right, sums.counted)
 
 
 @eqx.filter_jit
@@ -119,7 +122,13 @@ def standardised(model: Model, loss: str, train: Trials) -> Model:
     return with_scalings(model, inputs, outputs)
 
 
+def loss_and_accuracy(model: Model, objective: Objective, trials: Trials) -> tuple[float, float | None]:
+    """The loss of a model on trials, the mean over all that counts; and of classes, the share that is right."""
+    scored = _compiled_score(model, objective, show(model, trials, objective.in_units))
+    accuracy = None if scored.right is None or scored.counted is None else float(scored.right / scored.counted)
+    return float(scored.total / scored.weight), accuracy
+
+
 def loss_on(model: Model, objective: Objective, trials: Trials) -> float:
     """The loss of a model on trials, as a number: the mean over all that counts."""
-    scored = _compiled_score(model, objective, show(model, trials, objective.in_units))
-    return float(scored.total / scored.weight)
+    return loss_and_accuracy(model, objective, trials)[0]

@@ -4,6 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gnode.arguments import integer, number
 from gnode.errors import look_up, must_have
 from gnode.training.losses import LOSSES, WEIGHINGS
@@ -31,6 +33,8 @@ class Settings:
         final_fraction: the rate at the end of a cosine, as a fraction of lr.
         clip: largest global norm of the gradient; 0 for no clipping.
         loss: a name in gnode.training.losses.LOSSES; None for the task's own.
+        class_weights: how much each class weighs in a loss of classes, a list; "balanced" for weights under which those
+            that occur in training trials weigh alike; None for all alike. Accuracy knows no such weights.
         weigh: "samples" (each that counts weighs alike) or "series" (each trial does). Where a trial has one target for
             all of it, trials weigh alike.
         on_failure: of a trial whose flow could not be solved: "skip" it in this minibatch, "shorten" it to what was
@@ -53,6 +57,7 @@ class Settings:
     final_fraction: float = 0.01
     clip: float = 1.0
     loss: str | None = None
+    class_weights: tuple[float, ...] | str | None = None
     weigh: str = "samples"
     on_failure: str = "skip"
     train_trials: int = 500
@@ -80,16 +85,30 @@ class Settings:
         look_up("on_failure", self.on_failure, dict.fromkeys(ON_FAILURE))
         if self.loss is not None:
             look_up("loss", self.loss, LOSSES)
+        object.__setattr__(self, "class_weights", _of_classes(self.class_weights))
         object.__setattr__(self, "curriculum", _stages(self.curriculum))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data from which `Settings(**data)` gives the same; without what is None."""
         data = dataclasses.asdict(self)
         data["curriculum"] = [list(stage) for stage in self.curriculum]
+        if isinstance(self.class_weights, tuple):
+            data["class_weights"] = list(self.class_weights)
         for name, default in _LATER.items():
             if data[name] == default:
                 del data[name]
         return {key: value for key, value in data.items() if value is not None}
+
+
+def _of_classes(weights: Any) -> tuple[float, ...] | str | None:
+    if weights is None or (isinstance(weights, str) and weights == "balanced"):
+        return weights
+    if isinstance(weights, str) or not np.iterable(weights):
+        must_have("class_weights a list of numbers or 'balanced'", repr(weights))
+    numbers = tuple(number("class_weights", weight) for weight in weights)
+    if not numbers or min(numbers) < 0 or max(numbers) == 0:
+        must_have("class_weights of at least 0 and not all of them 0", repr(weights))
+    return numbers
 
 
 def _stages(curriculum: Any) -> tuple[tuple[int, int], ...]:

@@ -18,13 +18,13 @@ from gnode import tasks
 from gnode.errors import Diverged, GnodeError, check_known, must_have
 from gnode.models import Model, model_bytes, model_table, trainable
 from gnode.models.initial import INITIAL_STATES
-from gnode.series import PARTS, Data
+from gnode.series import PARTS, Data, Trials
 from gnode.training.directory import DATA_LIMIT, OWN_DATA, RunDirectory
 from gnode.training.loop import Record, TrainingState, begin, epochs
-from gnode.training.losses import LOSSES
+from gnode.training.losses import LOSSES, balanced
 from gnode.training.platform import computed_on, platform_facts
 from gnode.training.progress import Silent, Watcher
-from gnode.training.score import LENGTH_CLASSES, Objective, loss_on, standardised
+from gnode.training.score import LENGTH_CLASSES, Objective, loss_and_accuracy, loss_on, standardised
 from gnode.training.settings import Settings
 
 Snapshot = Callable[[Model, int], None]  # (model, epoch)
@@ -198,7 +198,23 @@ def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Mode
         must_have(f"batch_size at most the {len(data.train)} training trials", settings.batch_size)
     ragged = data.train.series.lengths is not None and model.config.gradient == "adjoint"
     model = standardised(model, loss, data.train)
-    return model, data, Objective(loss, settings.weigh, settings.on_failure, LENGTH_CLASSES if ragged else 0)
+    weights = _class_weights(settings, loss, data.train, outputs)
+    of_length = LENGTH_CLASSES if ragged else 0
+    return model, data, Objective(loss, settings.weigh, settings.on_failure, of_length, weights)
+
+
+def _class_weights(settings: Settings, loss: str, train: Trials, outputs: int) -> tuple[float, ...]:
+    """How much each class weighs in the loss; none for all alike."""
+    weights = settings.class_weights
+    if weights is None:
+        return ()
+    if not LOSSES[loss].classes:
+        must_have("a loss of classes for class_weights", loss)
+    if isinstance(weights, str):
+        return balanced(train, outputs)
+    if len(weights) != outputs:
+        must_have(f"class_weights for each of {outputs} classes", len(weights))
+    return weights
 
 
 def made_from(model: Model, data: Data) -> dict[str, Any]:
@@ -338,17 +354,26 @@ def _summary(
     records = directory.metrics() if directory else [record.as_dict() for record in history]
     best_epoch = int(state.best_epoch)
     earlier = sum(record.get("seconds", 0.0) for record in records[: len(records) - len(history)])
-    outcome = {
+    test_loss, accuracy = loss_and_accuracy(best, objective, data.test)
+    outcome: dict[str, Any] = {
         "loss": objective.loss,
         "best_epoch": best_epoch,
         "epochs": int(state.epoch),
         "train_loss": next(record["train_loss"] for record in records if record["epoch"] == best_epoch),
         "val_loss": float(state.best_loss),
-        "test_loss": loss_on(best, objective, data.test),
+        "test_loss": test_loss,
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(best, trainable(best)))),
         "seconds": round(seconds + earlier, 3),
         **platform_facts(),
     }
+    if accuracy is not None:
+        of_best = next(record for record in records if record["epoch"] == best_epoch)
+        outcome |= {key: of_best[key] for key in ("train_accuracy", "val_accuracy") if key in of_best}
+        outcome["test_accuracy"] = accuracy
+    if objective.class_weights:
+        outcome["class_weights"] = list(objective.class_weights)
+    if data.classes:
+        outcome["classes"] = list(data.classes)
     if best.output_scaling is not None:
         outcome["test_loss_in_units"] = loss_on(best, objective._replace(in_units=True), data.test)
     return outcome
