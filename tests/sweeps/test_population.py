@@ -36,7 +36,7 @@ def test_together_is_one_by_one_up_to_rounding(initial):
     for at, (one, settings) in enumerate(zip(models, SETTINGS, strict=True)):
         frozen = eqx.partition(one, trainable(one))[1]
         alone = list(epochs(frozen, MSE, settings, begin(one), train[at], validation[at]))
-        for (_, train_loss, validation_loss), (_, record) in zip(together, alone, strict=True):
+        for (_, train_loss, validation_loss, _), (_, record) in zip(together, alone, strict=True):
             assert train_loss[at] == pytest.approx(record.train_loss, rel=1e-4)
             assert validation_loss[at] == pytest.approx(record.val_loss, rel=1e-4)
         assert together[-1][0].best_epoch[at] == alone[-1][1].best_epoch

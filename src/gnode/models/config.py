@@ -19,7 +19,7 @@ from gnode.nn.activations import ACTIVATIONS
 # Keys that came after version 0.1.0. At their default they are left out of files, so that what is hashed stays.
 _LATER = (
     "integrator", "truncate", "rtol", "atol", "most_steps", "substeps", "interpolation", "adjoint", "grid", "missing",
-    "events", "reading", "learn_rates", "scale",
+    "events", "reading", "learn_rates", "scale", "residual",
 )  # fmt: skip
 
 
@@ -43,6 +43,8 @@ class ModelConfig:
         gain: a learned scalar in front of F.
         critical: critical initialisation of F (gnode.nn.critical).
         readout_hidden: hidden widths of the readout; empty means a linear readout.
+        residual: outputs are the inputs, where missing the last seen, and what the readout adds to them: for predicting
+            the next sample.
         reading: where outputs are read: at "each" sample, at the "last", or their "mean".
         initial_state: "learned", "fixed-random", "first-input" or "first-target".
         initial_hidden: hidden widths of the net that maps the first input or target to the initial state.
@@ -92,6 +94,7 @@ class ModelConfig:
     missing: str = "refuse"
     events: int = 0
     learn_rates: bool = True
+    residual: bool = False
     scale: str = "none"
 
     def __post_init__(self) -> None:
@@ -116,7 +119,7 @@ class ModelConfig:
             if not value > 0:
                 must_have(f"{name} a positive number{' of seconds' if name in ('dt', 'tau') else ''}", repr(value))
             object.__setattr__(self, name, value)
-        for name in ("layer_norm", "leak", "gain", "critical", "learn_rates"):
+        for name in ("layer_norm", "leak", "gain", "critical", "learn_rates", "residual"):
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 must_have(f"{name} true or false", repr(getattr(self, name)))
             object.__setattr__(self, name, bool(getattr(self, name)))
@@ -144,6 +147,11 @@ class ModelConfig:
         look_up("missing", self.missing, MISSING)
         look_up("gradient", self.gradient, SCANS)
         look_up("interpolation", self.interpolation, INTERPOLATIONS)
+        if self.residual and (self.output_size != self.input_size or self.reading != "each"):
+            must_have(
+                "as many outputs as inputs, read at each sample, for residual",
+                f"{self.output_size} outputs, {self.input_size} inputs and reading {self.reading}",
+            )
         chosen = integrator_kind(self.integrator)
         if chosen.flow:
             self.make_integrator()  # it checks its own options

@@ -163,7 +163,7 @@ class Model(eqx.Module):
     @property
     def output_scaling(self) -> Scaling | None:
         """From the units of the targets to the scale of the net in the readout; None where they are the same."""
-        return self.readout.scaling
+        return self.encoding.scaling if self.config.residual else self.readout.scaling
 
     def field_at(self, inputs: ArrayLike) -> "StillField":
         """The flow with the input held still: f(h) -> dh/dt in units of the state per second, h (..., N)."""
@@ -274,10 +274,17 @@ def run(model: Model, samples: Samples) -> Path:
 
 def read(model: Model, path: Path, samples: Samples) -> Array:
     """What the model answers with, in the scale of the readout, on which losses are computed."""
-    there = samples.elapsed > 0
+    there, inputs = samples.elapsed > 0, samples.inputs
     if samples.samples is not None:  # padding repeats the last sample's place
         there = jnp.diff(samples.samples, axis=1, prepend=-1) > 0
-    return READINGS[model.config.reading](model.readout.net(path.states), there)
+        inputs = jnp.take_along_axis(inputs, samples.samples[..., None], axis=1)
+    return READINGS[model.config.reading](_said(model, path.states, inputs), there)
+
+
+def _said(model: Model, states: Array, inputs: Array) -> Array:
+    """Outputs at states and inputs as the field sees them, in the scale of the readout."""
+    said = model.readout.net(states)
+    return said + inputs[..., : said.shape[-1]] if model.config.residual else said
 
 
 def in_units(model: Model, outputs: Array) -> Array:
@@ -310,7 +317,7 @@ def _advance(model: Model, here: Online, values: Array, seen: Array, elapsed: Ar
     before = jnp.repeat(here.state[:, None], window, axis=1)
     latest, whole = jnp.full((batch, 1), window - 1), jnp.ones((batch, 1), lengths.dtype)
     states = model.integrator.between(model.field, here.state, inputs, lengths, before, latest, whole)[:, 0]
-    return Online(states, memory, inputs, lengths, here.single), model.readout(states)
+    return Online(states, memory, inputs, lengths, here.single), in_units(model, _said(model, states, sample))
 
 
 @eqx.filter_jit
@@ -319,7 +326,8 @@ def _outputs_between(model: Model, samples: Samples, path: Path, sample: Array, 
     states = model.integrator.between(
         model.field, start, samples.inputs, samples.elapsed, path.states, sample, fraction
     )
-    return states, model.readout(states)
+    inputs = samples.inputs[jnp.arange(len(sample))[:, None], sample]
+    return states, in_units(model, _said(model, states, inputs))
 
 
 def _is_plain(inputs: Any) -> bool:

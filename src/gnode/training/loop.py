@@ -23,6 +23,7 @@ from gnode.errors import Diverged, must_have
 from gnode.integrate.flow import FAILURES
 from gnode.models import Model, trainable
 from gnode.series import Trials
+from gnode.training.perturb import keys
 from gnode.training.schedules import SCHEDULES
 from gnode.training.score import Objective, Scored, Shown, cut, score, show, take
 from gnode.training.settings import Settings
@@ -47,6 +48,7 @@ class Plan(NamedTuple):
     trials: np.ndarray  # (batches, batch), indices
     weights: np.ndarray  # (batches, batch), 0 for the filling of a last, smaller batch
     rates: np.ndarray  # (batches,)
+    keys: np.ndarray | None = None  # (batches, 2), of noise and dropout; None where there are none
 
 
 class Strength(NamedTuple):
@@ -99,14 +101,16 @@ def plan(settings: Settings, trials: int, epoch: int) -> Plan:
     order[:trials] = generator.permutation(trials)
     weights = (np.arange(len(order)) < trials).astype(np.float32)
     shape = (batches, settings.batch_size)
-    return Plan(order.reshape(shape), weights.reshape(shape), today)
+    disturbed = settings.input_noise or settings.readout_dropout
+    drawn = keys(settings.seed, epoch, batches) if disturbed else None
+    return Plan(order.reshape(shape), weights.reshape(shape), today, drawn)
 
 
 def longest_first(plan: Plan, lengths: np.ndarray) -> Plan:
     """The same minibatches with their longest trials first, which is how a ragged batch is quick to compute."""
     order = np.argsort(-lengths[plan.trials], axis=1, kind="stable")
     trials, weights = (np.take_along_axis(array, order, axis=1) for array in (plan.trials, plan.weights))
-    return Plan(trials, weights, plan.rates)
+    return plan._replace(trials=trials, weights=weights)
 
 
 def rates(settings: Settings, trials: int, epoch: int) -> np.ndarray:
@@ -144,7 +148,7 @@ def one_epoch(
     def batch_loss(parameters: PyTree, batch: Plan) -> tuple[Array, Scored]:
         shown = take(train, batch.trials)
         shown = shown._replace(weights=shown.weights * batch.weights[:, None])
-        scored = score(eqx.combine(parameters, frozen), objective, shown)
+        scored = score(eqx.combine(parameters, frozen), objective, shown, batch.keys)
         return scored.total / jnp.maximum(scored.weight, 1e-9), scored._replace(trial=batch.trials[scored.trial])
 
     def step(carry: tuple, batch: Plan) -> tuple:

@@ -16,6 +16,7 @@ from gnode.models.model import Samples, as_samples, in_units, read, run, with_sc
 from gnode.models.scaling import Scaling
 from gnode.series import Trials
 from gnode.training.losses import LOSSES, total
+from gnode.training.perturb import dropped, noisy
 
 LENGTH_CLASSES = 4  # numbers of rows that a ragged minibatch is computed on
 
@@ -70,6 +71,8 @@ class Objective(NamedTuple):
     on_failure: str  # out of gnode.training.settings.ON_FAILURE
     classes: int = 0  # numbers of rows that a ragged minibatch is computed on; 0 for as a rectangle
     class_weights: tuple[float, ...] = ()  # how much each class weighs; none for all alike
+    input_noise: float = 0.0  # in training alone (gnode.training.perturb)
+    readout_dropout: float = 0.0
     in_units: bool = False  # whether targets and answers are in the user's units; else in the model's scale
 
 
@@ -85,18 +88,26 @@ class Scored(NamedTuple):
     counted: Array | None
 
 
-def score(model: Model, objective: Objective, shown: Shown) -> Scored:
-    """The cost of a model's answers. What a failed solve did not reach counts by the objective's choice, or not."""
+def score(model: Model, objective: Objective, shown: Shown, key: Array | np.ndarray | None = None) -> Scored:
+    """The cost of a model's answers. What a failed solve did not reach counts by the objective's choice, or not.
+
+    Args:
+        key: of the noise and the dropout of a minibatch that is trained on; None for neither.
+    """
     if objective.classes and isinstance(model.integrator, Map):
         integrator = dataclasses.replace(model.integrator, classes=objective.classes)
         model = dataclasses.replace(model, integrator=integrator)
-    path = run(model, shown.samples)
-    weights = shown.weights
+    samples, weights = shown.samples, shown.weights
+    if key is not None and objective.input_noise:
+        samples = noisy(samples, objective.input_noise, model.encoding.channels, key)
+    path = run(model, samples)
+    if key is not None and objective.readout_dropout:
+        path = dataclasses.replace(path, states=dropped(path.states, objective.readout_dropout, key))
     if objective.on_failure == "shorten":
         weights = weights * (jnp.arange(weights.shape[1]) < path.until[:, None])
     else:
         weights = weights * (path.failed == 0)[:, None]
-    answers = read(model, path, shown.samples)
+    answers = read(model, path, samples)
     if objective.in_units:
         answers = in_units(model, answers)
     sums = total(objective.loss, answers, shown.targets, weights, objective.weigh, objective.class_weights)
@@ -116,6 +127,8 @@ def standardised(model: Model, loss: str, train: Trials) -> Model:
         return model
     if inputs is None:
         inputs = Scaling.fit(train.series.values, train.series.seen)
+    if outputs is None and model.config.residual:
+        outputs = Scaling.of(np.zeros(model.config.output_size), inputs.scale)  # of what is added to the inputs
     if outputs is None and of_outputs is not None:
         counts = train.series.valid if train.weights is None else train.weights > 0
         outputs = of_outputs(Scaling.fit(train.targets, np.broadcast_to(counts[..., None], train.targets.shape)))

@@ -15,7 +15,7 @@ from gnode.training.schedules import SCHEDULES
 ON_FAILURE = ("skip", "shorten", "stop")
 
 # Keys that came after version 0.1.0. At their default they are left out of files, so that what is hashed stays.
-_LATER = {"weigh": "samples", "on_failure": "skip"}
+_LATER = {"weigh": "samples", "on_failure": "skip", "input_noise": 0.0, "readout_dropout": 0.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,9 @@ class Settings:
             that occur in training trials weigh alike; None for all alike. Accuracy knows no such weights.
         weigh: "samples" (each that counts weighs alike) or "series" (each trial does). Where a trial has one target for
             all of it, trials weigh alike.
+        input_noise: deviation of normal noise that training adds to what the field sees of each channel, in the units
+            of the scaled values; 0 for none.
+        readout_dropout: share of the state that the readout misses in training, another at each sample; 0 for none.
         on_failure: of a trial whose flow could not be solved: "skip" it in this minibatch, "shorten" it to what was
             solved, or "stop".
         train_trials, validation_trials, test_trials: how many trials are drawn of a task, each draw with its own seed.
@@ -60,6 +63,8 @@ class Settings:
     class_weights: tuple[float, ...] | str | None = None
     weigh: str = "samples"
     on_failure: str = "skip"
+    input_noise: float = 0.0
+    readout_dropout: float = 0.0
     train_trials: int = 500
     validation_trials: int = 100
     test_trials: int = 500
@@ -74,12 +79,22 @@ class Settings:
         least |= dict.fromkeys(("warmup_epochs", "patience", "seed", "snapshot_every"), 0)
         for name, bound in least.items():
             object.__setattr__(self, name, integer(name, getattr(self, name), bound))
-        for name in ("lr", "weight_decay", "final_fraction", "clip", "checkpoint_seconds"):
+        for name in (
+            "lr",
+            "weight_decay",
+            "final_fraction",
+            "clip",
+            "checkpoint_seconds",
+            "input_noise",
+            "readout_dropout",
+        ):
             expected = f"a {'positive' if name == 'lr' else 'non-negative'} number"
             value = number(name, getattr(self, name), expected)
             if value < 0 or (name == "lr" and value == 0):
                 must_have(f"{name} {expected}", repr(value))
             object.__setattr__(self, name, value)
+        if self.readout_dropout >= 1:
+            must_have("readout_dropout below 1", self.readout_dropout)
         look_up("schedule", self.schedule, SCHEDULES)
         look_up("weigh", self.weigh, dict.fromkeys(WEIGHINGS))
         look_up("on_failure", self.on_failure, dict.fromkeys(ON_FAILURE))

@@ -192,6 +192,8 @@ def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Mode
     told = INITIAL_STATES[model.config.initial_state].is_told
     if told and (LOSSES[loss].classes or LOSSES[loss].targets(outputs) != outputs):
         must_have(f"another initial_state for {loss}", model.config.initial_state, "Its targets are no outputs.")
+    if model.config.residual and (LOSSES[loss].scaling is None or LOSSES[loss].targets(outputs) != outputs):
+        must_have("a model without residual for " + loss, "one with it", "Its outputs are no values as the inputs are.")
     if settings.curriculum and data.train.series.events is not None:
         must_have("no curriculum for series with events", "one", "Cut the series beforehand.")
     if settings.batch_size > len(data.train):
@@ -200,7 +202,10 @@ def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Mode
     model = standardised(model, loss, data.train)
     weights = _class_weights(settings, loss, data.train, outputs)
     of_length = LENGTH_CLASSES if ragged else 0
-    return model, data, Objective(loss, settings.weigh, settings.on_failure, of_length, weights)
+    objective = Objective(
+        loss, settings.weigh, settings.on_failure, of_length, weights, settings.input_noise, settings.readout_dropout
+    )
+    return model, data, objective
 
 
 def _class_weights(settings: Settings, loss: str, train: Trials, outputs: int) -> tuple[float, ...]:
