@@ -10,7 +10,7 @@ from gnode.arguments import integer, number
 from gnode.errors import look_up, must_have
 from gnode.fields import FIELDS, FieldOptions
 from gnode.integrate import INTERPOLATIONS, SCANS, Integrator, integrator_kind, make_integrator
-from gnode.models.encoding import MISSING
+from gnode.models.encoding import ELAPSED, MISSING
 from gnode.models.initial import INITIAL_STATES
 from gnode.models.reading import READINGS
 from gnode.models.scaling import SCALES
@@ -19,7 +19,7 @@ from gnode.nn.activations import ACTIVATIONS
 # Keys that came after version 0.1.0. At their default they are left out of files, so that what is hashed stays.
 _LATER = (
     "integrator", "truncate", "rtol", "atol", "most_steps", "substeps", "interpolation", "adjoint", "grid", "missing",
-    "events", "reading", "learn_rates", "scale", "residual",
+    "events", "reading", "learn_rates", "scale", "residual", "elapsed",
 )  # fmt: skip
 
 
@@ -57,6 +57,8 @@ class ModelConfig:
         scale: "standard": inputs, and the targets of a regression, are brought to mean 0 and variance 1 by statistics
             of the training trials, which are set when training starts and kept in the model; its outputs are in the
             units of the targets. "none": as they are.
+        elapsed: the time since the sample before as "step" (how long a sample acts), as "input" (and every sample acts
+            for dt) or as "both" (gnode.models.Encoding).
         events: how many kinds of events (gnode.Series.with_events) move the state, each by a vector that is learned.
         missing: what becomes of missing values: "refuse", "hold" or "hold-with-observed" (gnode.models.Encoding).
     """
@@ -95,6 +97,7 @@ class ModelConfig:
     events: int = 0
     learn_rates: bool = True
     residual: bool = False
+    elapsed: str = "step"
     scale: str = "none"
 
     def __post_init__(self) -> None:
@@ -143,6 +146,9 @@ class ModelConfig:
             must_have("gate_activation sigmoid or steep-sigmoid", repr(self.gate_activation))
         look_up("initial_state", self.initial_state, INITIAL_STATES)
         look_up("reading", self.reading, READINGS)
+        look_up("elapsed", self.elapsed, dict.fromkeys(ELAPSED))
+        if self.events and self.elapsed != "step":
+            must_have("elapsed time as step alone with events, which cut intervals", f"elapsed = {self.elapsed!r}")
         look_up("scale", self.scale, dict.fromkeys(SCALES))
         look_up("missing", self.missing, MISSING)
         look_up("gradient", self.gradient, SCANS)

@@ -28,7 +28,9 @@ def draw(config: ModelConfig, seed: int = 0) -> Model:
     if seed >= 2**64:
         must_have("a seed below 2**64", seed)
     generator = np.random.default_rng(np.random.SeedSequence(seed))
-    encoding = Encoding(config.input_size, config.missing, dt=config.dt, tau=config.tau, events=config.events)
+    encoding = Encoding(
+        config.input_size, config.missing, dt=config.dt, tau=config.tau, elapsed=config.elapsed, events=config.events
+    )
     field = FIELDS[config.model].draw(generator, config.field_options(encoding.width))
     sizes = Sizes(encoding.width, config.state_size, config.output_size, config.initial_hidden, config.activation)
     initial = INITIAL_STATES[config.initial_state].draw(generator, sizes)

@@ -1,5 +1,6 @@
 """The encoding: what turns a series into numbers for compiled code. Missing values and scales end here."""
 
+import dataclasses
 from numbers import Real
 from typing import Any, NamedTuple, final
 
@@ -20,6 +21,7 @@ MISSING = {  # ways with what is missing, and how many inputs of the field a cha
     "hold": 1,
     "hold-with-observed": 3,
 }
+ELAPSED = ("step", "input", "both")  # what the time since the sample before is to a model
 
 
 class Encoded(NamedTuple):
@@ -55,6 +57,8 @@ class Encoding(eqx.Module):
             was last observed, or since the series began: near 0 it is the age itself, and a gap of a thousand tau is
             a number of 7. After Che et al. (2018), "Recurrent neural networks for multivariate time series with
             missing values", without their learned decay.
+        elapsed: what the time since the sample before is. "step": how long the sample acts. "input": a last input,
+            log1p(elapsed / tau), while every sample acts for dt. "both": that input, and how long it acts.
         events: how many kinds of events the model knows.
         dt: seconds that the first sample acts for, and the step of the uniform grid.
         tau: seconds, the unit of elapsed time.
@@ -63,6 +67,7 @@ class Encoding(eqx.Module):
     scaling: Scaling | None
     channels: int = eqx.field(static=True)
     missing: str = eqx.field(static=True)
+    elapsed: str = eqx.field(static=True)
     events: int = eqx.field(static=True)
     dt: float = eqx.field(static=True)
     tau: float = eqx.field(static=True)
@@ -74,23 +79,25 @@ class Encoding(eqx.Module):
         *,
         dt: float,
         tau: float,
+        elapsed: str = "step",
         events: int = 0,
         scaling: Scaling | None = None,
     ) -> None:
         look_up("way with what is missing", missing, MISSING)
+        look_up("way with elapsed time", elapsed, dict.fromkeys(ELAPSED))
         for name, seconds in (("dt", dt), ("tau", tau)):
             if isinstance(seconds, bool) or not isinstance(seconds, Real) or not 0 < seconds < float("inf"):
                 must_have(f"{name} a positive number of seconds", repr(seconds))
         if scaling is not None and scaling.shift.shape != (channels,):
             must_have(f"a scaling of {channels} channels", f"one of {scaling.shift.shape}")
-        self.channels, self.missing, self.events = channels, missing, events
+        self.channels, self.missing, self.elapsed, self.events = channels, missing, elapsed, events
         self.dt, self.tau = float(dt), float(tau)
         self.scaling = scaling
 
     @property
     def width(self) -> int:
         """How many inputs the field sees."""
-        return self.channels * MISSING[self.missing]
+        return self.channels * MISSING[self.missing] + (self.elapsed != "step")
 
     def fit_scaling(self, series: Series) -> "Encoding":
         """This encoding with each channel scaled to mean 0 and variance 1 over what was seen of it in the series.
@@ -98,8 +105,7 @@ class Encoding(eqx.Module):
         A channel that is constant is only shifted; one that was never seen stays as it is.
         """
         self._check(series)
-        scaling = Scaling.fit(series.values, series.seen)
-        return Encoding(self.channels, self.missing, dt=self.dt, tau=self.tau, events=self.events, scaling=scaling)
+        return dataclasses.replace(self, scaling=Scaling.fit(series.values, series.seen))
 
     def encode(self, series: Series) -> Encoded:
         """A series for compiled code, computed in float64 and cast last.
@@ -113,6 +119,10 @@ class Encoding(eqx.Module):
         parts = [self._held(series)]
         if self.missing == "hold-with-observed":
             parts += [series.seen, np.where(series.valid[..., None], np.log1p(self._ages(series, elapsed)), 0.0)]
+        if self.elapsed != "step":
+            parts.append(np.broadcast_to(np.log1p(elapsed / self.tau)[..., None], (*series.shape[:2], 1)))
+        if self.elapsed == "input":
+            elapsed = np.where(elapsed > 0, self.dt, 0.0)
         inputs = np.concatenate([part.astype(np.float32) for part in parts], axis=-1)
         if series.events is None:
             return Encoded(inputs, self._in_tau(elapsed, series.valid))
@@ -148,18 +158,28 @@ class Encoding(eqx.Module):
         inputs = held
         if self.missing == "hold-with-observed":
             inputs = jnp.concatenate([held, seen.astype(held.dtype), jnp.log1p(age)], axis=-1)
+        if self.elapsed != "step":
+            inputs = jnp.concatenate([inputs, jnp.log1p(elapsed)[:, None]], axis=-1)
         return inputs, (held, age)
+
+    def step(self, elapsed: Any) -> Any:
+        """How long a sample acts, in units of tau, that came so long after the one before, in these units too."""
+        return 0 * elapsed + self.dt / self.tau if self.elapsed == "input" else elapsed
 
     def scaled(self, values: Any) -> Any:
         """Values (..., channels) in the scale of the field."""
         return values if self.scaling is None else self.scaling.scaled(values)
 
-    def hold_still(self, values: ArrayLike) -> Float[Array, " width"]:
-        """An input (channels,) that is held still, as the field sees it: observed, and seen just now."""
+    def hold_still(self, values: ArrayLike, elapsed: float | None = None) -> Float[Array, " width"]:
+        """An input (channels,) that is held still, as the field sees it: observed, and seen just now.
+
+        Args:
+            elapsed: seconds since the sample before; by default dt.
+        """
         values = values if isinstance(values, np.ndarray) else jnp.asarray(values)
         if values.shape != (self.channels,):
             must_have(f"an input to hold of shape ({self.channels},)", f"shape {values.shape}")
-        return self._seen_now(values)
+        return self._seen_now(values, elapsed)
 
     def _check(self, series: Series) -> None:
         if series.channels != self.channels:
@@ -243,13 +263,17 @@ class Encoding(eqx.Module):
             )
         return exact.astype(np.float32)
 
-    def _seen_now(self, values: Array | np.ndarray) -> Array:
-        """Values (..., channels) that were all just seen."""
+    def _seen_now(self, values: Array | np.ndarray, elapsed: float | None = None) -> Array:
+        """Values (..., channels) that were all just seen, after so many seconds, by default dt."""
         values = jnp.asarray(self.scaled(values))
         inputs = values.astype(jnp.promote_types(values.dtype, jnp.float32))
-        if self.missing != "hold-with-observed":
-            return inputs
-        return jnp.concatenate([inputs, jnp.ones_like(inputs), jnp.zeros_like(inputs)], axis=-1)
+        parts = [inputs]
+        if self.missing == "hold-with-observed":
+            parts += [jnp.ones_like(inputs), jnp.zeros_like(inputs)]
+        if self.elapsed != "step":
+            since = np.log1p((self.dt if elapsed is None else elapsed) / self.tau)
+            parts.append(jnp.full((*inputs.shape[:-1], 1), since, inputs.dtype))
+        return jnp.concatenate(parts, axis=-1)
 
 
 def _last_seen(seen: np.ndarray) -> np.ndarray:

@@ -83,6 +83,8 @@ class Model(eqx.Module):
             InvalidInput: inputs that do not fit, or a time outside of the series.
             Diverged: a flow could not be solved.
         """
+        if at is not None and self.config.elapsed != "step":
+            must_have("elapsed time as step alone to answer at other times", f"elapsed = {self.config.elapsed!r}")
         samples, series = self.samples_of(inputs, first_targets, times, mask)
         path, outputs = _answer(self, samples)
         self._check_solved(path, samples)
@@ -175,13 +177,16 @@ class Model(eqx.Module):
         Args:
             elapsed: seconds; by default dt. A flow is solved over them, a map takes one step.
         """
-        return StillMap(self, self._held(inputs), self.config.dt if elapsed is None else elapsed)
+        seconds = self.config.dt if elapsed is None else elapsed
+        if not 0 < seconds < float("inf"):
+            must_have("elapsed a positive number of seconds", repr(seconds))
+        return StillMap(self, self._held(inputs, seconds), self.encoding.step(seconds / self.config.tau))
 
-    def _held(self, inputs: ArrayLike) -> Array:
+    def _held(self, inputs: ArrayLike, elapsed: float | None = None) -> Array:
         held = inputs if isinstance(inputs, np.ndarray) else jnp.asarray(inputs)
         if held.shape != (self.config.input_size,):
             must_have(f"an input to hold of shape ({self.config.input_size},)", f"shape {held.shape}")
-        return self.encoding.hold_still(held)
+        return self.encoding.hold_still(held, elapsed)
 
     def samples_of(
         self, inputs: Any, first_targets: ArrayLike | None = None, times: Any = None, mask: ArrayLike | None = None
@@ -240,10 +245,8 @@ class StillMap:
 
     kind = "map"
 
-    def __init__(self, model: Model, held: Array, elapsed: float) -> None:
-        if not 0 < elapsed < float("inf"):
-            must_have("elapsed a positive number of seconds", repr(elapsed))
-        self._model, self._held, self._step = model, held, elapsed / model.config.tau
+    def __init__(self, model: Model, held: Array, step: float) -> None:
+        self._model, self._held, self._step = model, held, step  # in units of tau
 
     def __call__(self, states: ArrayLike) -> Array:
         states = jnp.asarray(states)
@@ -312,7 +315,7 @@ def _after(integrator: Integrator, field: Field, states: Array, held: Array, ela
 def _advance(model: Model, here: Online, values: Array, seen: Array, elapsed: Array) -> tuple[Online, Array]:
     sample, memory = model.encoding.encode_sample(values, seen, elapsed, here.memory)
     inputs = jnp.concatenate([here.inputs[:, 1:], sample[:, None]], axis=1)
-    lengths = jnp.concatenate([here.elapsed[:, 1:], elapsed[:, None]], axis=1)
+    lengths = jnp.concatenate([here.elapsed[:, 1:], model.encoding.step(elapsed)[:, None]], axis=1)
     batch, window = lengths.shape
     before = jnp.repeat(here.state[:, None], window, axis=1)
     latest, whole = jnp.full((batch, 1), window - 1), jnp.ones((batch, 1), lengths.dtype)

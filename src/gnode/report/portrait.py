@@ -55,7 +55,7 @@ def why_not(model: Model) -> str | None:
     if model.integrator.kind == "map" and not _knows(integrator):
         return f"it does not know the step rule {integrator}"
     if encoding.scaling is not None or encoding.width != encoding.channels:
-        return "its inputs are scaled or told with what is missing"
+        return "its inputs are scaled or told with what is missing or how much time has passed"
     nets = [field.drive, *field.gates().values()]
     if not all(isinstance(net, FeedForward) for net in nets):
         return "its field is not made of nets that the page knows"
