@@ -30,7 +30,7 @@ _SIZES = ("input_size", "output_size")  # known from the task
 class Experiment:
     """One run, ready to start. All of it has been checked."""
 
-    task: tasks.Task | Data
+    task: tasks.Task | tasks.RecordedTask | Data
     model: ModelConfig
     seed: int  # of the model's weights
     settings: Settings
@@ -102,14 +102,16 @@ def assemble(tables: dict[str, Any], options: dict[str, Any], folder: Path | Non
         if model_table.get(key, size) != size:
             must_have(f"{key} {size}, as the task {name} has", model_table[key])
     defaults = {"model": "gnode", "state_size": max(sizes["output_size"], 2)}
+    if isinstance(task, tasks.RecordedTask):
+        defaults |= {"dt": task.dt, "tau": task.dt}
     config = ModelConfig(**{**defaults, **model_table, **sizes})
     refuse_unread(config, options)
     return Experiment(task, config, seed, settings)
 
 
-def _sizes(task: tasks.Task | Data) -> dict[str, int]:
+def _sizes(task: tasks.Task | tasks.RecordedTask | Data) -> dict[str, int]:
     """How many inputs and outputs a model of the task has; for own data, the fewest outputs that the targets need."""
-    if isinstance(task, tasks.Task):
+    if not isinstance(task, Data):
         return {"input_size": task.input_size, "output_size": task.output_size}
     targets = [getattr(task, part).targets for part in PARTS]
     classes = targets[0].dtype.kind == "i"

@@ -103,6 +103,11 @@ class Settings:
         object.__setattr__(self, "class_weights", _of_classes(self.class_weights))
         object.__setattr__(self, "curriculum", _stages(self.curriculum))
 
+    @property
+    def trials(self) -> tuple[int, int, int]:
+        """How many training, validation and test trials are drawn of a task."""
+        return self.train_trials, self.validation_trials, self.test_trials
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data from which `Settings(**data)` gives the same; without what is None."""
         data = dataclasses.asdict(self)

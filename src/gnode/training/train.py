@@ -73,11 +73,13 @@ def make_settings(**settings: Any) -> Settings:
 
 def draw_data(task: Source | tasks.Sampled | Data, settings: Settings) -> Data:
     """The run's three sets of trials: data as they are, or what a task gives for the seed."""
-    counts = (settings.train_trials, settings.validation_trials, settings.test_trials)
+    counts = settings.trials
     if isinstance(task, Data):
         return task
     if isinstance(task, type):
         must_have("a task (gnode.tasks.make)", f"the class {task.__name__}", f"Make one: {task.__name__}().")
+    if isinstance(task, tasks.RecordedTask) and counts != Settings().trials:
+        must_have(f"no train_trials, validation_trials or test_trials for {task.name}, whose sets are fixed", counts)
     if hasattr(task, "data"):
         return task.data(settings.seed, counts)
     if hasattr(task, "sample"):

@@ -1,0 +1,60 @@
+"""The protocol of a task whose trials were recorded: they are what they are, and nothing fresh can be drawn."""
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from gnode.series import Data
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedTask(abc.ABC):
+    """What every task on a data set obeys. Its fields are plain data, as those of gnode.tasks.Task.
+
+    Attributes:
+        name: in the registry.
+        summary: one line for `gnode list tasks`.
+        loss: the loss that it is trained with where the user names none.
+        dt: seconds between samples, where none is dropped; models that are made for the task have it as dt and tau.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    loss: ClassVar[str]
+    dt: ClassVar[float]
+
+    @property
+    @abc.abstractmethod
+    def input_size(self) -> int:
+        """D_in, the number of input channels."""
+
+    @property
+    @abc.abstractmethod
+    def output_size(self) -> int:
+        """D_out, the number of output channels, or of classes."""
+
+    @abc.abstractmethod
+    def data(self, seed: int = 0, trials: tuple[int, int, int] | None = None) -> Data:
+        """The training, validation and test trials.
+
+        Args:
+            seed, trials: not read: which trials there are depends on the fields of the task alone, so that runs of
+                other seeds are compared on the same ones.
+
+        Raises:
+            InvalidInput: the data set is not on this machine, or damaged.
+        """
+
+
+def standardised(series: Sequence[np.ndarray], train: np.ndarray) -> list[np.ndarray]:
+    """Series (samples, channels) scaled to mean 0 and variance 1, channel by channel, over those of training.
+
+    Args:
+        train: the numbers of the training series.
+    """
+    seen = np.concatenate([series[at] for at in train]).astype(float)
+    mean, spread = seen.mean(axis=0), seen.std(axis=0)
+    return [((one - mean) / spread).astype(np.float32) for one in series]
