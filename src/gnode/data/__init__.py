@@ -10,7 +10,7 @@ from gnode.data import character_trajectories, files, speech_commands, walker2d
 from gnode.data.files import DataSet, Form, Told
 from gnode.errors import look_up
 
-__all__ = ["SETS", "DataSet", "Form", "fetch", "load", "where"]
+__all__ = ["SETS", "DataSet", "Form", "at_hand", "catalogue", "fetch", "load", "where"]
 
 SETS: dict[str, DataSet] = {
     "walker2d": walker2d.WALKER2D,
@@ -18,6 +18,27 @@ SETS: dict[str, DataSet] = {
     "character-trajectories-half": character_trajectories.HALF,
     "speech-commands": speech_commands.SPEECH_COMMANDS,
 }
+
+
+def catalogue() -> dict[str, dict[str, Any]]:
+    """What there is to know of each set: summary, licence, citation; files, bytes, sha256 and address of the original,
+    where sha256 is that of the file or, of several, of what `sha256sum` prints for them; and the folder on this machine
+    that holds it, or None."""
+    return {name: _described(chosen) for name, chosen in SETS.items()}
+
+
+def _described(chosen: DataSet) -> dict[str, Any]:
+    form, found = chosen.original, files.locate(chosen)
+    return {
+        "summary": chosen.summary,
+        "licence": chosen.licence,
+        "citation": chosen.citation,
+        "address": form.served,
+        "files": len(form.files),
+        "bytes": form.size,
+        "sha256": form.sha256,
+        "folder": None if found is None else str(found[1][0].parent),
+    }
 
 
 def load(name: str) -> Any:
@@ -28,6 +49,11 @@ def load(name: str) -> Any:
     """
     form, paths = files.find(name, look_up("data set", name, SETS))
     return form.read(paths)
+
+
+def at_hand(name: str) -> bool:
+    """Whether files of a data set are on this machine; they are not looked into."""
+    return files.locate(look_up("data set", name, SETS)) is not None
 
 
 def where(name: str) -> list[Path]:

@@ -40,10 +40,10 @@ def windows(rollouts: Sequence[np.ndarray], keep: float = 0.9) -> dict[str, Wind
         keep: chance of each frame to be kept; officially 0.9.
     """
     order = np.arange(len(rollouts))
-    np.random.RandomState(125487).shuffle(order)  # noqa: NPY002, the official split
+    np.random.RandomState(125487).shuffle(order)
     test, validation = int(0.15 * len(order)), int((0.15 + 0.1) * len(order))
     parts = dict(zip(PARTS, (order[validation:], order[test:validation], order[:test]), strict=True))
-    random = np.random.RandomState(891374)  # noqa: NPY002, the official choice of frames
+    random = np.random.RandomState(891374)
     return {part: _windows([rollouts[number] for number in numbers], keep, random) for part, numbers in parts.items()}
 
 

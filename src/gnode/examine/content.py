@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gnode import analysis, tasks
+from gnode import analysis, data, tasks
 from gnode.analysis.memory import read
 from gnode.errors import InvalidInput
-from gnode.examine.evaluate import SEED, memory_of, states_of, task_of
+from gnode.examine.evaluate import SEED, memory_of, states_of, task_of, test_set
 from gnode.examine.stored import Stored, read_stored
 from gnode.models import Model, load_model, make, trainable
 from gnode.series import Trials
@@ -27,7 +27,7 @@ from gnode.training.train import prepare
 FILM_SILENCE = 100  # silent bins after which the film of the attractor's birth looks
 GRID = 41  # points a side of the flow field
 _EXAMPLES = 3
-_VISITING = 64  # trials of own data whose states are what the model visits
+_VISITING = 64  # trials of own data or a data set, whose states are what the model visits
 _MOST_VISITED = 20_000  # of those states
 _CHANNELS = 4  # drawn of a trial
 _TRACES = 24  # remembered values whose trajectories are drawn
@@ -109,7 +109,8 @@ class Content:
         name: what the run is called on the page.
         config, summary, metrics: of the run directory.
         model: the best parameters.
-        task: None where the run was trained on something else than a registered task.
+        task: None where the run was trained on something else than a registered task that draws its trials.
+        data_set: the registered task on recorded trials that the run was trained on; None where it was none.
         stored: the results of `gnode analyse`, if they are there and belong to this model.
     """
 
@@ -120,6 +121,7 @@ class Content:
     metrics: list[dict[str, float]]
     model: Model
     task: tasks.Task | None
+    data_set: tasks.RecordedTask | None
     stored: Stored | None
 
     @property
@@ -138,13 +140,14 @@ class Content:
 
     @cached_property
     def trials(self) -> Trials | None:
-        """Trials that the model was never trained on: drawn afresh, or some of the test set of the user's own; None
-        where the run directory does not hold them."""
+        """Trials that the model was never trained on: drawn afresh, or some of the test set of own data or of a data
+        set; None where these are not at hand."""
         if self.task is not None:
             return self.task.sample(_EXAMPLES, seed=SEED)
-        if not (self.path / DATA).exists():
+        at_hand = (self.path / DATA).exists() if self.data_set is None else data.at_hand(self.data_set.name)
+        if not at_hand:
             return None
-        test = RunDirectory(self.path).data().test
+        test = test_set(RunDirectory(self.path))
         return test[np.random.default_rng(SEED).permutation(len(test))[:_VISITING]]
 
     @cached_property
@@ -337,6 +340,7 @@ def content_of(path: str | Path) -> Content:
     directory = RunDirectory.open(path)
     config = directory.config()
     known = config.get("task", {}).get("name") in tasks.TASKS
+    task = task_of(directory) if known else None
     model = _best_so_far(directory)
     return Content(
         path=directory.path,
@@ -345,7 +349,8 @@ def content_of(path: str | Path) -> Content:
         summary=_summary(directory),
         metrics=directory.metrics(),
         model=model,
-        task=task_of(directory) if known else None,
+        task=task if isinstance(task, tasks.Task) else None,
+        data_set=task if isinstance(task, tasks.RecordedTask) else None,
         stored=read_stored(directory.path),
     )
 

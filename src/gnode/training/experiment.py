@@ -101,7 +101,7 @@ def assemble(tables: dict[str, Any], options: dict[str, Any], folder: Path | Non
     for key, size in sizes.items():
         if model_table.get(key, size) != size:
             must_have(f"{key} {size}, as the task {name} has", model_table[key])
-    defaults = {"model": "gnode", "state_size": max(sizes["output_size"], 2)}
+    defaults: dict[str, Any] = {"model": "gnode", "state_size": max(sizes["output_size"], 2)}
     if isinstance(task, tasks.RecordedTask):
         defaults |= {"dt": task.dt, "tau": task.dt}
     config = ModelConfig(**{**defaults, **model_table, **sizes})
