@@ -354,7 +354,7 @@ def list_data(as_json: Json = False) -> None:
 @data_app.command(epilog=example("gnode data fetch walker2d"))
 def fetch(name: SetName, as_json: Json = False) -> None:
     """Bring a data set onto this machine, checked, unless it is there already."""
-    with _quiet_stdout(as_json):
+    with _machine(), _quiet_stdout(as_json):
         from gnode.data import fetch as fetch_set
 
         paths = fetch_set(name, told=lambda line: typer.echo(line, err=True))

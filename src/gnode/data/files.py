@@ -155,7 +155,11 @@ def _download(address: str, path: Path, file: str) -> None:
         pooch.HTTPDownloader(timeout=SECONDS)(address, str(path), None)
     except requests.RequestException as error:
         response = error.response
-        why = "no connection" if response is None else f"the answer was {response.status_code} {response.reason}"
+        why = (
+            "no connection, or it broke off"
+            if response is None
+            else f"the answer was {response.status_code} {response.reason}"
+        )
         raise GnodeError(
             f"Could not fetch {address}: {why}. Bring it here by other means as {file} into a folder that {VARIABLE} "
             "names."
