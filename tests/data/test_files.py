@@ -39,7 +39,7 @@ def server(tmp_path, monkeypatch):
     for name, content in CONTENT.items():
         (folder / name).write_bytes(content)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder)) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
+        threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
         yield folder, f"http://127.0.0.1:{running.server_port}/"
         running.shutdown()
 
@@ -191,7 +191,7 @@ def test_a_file_of_several_is_missing(server, home, monkeypatch):
 
 def test_the_variable_must_name_a_folder(home, monkeypatch):
     monkeypatch.setenv("GNODE_DATA", str(home / "nowhere"))
-    with pytest.raises(InvalidInput, match="GNODE_DATA the path of a folder, instead got .*nowhere"):
+    with pytest.raises(InvalidInput, match=r"GNODE_DATA the path of a folder, instead got .*nowhere"):
         data.where("walker2d")
 
 

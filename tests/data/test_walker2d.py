@@ -49,8 +49,8 @@ def official(rollouts):
                     following.append(rollouts[number][at + 1])
                     elapsed.append(skipped)
                     skipped = 0
-            for start in range(0, len(frames) - 64, 16):
-                pieces.append([np.array(array[start : start + 64]) for array in (frames, elapsed, following)])
+            starts = range(0, len(frames) - 64, 16)
+            pieces += [[np.array(array[at : at + 64]) for array in (frames, elapsed, following)] for at in starts]
         found[part] = [np.stack(arrays) for arrays in zip(*pieces, strict=True)]
     return found
 
