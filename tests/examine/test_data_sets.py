@@ -57,6 +57,7 @@ def test_a_run_on_a_data_set_from_the_command_to_the_page(folder, monkeypatch):
     config = tomllib.loads((run / "config.toml").read_text())
     assert config["task"] == {"name": "walker2d", "keep": 0.8}
     assert config["model"]["dt"] == config["model"]["tau"] == 0.008
+    assert config["model"]["integrator"] == "exponential-euler"
     assert not (run / "data").exists()
 
     summary = json.loads((run / "summary.json").read_text())
@@ -95,3 +96,12 @@ def test_commands_list_and_find(folder):
         assert told["name"] == "walker2d" and len(told["files"]) == 20
     for name in ("list", "where", "fetch"):
         assert "Example: gnode data" in command("data", name, "--help").stdout
+
+
+def test_another_integrator_than_the_tasks_own_stays_with_the_run(folder):
+    """Files leave out gnode's own default, which is not that of models for data sets."""
+    run = folder / "run"
+    assert command("train", "walker2d", *SMALL, run, "--integrator", "euler").exit_code == 0
+    assert experiment_from(str(run / "config.toml"), {}).model.integrator == "euler"
+    again = command("train", "--resume", "--out", run)
+    assert again.exit_code == 0, again.exception

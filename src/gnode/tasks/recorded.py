@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -18,7 +18,7 @@ class RecordedTask(abc.ABC):
         name: in the registry.
         summary: one line for `gnode list tasks`.
         loss: the loss that it is trained with where the user names none.
-        dt: seconds between samples, where none is dropped; models that are made for the task have it as dt and tau.
+        dt: seconds between samples, where none is dropped.
     """
 
     name: ClassVar[str]
@@ -35,6 +35,13 @@ class RecordedTask(abc.ABC):
     @abc.abstractmethod
     def output_size(self) -> int:
         """D_out, the number of output channels, or of classes."""
+
+    @property
+    @final
+    def model_defaults(self) -> dict[str, Any]:
+        """Keys of a model for the task, where the user names none. A step of Euler's rule over a gap of many samples
+        would overshoot, so the rule is one that is stable over any."""
+        return {"dt": self.dt, "tau": self.dt, "integrator": "exponential-euler"}
 
     @abc.abstractmethod
     def data(self, seed: int = 0, trials: tuple[int, int, int] | None = None) -> Data:

@@ -102,8 +102,9 @@ def assemble(tables: dict[str, Any], options: dict[str, Any], folder: Path | Non
         if model_table.get(key, size) != size:
             must_have(f"{key} {size}, as the task {name} has", model_table[key])
     defaults: dict[str, Any] = {"model": "gnode", "state_size": max(sizes["output_size"], 2)}
-    if isinstance(task, tasks.RecordedTask):
-        defaults |= {"dt": task.dt, "tau": task.dt}
+    written_by_a_run = all(key in model_table for key in _SIZES)  # then what is left out has gnode's own default
+    if isinstance(task, tasks.RecordedTask) and not written_by_a_run:
+        defaults |= task.model_defaults
     config = ModelConfig(**{**defaults, **model_table, **sizes})
     refuse_unread(config, options)
     return Experiment(task, config, seed, settings)
