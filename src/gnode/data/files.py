@@ -143,7 +143,7 @@ def fetch(name: str, chosen: DataSet, told: Told) -> list[Path]:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(path, target)
     except OSError as error:
-        raise GnodeError(f"Could not write {name} into {home}: {error.strerror}. Nothing was kept.") from error
+        raise GnodeError(f"Could not write {name} into {home}: {error.strerror or error}. Nothing was kept.") from error
     return paths
 
 
