@@ -10,7 +10,7 @@ from gnode.arguments import integer, number
 from gnode.data.character_trajectories import SAMPLE, kept_samples, split
 from gnode.errors import must_have
 from gnode.series import PARTS, Data, Series, Trials
-from gnode.tasks.recorded import RecordedTask, standardised
+from gnode.tasks.recorded import RecordedTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,7 @@ class CharacterTask(RecordedTask):
 
     loss: ClassVar[str] = "cross-entropy"
     dt: ClassVar[float] = SAMPLE / 1000
+    scale: ClassVar[str] = "standard"
 
     dropped: float = 0.0
     split: int = 0
@@ -47,14 +48,14 @@ class CharacterTask(RecordedTask):
         characters = data.load(self.name)
         parts = split(characters.labels, self.split)
         kept = kept_samples([len(series) for series in characters.series], self.dropped, self.split)
-        series = [values[samples] for values, samples in zip(characters.series, kept, strict=True)]
-        scaled = standardised(series, parts["train"])
 
         def trials_of(numbers: np.ndarray) -> Trials:
+            values = [characters.series[at][kept[at]] for at in numbers]
             times = [kept[at] * SAMPLE for at in numbers]
-            return Trials(Series.of([scaled[at] for at in numbers], times, unit="ms"), characters.labels[numbers])
+            return Trials(Series.of(values, times, unit="ms"), characters.labels[numbers])
 
-        return Data(*(trials_of(parts[part]) for part in PARTS))
+        train, validation, test = (trials_of(parts[part]) for part in PARTS)
+        return Data(train, validation, test, tuple(characters.classes))
 
 
 @final

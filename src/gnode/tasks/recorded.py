@@ -1,11 +1,8 @@
 """The protocol of a task whose trials were recorded: they are what they are, and nothing fresh can be drawn."""
 
 import abc
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
-
-import numpy as np
 
 from gnode.series import Data
 
@@ -19,12 +16,14 @@ class RecordedTask(abc.ABC):
         summary: one line for `gnode list tasks`.
         loss: the loss that it is trained with where the user names none.
         dt: seconds between samples, where none is dropped.
+        scale: how models for the task scale inputs and outputs (gnode.models.ModelConfig).
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     loss: ClassVar[str]
     dt: ClassVar[float]
+    scale: ClassVar[str]
 
     @property
     @abc.abstractmethod
@@ -41,7 +40,7 @@ class RecordedTask(abc.ABC):
     def model_defaults(self) -> dict[str, Any]:
         """Keys of a model for the task, where the user names none. A step of Euler's rule over a gap of many samples
         would overshoot, so the rule is one that is stable over any."""
-        return {"dt": self.dt, "tau": self.dt, "integrator": "exponential-euler"}
+        return {"dt": self.dt, "tau": self.dt, "integrator": "exponential-euler", "scale": self.scale}
 
     @abc.abstractmethod
     def data(self, seed: int = 0, trials: tuple[int, int, int] | None = None) -> Data:
@@ -54,14 +53,3 @@ class RecordedTask(abc.ABC):
         Raises:
             InvalidInput: the data set is not on this machine, or damaged.
         """
-
-
-def standardised(series: Sequence[np.ndarray], train: np.ndarray) -> list[np.ndarray]:
-    """Series (samples, channels) scaled to mean 0 and variance 1, channel by channel, over those of training.
-
-    Args:
-        train: the numbers of the training series.
-    """
-    seen = np.concatenate([series[at] for at in train]).astype(float)
-    mean, spread = seen.mean(axis=0), seen.std(axis=0)
-    return [((one - mean) / spread).astype(np.float32) for one in series]

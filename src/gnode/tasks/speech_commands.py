@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-import numpy as np
-
 from gnode import data
 from gnode.arguments import integer
 from gnode.data.speech_commands import FRAME, WORDS, split
 from gnode.series import PARTS, Data, Trials
-from gnode.tasks.recorded import RecordedTask, standardised
+from gnode.tasks.recorded import RecordedTask
 
 
 @final
@@ -25,6 +23,7 @@ class SpeechCommandsTask(RecordedTask):
     summary: ClassVar[str] = "tell ten spoken words from 20 cepstral coefficients, 4074 of the 34975 clips"
     loss: ClassVar[str] = "cross-entropy"
     dt: ClassVar[float] = FRAME / 1e6
+    scale: ClassVar[str] = "standard"
 
     split: int = 0
 
@@ -42,9 +41,6 @@ class SpeechCommandsTask(RecordedTask):
     def data(self, seed: int = 0, trials: tuple[int, int, int] | None = None) -> Data:
         speech = data.load(self.name)
         parts = split(speech.speakers, self.split)
-        values = standardised(speech.values, parts["train"])
-
-        def trials_of(numbers: np.ndarray) -> Trials:
-            return Trials([values[at] for at in numbers], speech.labels[numbers])
-
-        return Data(*(trials_of(parts[part]) for part in PARTS))
+        chosen = (parts[part] for part in PARTS)
+        train, validation, test = (Trials(speech.values[some], speech.labels[some]) for some in chosen)
+        return Data(train, validation, test, WORDS)

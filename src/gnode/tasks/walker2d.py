@@ -28,6 +28,7 @@ class Walker2dTask(RecordedTask):
     summary: ClassVar[str] = "predict the next frame of a simulated walker, 17 features, frames missing at random"
     loss: ClassVar[str] = "mse"
     dt: ClassVar[float] = FRAME / 1000
+    scale: ClassVar[str] = "none"
 
     keep: float = 0.9
 
@@ -44,7 +45,8 @@ class Walker2dTask(RecordedTask):
 
     def data(self, seed: int = 0, trials: tuple[int, int, int] | None = None) -> Data:
         parts = windows(data.load(self.name), self.keep)
-        return Data(*(self._trials(*parts[part]) for part in PARTS))
+        train, validation, test = (self._trials(*parts[part]) for part in PARTS)
+        return Data(train, validation, test)
 
     def _trials(self, frames: np.ndarray, elapsed: np.ndarray, following: np.ndarray) -> Trials:
         return Trials(Series.of(frames, np.cumsum(elapsed, axis=1) * FRAME, unit="ms"), following)
