@@ -5,7 +5,19 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gnode import analysis, examine, expressivity, fields, models, report, series, sweeps, tasks, training  # noqa: F401
+    from gnode import (  # noqa: F401
+        analysis,
+        data,
+        examine,
+        expressivity,
+        fields,
+        models,
+        report,
+        series,
+        sweeps,
+        tasks,
+        training,
+    )
     from gnode.models import load_model as load  # noqa: F401
     from gnode.series import Series  # noqa: F401
     from gnode.sweeps import results  # noqa: F401
@@ -13,7 +25,10 @@ if TYPE_CHECKING:
 
 __version__ = version("gnode")
 
-_ROOMS = ("analysis", "examine", "expressivity", "fields", "models", "report", "series", "sweeps", "tasks", "training")
+_ROOMS = (
+    "analysis", "data", "examine", "expressivity", "fields", "models", "report", "series", "sweeps", "tasks",
+    "training",
+)  # fmt: skip
 _MODULES = {room: f"gnode.{room}" for room in _ROOMS} | {"results": "gnode.sweeps.results"}
 _NAMES = {
     "Series": ("gnode.series", "Series"),

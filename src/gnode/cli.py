@@ -23,7 +23,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+data_app = typer.Typer(
+    help="Real data sets: what there is, bringing one here, and where it lies.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+app.add_typer(data_app, name="data")
+
 Directory = Annotated[Path, typer.Argument(help="A run directory.", show_default=False)]
+SetName = Annotated[str, typer.Argument(metavar="NAME", help="A data set out of gnode data list.", show_default=False)]
 Threads = Annotated[
     int, typer.Option(min=1, help="Threads that XLA computes with. Sums are rounded alike only on as many.")
 ]
@@ -116,8 +124,8 @@ def train(
     _answer(
         as_json,
         {"directory": str(out), **run.summary},
-        f"Test loss {run.summary['test_loss']:.3e} (validation {run.summary['val_loss']:.3e}, best epoch "
-        f"{run.summary['best_epoch']} of {run.summary['epochs']}, {run.summary['seconds']:.0f} s): {out}",
+        f"Test loss {run.summary['test_loss']:.3e}{_right(run.summary)} (validation {run.summary['val_loss']:.3e}, "
+        f"best epoch {run.summary['best_epoch']} of {run.summary['epochs']}, {run.summary['seconds']:.0f} s): {out}",
         f"Look at it: gnode report {out}",
     )
 
@@ -138,7 +146,7 @@ def evaluate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Score a trained model on fresh trials (own data: on its test set), and its memory after silence."""
+    """Score a trained model on fresh trials (own data, data sets: the test set), and its memory after silence."""
     with _machine(), _quiet_stdout(as_json):
         from gnode.examine import evaluate as evaluate_run
 
@@ -146,6 +154,12 @@ def evaluate(
         result = evaluate_run(directory, trials=trials, silence=silence, integrator=integrator, **chosen)
     kind, loss = ("fresh", result["fresh_loss"]) if "fresh_loss" in result else ("test", result["test_loss"])
     lines = [f"{result['loss']} on {result['trials']} {kind} trials: {loss:.3e}"]
+    if "accuracy" in result:
+        lines.append(
+            f"{result['accuracy']:.1%} right, macro F1 {result['f1']:.3f}, expected calibration error "
+            f"{result['calibration_error']:.3f}"
+        )
+        lines += [f"{often} of {truth} taken for {taken}" for truth, taken, often in result["most_confused"]]
     if integrator is not None:
         lines.append(
             f"The same weights under {integrator}: {result['loss_under']:.3e}; outputs differ by up to "
@@ -322,6 +336,45 @@ def list_(
     _answer(as_json, entries, *(f"{name:<{width}}  {text}".rstrip() for name, text in entries.items()))
 
 
+@data_app.command(name="list", epilog=example("gnode data list"))
+def list_data(as_json: Json = False) -> None:
+    """List the data sets, and which are on this machine."""
+    with _quiet_stdout(as_json):
+        from gnode.data import catalogue
+
+        entries = catalogue()
+    lines = []
+    for name, entry in entries.items():
+        place = entry["folder"] or f"not here; {entry['bytes'] / 1e6:.0f} MB: gnode data fetch {name}"
+        lines += [f"{name}: {entry['summary']}", f"    {place}", f"    licence: {entry['licence']}"]
+        lines += [f"    cite: {entry['citation']}", f"    from: {entry['address']}"]
+    _answer(as_json, entries, *lines)
+
+
+@data_app.command(epilog=example("gnode data fetch walker2d"))
+def fetch(name: SetName, as_json: Json = False) -> None:
+    """Bring a data set onto this machine, checked, unless it is there already."""
+    with _machine(), _quiet_stdout(as_json):
+        from gnode.data import fetch as fetch_set
+
+        paths = fetch_set(name, told=lambda line: typer.echo(line, err=True))
+    _answer(as_json, _files(name, paths), f"{name}: {paths[0] if len(paths) == 1 else paths[0].parent}")
+
+
+@data_app.command(epilog=example("gnode data where walker2d"))
+def where(name: SetName, as_json: Json = False) -> None:
+    """Check a data set on this machine, and say which files it is read from."""
+    with _quiet_stdout(as_json):
+        from gnode.data import where as where_is
+
+        paths = where_is(name)
+    _answer(as_json, _files(name, paths), *map(str, paths))
+
+
+def _files(name: str, paths: list[Path]) -> dict[str, Any]:
+    return {"name": name, "files": [str(path) for path in paths]}
+
+
 def _fresh(out: Path) -> Path:
     """The directory itself, or the first of DIR-2, DIR-3, ... that is free: a second demo does not spoil the first."""
     candidate, number = out, 1
@@ -340,6 +393,11 @@ def _widths(text: str | None) -> list[int] | None:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise typer.BadParameter(f"Must have widths such as 128,128, or none, instead got {text!r}.") from None
+
+
+def _right(summary: dict[str, Any]) -> str:
+    """How much of the test set is right, where it is classes."""
+    return f", {summary['test_accuracy']:.1%} right" if "test_accuracy" in summary else ""
 
 
 def _pairs(settings: list[str]) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import gnode.tasks
 from gnode.errors import InvalidInput
 
-NAMES = sorted(gnode.tasks.TASKS)
+NAMES = sorted(name for name, kind in gnode.tasks.TASKS.items() if issubclass(kind, gnode.tasks.Task))
+RECORDED = sorted(set(gnode.tasks.TASKS) - set(NAMES))
 MEMORIES = [name for name in NAMES if gnode.tasks.make(name).manifold is not None]
 seeds = st.one_of(st.integers(0, 2**70), st.lists(st.integers(0, 2**40), min_size=1, max_size=4))
 
@@ -22,7 +23,7 @@ def equal(a, b):
     return np.array_equal(a.inputs, b.inputs) and np.array_equal(a.targets, b.targets)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(gnode.tasks.TASKS))
 def test_name_loss_and_summary(name):
     task = gnode.tasks.make(name)
     assert type(task).name == name
@@ -204,3 +205,30 @@ def test_a_training_set_is_drawn_without_a_loop_over_trials(name):
     """500 trials take 3 to 5 ms on one core; the limit leaves room for a busy machine, a loop would not keep it."""
     task = gnode.tasks.make(name)
     assert min(timeit.repeat(lambda: task.sample(500, 0), number=1, repeat=7)) < 0.03
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_task_is_rebuilt_from_its_fields_and_refuses_others(name):
+    task = gnode.tasks.make(name)
+    assert gnode.tasks.make(name, **json.loads(json.dumps(dataclasses.asdict(task)))) == task
+    assert task.dt > 0 and name in gnode.data.SETS
+    with pytest.raises(InvalidInput, match=f"a {name} option out of"):
+        gnode.tasks.make(name, bins=3)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_recorded_trials_have_their_sizes_and_are_the_same_for_every_seed(name, data_folder, monkeypatch):
+    monkeypatch.setenv("GNODE_DATA", str(data_folder))
+    if not gnode.data.at_hand(name):
+        pytest.skip(f"no files of {name} in {data_folder}: gnode data fetch {name}")
+    task = gnode.tasks.make(name)
+    data = task.data(seed=0)
+    assert data.digest() == task.data(seed=1).digest()
+    for trials in (data.train, data.validation, data.test):
+        assert trials.series.channels == task.input_size
+        if task.loss == "mse":
+            assert trials.targets.shape == (*trials.series.shape[:2], task.output_size)
+        else:
+            assert set(trials.targets.tolist()) == set(range(task.output_size))
+        gaps = np.broadcast_to(trials.series.elapsed(task.dt), trials.series.shape[:2])[trials.series.valid]
+        np.testing.assert_allclose(gaps / task.dt, np.round(gaps / task.dt), atol=1e-9)

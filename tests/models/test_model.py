@@ -1,5 +1,6 @@
 """What a model promises: shapes, the frozen flow and map, initial states, and clear refusals."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,6 +36,30 @@ def test_map_is_the_euler_step_of_the_flow(name):
     states, held = np.random.default_rng(0).standard_normal((5, 7, 3)).astype("f4"), np.array([0.3, -1.0], "f4")
     step = states + 0.01 * model.field_at(held)(states)
     np.testing.assert_allclose(model.map_at(held)(states), step, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("learn_rates", [True, False])
+@pytest.mark.parametrize("integrator", ["euler", "exponential-euler", "tsit5"])
+def test_a_leaky_node_is_the_node_of_a_longer_time_constant(integrator, learn_rates):
+    inputs = np.random.default_rng(0).standard_normal((2, 6, 2)).astype("f4")
+    chosen = dict(hidden=(5,), integrator=integrator, gain=True, seed=4, dt=0.01)
+    leaky = make("leaky-node", gate_bias=float(np.log(0.25 / 0.75)), learn_rates=learn_rates, tau=0.02, **chosen)
+    np.testing.assert_allclose(leaky(inputs), make("node", tau=0.08, **chosen)(inputs), rtol=1e-4, atol=1e-5)
+    free = models.trainable(leaky).field.logits
+    assert free is (True if learn_rates else None)
+
+
+def test_rates_that_are_learned_differ_between_units():
+    inputs = np.random.default_rng(1).standard_normal((4, 9, 2)).astype("f4")
+    model = make("leaky-node", hidden=(5,), gate_bias=-1.0)
+    gradient = jax.grad(lambda logits: eqx.tree_at(lambda m: m.field.logits, model, logits)(inputs).std())
+    slopes = gradient(model.field.logits)
+    assert len(np.unique(np.sign(slopes) * np.abs(slopes).round(7))) == 3
+    moved = eqx.tree_at(lambda m: m.field.logits, model, jnp.array([-20.0, 0.0, 20.0]))
+    first, states = model.initial(jnp.asarray(inputs[:, 0]), None), moved.states(inputs)
+    np.testing.assert_allclose(states[:, -1, 0], first[:, 0], atol=1e-5)  # so slow that it stays where it was
+    before = moved.field.candidate(states[:, -2], jnp.asarray(inputs[:, -1]))
+    np.testing.assert_allclose(states[:, -1, 2], before[:, 2], atol=1e-5)  # so quick that it is F
 
 
 def test_flow_is_float64_where_the_states_are():

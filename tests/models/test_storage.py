@@ -18,7 +18,7 @@ from gnode.models.initial import INITIAL_STATES
 
 def make(name="gnode", **options):
     sizes = dict(input_size=2, state_size=3, output_size=2)
-    if name in ("gnode", "node"):
+    if FIELDS[name].hidden is not None:
         options.setdefault("hidden", (5,))
     return models.make(name, **{**sizes, **options})
 

@@ -34,7 +34,7 @@ MODELS += [
     make(initial_state=name, initial_hidden=(3,) if kind.has_net else ()) for name, kind in INITIAL_STATES.items()
 ]
 MODELS += [make(activation=name, readout_hidden=(3,)) for name in ACTIVATIONS]
-MODELS += [make(integrator="tsit5", missing="hold-with-observed"), make(reading="last")]
+MODELS += [make(integrator="tsit5", missing="hold-with-observed"), make(reading="last"), make(elapsed="both")]
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])

@@ -21,6 +21,8 @@ BOX = (np.full(3, -2.0), np.full(3, 2.0))
 CASES = {
     "gnode": dict(model="gnode", hidden=(16, 8)),
     "node": dict(model="node", hidden=(16,)),
+    "leaky nODE": dict(model="leaky-node", hidden=(16,), gate_bias=-1.0),
+    "leaky nODE, fixed": dict(model="leaky-node", hidden=(16,), gate_bias=-1.0, learn_rates=False),
     "mgru": dict(model="mgru"),
     "rnn": dict(model="rnn"),
     "gru": dict(model="gru"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gnode.errors import InvalidInput
 from gnode.models.encoding import MISSING, Encoding
+from gnode.models.scaling import Scaling
 from gnode.series import Series
 
 X = np.random.default_rng(0).standard_normal((3, 4, 2)).astype("f4")
@@ -57,7 +58,9 @@ def test_hold_with_observed_by_hand(recorded):
     assert encoded.inputs.shape == (len(arrays), series.longest, encoding.width) and encoding.width == 6
     assert encoded.inputs.dtype == encoded.elapsed.dtype == np.float32
     for at, (array, clock) in enumerate(zip(arrays, times, strict=True)):
-        expected = by_hand(array, clock, encoding, np.asarray(encoding.shift, float), np.asarray(encoding.scale, float))
+        expected = by_hand(
+            array, clock, encoding, np.asarray(encoding.scaling.shift, float), np.asarray(encoding.scaling.scale, float)
+        )
         np.testing.assert_allclose(encoded.inputs[at, : len(array)], expected, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(
             encoded.elapsed[at, : len(array)], np.diff(clock, prepend=clock[0] - 0.5) / 0.25, 1e-6
@@ -144,7 +147,7 @@ def test_encoded_arrays_have_the_derivative_of_the_scaling(missing):
     encoding = make(missing).fit_scaling(Series.of(X * np.float32(5)))
     jacobian = jax.jacobian(lambda values: encoding.encode_array(values[None, None]).inputs[0, 0])(jnp.asarray(X[0, 0]))
     expected = np.zeros((encoding.width, 2))
-    expected[[0, 1], [0, 1]] = 1 / np.asarray(encoding.scale)
+    expected[[0, 1], [0, 1]] = 1 / np.asarray(encoding.scaling.scale)
     np.testing.assert_allclose(jacobian, expected, rtol=1e-6)
     series_step = encoding.encode(Series.of(X + np.float32(0.5))).inputs - encoding.encode(Series.of(X)).inputs
     np.testing.assert_allclose(series_step[0, 0], expected @ [0.5, 0.5], rtol=1e-4)
@@ -162,11 +165,11 @@ def test_what_was_seen_is_scaled_to_mean_0_and_variance_1(recorded):
     for channel in range(2):
         seen = every[:, channel][~np.isnan(every[:, channel])]
         if not len(seen):
-            assert encoding.shift[channel] == 0 and encoding.scale[channel] == 1
+            assert encoding.scaling.shift[channel] == 0 and encoding.scaling.scale[channel] == 1
             continue
-        np.testing.assert_allclose(encoding.shift[channel], seen.mean(), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(encoding.scaling.shift[channel], seen.mean(), rtol=1e-5, atol=1e-5)
         expected = seen.std() if np.ptp(seen) else 1.0
-        np.testing.assert_allclose(encoding.scale[channel], expected, rtol=1e-5)
+        np.testing.assert_allclose(encoding.scaling.scale[channel], expected, rtol=1e-5)
     repadded = Series.of(
         np.concatenate([series.values, np.full((len(series), 3, 2), 1e9)], axis=1)
         + np.where(
@@ -183,7 +186,7 @@ def test_what_was_seen_is_scaled_to_mean_0_and_variance_1(recorded):
 def test_a_constant_channel_is_only_shifted(constant):
     values = np.stack([np.full((3, 7), constant), np.random.default_rng(1).random((3, 7))], axis=-1)
     encoding = make().fit_scaling(Series.of(values))
-    assert encoding.scale[0] == 1
+    assert encoding.scaling.scale[0] == 1
     encoded = encoding.encode(Series.of(values)).inputs
     assert np.abs(encoded[..., 0]).max() <= np.spacing(np.float32(abs(constant)))
     np.testing.assert_allclose(encoded[..., 1].std(), 1, rtol=1e-5)
@@ -256,7 +259,6 @@ def test_settings_that_are_refused(options, message):
 @pytest.mark.parametrize(
     "scaling",
     [
-        {"shift": np.zeros(2)},
         {"shift": np.zeros(3), "scale": np.ones(3)},
         {"shift": np.zeros(2), "scale": np.array([1.0, 0.0])},
         {"shift": np.array([0.0, np.nan]), "scale": np.ones(2)},
@@ -264,7 +266,7 @@ def test_settings_that_are_refused(options, message):
 )
 def test_scalings_that_are_refused(scaling):
     with pytest.raises(InvalidInput):
-        Encoding(2, dt=1.0, tau=1.0, **scaling)
+        Encoding(2, dt=1.0, tau=1.0, scaling=Scaling.of(**scaling))
 
 
 def test_other_shapes_are_refused():
@@ -292,4 +294,4 @@ def test_encodings_are_trees_that_copy_and_stack():
     encodings = [make("hold").fit_scaling(Series.of(X * np.float32(size))) for size in (1, 2)]
     assert eqx.tree_equal(copy.deepcopy(encodings[0]), encodings[0])
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *encodings)
-    assert stacked.scale.shape == (2, 2)
+    assert stacked.scaling.scale.shape == (2, 2)

@@ -36,7 +36,7 @@ def test_together_is_one_by_one_up_to_rounding(initial):
     for at, (one, settings) in enumerate(zip(models, SETTINGS, strict=True)):
         frozen = eqx.partition(one, trainable(one))[1]
         alone = list(epochs(frozen, MSE, settings, begin(one), train[at], validation[at]))
-        for (_, train_loss, validation_loss), (_, record) in zip(together, alone, strict=True):
+        for (_, train_loss, validation_loss, _), (_, record) in zip(together, alone, strict=True):
             assert train_loss[at] == pytest.approx(record.train_loss, rel=1e-4)
             assert validation_loss[at] == pytest.approx(record.val_loss, rel=1e-4)
         assert together[-1][0].best_epoch[at] == alone[-1][1].best_epoch
@@ -46,8 +46,8 @@ def test_a_run_that_diverges_leaves_the_others_alone():
     models, data = [model(0), model(1)], [draw_data(TASK, settings) for settings in SETTINGS[:2]]
     train, validation = [one.train for one in data], [one.validation for one in data]
     huge = Trials(train[1].inputs, train[1].targets * np.float32(1e25))
-    *_, (_, calm, _) = train_together(models, MSE, SETTINGS[:2], train, validation)
-    *_, (_, mixed, _) = train_together(models, MSE, SETTINGS[:2], [train[0], huge], validation)
+    *_, (_, calm, _, _) = train_together(models, MSE, SETTINGS[:2], train, validation)
+    *_, (_, mixed, _, _) = train_together(models, MSE, SETTINGS[:2], [train[0], huge], validation)
     assert mixed[0] == calm[0] and not np.isfinite(mixed[1])
 
 

@@ -9,11 +9,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
-from gnode import analysis, tasks
+from gnode import analysis, data, tasks
 from gnode.analysis.memory import read
 from gnode.errors import InvalidInput
-from gnode.examine.evaluate import SEED, memory_of, path_of, task_of
+from gnode.examine.evaluate import SEED, memory_of, path_of, task_of, test_set
 from gnode.examine.stored import Stored, read_stored
 from gnode.integrate import Path
 from gnode.models import Model, load_model, make, trainable
@@ -21,14 +22,17 @@ from gnode.models.encoding import last_seen
 from gnode.models.reading import so_far
 from gnode.series import Series, Trials
 from gnode.training import RunDirectory
-from gnode.training.directory import DATA
+from gnode.training.directory import CONFIG, DATA
+from gnode.training.experiment import experiment_from
 from gnode.training.loop import begin
 from gnode.training.losses import LOSSES
+from gnode.training.score import told
+from gnode.training.train import prepare
 
 FILM_SILENCE = 100  # silent bins after which the film of the attractor's birth looks
 GRID = 41  # points a side of the flow field
 _EXAMPLES = 3
-_VISITING = 64  # trials of own data whose states are what the model visits
+_VISITING = 64  # trials of own data or a data set, whose states are what the model visits
 _MOST_VISITED = 20_000  # of those states
 _CHANNELS = 4  # drawn of a trial
 _TRACES = 24  # remembered values whose trajectories are drawn
@@ -111,7 +115,8 @@ class Content:
         name: what the run is called on the page.
         config, summary, metrics: of the run directory.
         model: the best parameters.
-        task: None where the run was trained on something else than a registered task.
+        task: None where the run was trained on something else than a registered task that draws its trials.
+        data_set: the registered task on recorded trials that the run was trained on; None where it was none.
         stored: the results of `gnode analyse`, if they are there and belong to this model.
     """
 
@@ -122,6 +127,7 @@ class Content:
     metrics: list[dict[str, float]]
     model: Model
     task: tasks.Task | None
+    data_set: tasks.RecordedTask | None
     stored: Stored | None
 
     @property
@@ -140,13 +146,14 @@ class Content:
 
     @cached_property
     def unseen(self) -> Trials | None:
-        """Trials that the model was never trained on: drawn afresh, or some of the test set of the user's own; None
-        where the run directory does not hold them."""
+        """Trials that the model was never trained on: drawn afresh, or some of the test set of own data or of a data
+        set; None where these are not at hand."""
         if self.task is not None:
             return self.task.sample(_EXAMPLES, seed=SEED)
-        if not (self.path / DATA).exists():
+        at_hand = (self.path / DATA).exists() if self.data_set is None else data.at_hand(self.data_set.name)
+        if not at_hand:
             return None
-        test = RunDirectory(self.path).data().test
+        test = test_set(RunDirectory(self.path))
         return test[np.random.default_rng(SEED).permutation(len(test))[:_VISITING]]
 
     @cached_property
@@ -172,6 +179,13 @@ class Content:
         """States at each sample of `trials`, (trials, time, N)."""
         return np.asarray(self.unseen_path.states)[np.asarray(self.unseen_path.failed) == 0]
 
+    def _answers_so_far(self, some: Trials) -> Array:
+        """What the model says at each sample of the first trials."""
+        if self.model.config.reading == "each":
+            return self.model(some.series, told(self.model, some))
+        at_samples = jnp.asarray(read(self.model, self.trial_states[: len(some)]))
+        return so_far(self.model.config.reading, at_samples, jnp.asarray(some.series.valid))
+
     @cached_property
     def examples(self) -> list[Example]:
         """The first of the trials, to be drawn."""
@@ -180,9 +194,7 @@ class Content:
         named = (self.summary.get("loss"), self.config.get("training", {}).get("loss"), "mse")
         link = LOSSES[next(name for name in named if name in LOSSES)].link
         some = self.trials[:_EXAMPLES]
-        at_samples = read(self.model, self.trial_states[:_EXAMPLES])
-        answers = so_far(self.model.config.reading, jnp.asarray(at_samples), jnp.asarray(some.series.valid))
-        outputs = link(np.asarray(answers, float))
+        outputs = link(np.asarray(self._answers_so_far(some), float))
         seconds = np.cumsum(np.broadcast_to(some.series.elapsed(self.bin_seconds), some.series.shape[:2]), axis=1)
         inputs = _held(some.series)
         counts = some.counts
@@ -368,6 +380,7 @@ def content_of(path: str | pathlib.Path) -> Content:
     directory = RunDirectory.open(path)
     config = directory.config()
     known = config.get("task", {}).get("name") in tasks.TASKS
+    task = task_of(directory) if known else None
     model = _best_so_far(directory)
     return Content(
         path=directory.path,
@@ -376,7 +389,8 @@ def content_of(path: str | pathlib.Path) -> Content:
         summary=_summary(directory),
         metrics=directory.metrics(),
         model=model,
-        task=task_of(directory) if known else None,
+        task=task if isinstance(task, tasks.Task) else None,
+        data_set=task if isinstance(task, tasks.RecordedTask) else None,
         stored=read_stored(directory.path),
     )
 
@@ -422,6 +436,9 @@ def _best_so_far(directory: RunDirectory) -> Model:
     if finished or not (directory.path / "checkpoint" / "state.safetensors").is_file():
         return load_model(directory.path)
     model = make(**directory.config()["model"])
+    if model.config.scale != "none":  # which training set from its trials, and only finished models keep
+        begun = experiment_from(str(directory.path / CONFIG), {})
+        model = prepare(model, begun.task, begun.settings)[0]
     _, frozen = eqx.partition(model, trainable(model))
     return eqx.combine(directory.read_checkpoint(begin(model)).best_parameters, frozen)
 

@@ -9,10 +9,14 @@ import numpy as np
 from gnode import analysis, integrate, tasks
 from gnode.analysis.memory import SILENCES
 from gnode.errors import Diverged, must_have
+from gnode.examine.classification import classification
 from gnode.models import Model, load_model, under
 from gnode.series import Trials
 from gnode.training import RunDirectory
+from gnode.training.losses import LOSSES
 from gnode.training.score import Objective, alone, loss_on, told
+from gnode.training.settings import Settings
+from gnode.training.train import draw_data
 
 VALUES = 360  # how many remembered values memory is measured on
 SEED = 2023  # of what is drawn to look at a run; training's draws have seeds of two numbers, so they cannot recur
@@ -29,7 +33,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Loss on fresh trials and, with `silence`, how well values survive so many silent bins.
 
-    A run on own data is scored on its test set; nothing fresh can be drawn.
+    A run on own data or on a data set is scored on its test set; nothing fresh can be drawn.
 
     Args:
         path: a run directory.
@@ -40,11 +44,13 @@ def evaluate(
         integrator: another one, under which the same weights are scored too.
 
     Returns:
-        loss (its name), fresh_loss, trials, seed; of own data loss, test_loss, trials. unsolved: how many of them a
-        flow could not be solved for, which are left out; not there where that is none. With integrator: integrator,
-        loss_under (it), largest_difference (of outputs, where both could be solved). With silence: silence, values,
-        rms_error (root mean square of the Euclidean distance between readout and value, in the units of the task),
-        distinct (values that the readout still tells apart, in cells of 0.02), bits (log2 of distinct).
+        loss (its name), fresh_loss, trials, seed; without fresh trials loss, test_loss, trials. unsolved: how many of
+        them a flow could not be solved for, which are left out; not there where that is none. Where the model scales
+        its outputs, loss_in_units (the same in the units of the targets). Of classes also what
+        gnode.examine.classification says. With integrator: integrator, loss_under (it), largest_difference (of outputs,
+        where both could be solved). With silence: silence, values, rms_error (root mean square of the Euclidean
+        distance between readout and value, in the units of the task), distinct (values that the readout still tells
+        apart, in cells of 0.02), bits (log2 of distinct).
 
     Raises:
         InvalidInput: no finished run, or what was asked for means nothing to it.
@@ -53,23 +59,28 @@ def evaluate(
     directory = RunDirectory.open(path)
     summary, model = directory.summary(), load_model(directory.path)
     objective = Objective(summary["loss"], directory.config()["training"].get("weigh", "samples"), "skip")
-    if directory.on_own_data:
+    objective = objective._replace(class_weights=tuple(summary.get("class_weights", ())))
+    task = None if directory.on_own_data else task_of(directory)
+    if not isinstance(task, tasks.Task):
         if trials is not None or silence is not None:
-            must_have(
-                "neither trials nor silence for a run on own data, which is scored on its test set", "one of them"
-            )
-        task, scored = None, directory.data().test
+            what = "own data" if task is None else task.name
+            must_have(f"neither trials nor silence for a run on {what}, which is scored on its test set", "one of them")
+        scored = test_set(directory)
         result = {"loss": summary["loss"], "test_loss": loss_on(model, objective, scored), "trials": len(scored)}
     else:
-        task = task_of(directory)
         scored = task.sample(500 if trials is None else trials, seed=(seed, _FRESH))
         fresh_loss = loss_on(model, objective, scored)
         result = {"loss": summary["loss"], "fresh_loss": fresh_loss, "trials": len(scored), "seed": seed}
-    if unsolved := int(np.count_nonzero(path_of(model, scored).failed)) if model.integrator.kind == "flow" else 0:
-        result["unsolved"] = unsolved
+    solved = np.flatnonzero(np.asarray(path_of(model, scored).failed) == 0)
+    if len(solved) < len(scored):
+        result["unsolved"] = len(scored) - len(solved)
+    if LOSSES[summary["loss"]].classes:
+        result |= classification(model, scored[solved], summary.get("classes", []))
+    if model.output_scaling is not None:
+        result["loss_in_units"] = loss_on(model, objective._replace(in_units=True), scored)
     if integrator is not None:
         result |= _under(model, integrator, objective, scored)
-    if task is None or silence is None:
+    if not isinstance(task, tasks.Task) or silence is None:
         return result
     # The report's silences up to this one, since a state that has escaped at one of them is lost for good.
     memory = memory_of(model, task, [*(span for span in SILENCES if span < silence), silence], seed)
@@ -84,7 +95,7 @@ def evaluate(
     }
 
 
-def task_of(directory: RunDirectory) -> tasks.Task:
+def task_of(directory: RunDirectory) -> tasks.Task | tasks.RecordedTask:
     """The registered task that a run was trained on.
 
     Raises:
@@ -95,6 +106,20 @@ def task_of(directory: RunDirectory) -> tasks.Task:
     if name not in tasks.TASKS:
         must_have(f"a run trained on a registered task in {directory.path}", f"one trained on {name}")
     return tasks.make(name, **table)
+
+
+def test_set(directory: RunDirectory) -> Trials:
+    """The test trials of a run on own data or on a data set.
+
+    Raises:
+        InvalidInput: they are not on this machine, damaged, or not those that the run was started with.
+    """
+    if directory.on_own_data:
+        return directory.data().test
+    task = task_of(directory)
+    data = draw_data(task, Settings(**directory.config()["training"]))
+    directory.refuse_others(data, f"the data set {task.name}")
+    return data.test
 
 
 def memory_of(

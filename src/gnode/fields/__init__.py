@@ -8,9 +8,10 @@ import numpy as np
 from gnode.fields.field import Field, FieldOptions
 from gnode.fields.gnode import GatedField, draw_gnode
 from gnode.fields.gru import GRUField, draw_gru
+from gnode.fields.leaky_node import LeakyField, draw_leaky_node
 from gnode.fields.node import UngatedField, draw_node
 
-__all__ = ["FIELDS", "Field", "FieldKind", "FieldOptions", "GRUField", "GatedField", "UngatedField"]
+__all__ = ["FIELDS", "Field", "FieldKind", "FieldOptions", "GRUField", "GatedField", "LeakyField", "UngatedField"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,13 @@ _DEEP, _DEEP_GATED = _PLAIN | {"activation"}, _GATED | {"activation", "gate_hidd
 FIELDS: dict[str, FieldKind] = {
     "gnode": FieldKind(draw_gnode, (128, 128), _DEEP_GATED, "identity", "gated neural ODE: G(h,x) * (-h + F(h,x))"),
     "node": FieldKind(draw_node, (128, 128), _DEEP, "identity", "neural ODE: -h + F(h,x)"),
+    "leaky-node": FieldKind(
+        draw_leaky_node,
+        (128, 128),
+        _DEEP | {"gate_bias", "learn_rates"},
+        "identity",
+        "leaky neural ODE: rate * (-h + F(h,x)), a constant rate for each unit",
+    ),
     "mgru": FieldKind(draw_gnode, None, _GATED, "tanh", "minimal GRU: the gnODE whose F is one tanh layer"),
     "gru": FieldKind(draw_gru, None, _GATED, "tanh", "GRU in continuous time, with update and reset gates"),
     "rnn": FieldKind(draw_node, None, _PLAIN, "tanh", "RNN: the nODE whose F is one tanh layer"),

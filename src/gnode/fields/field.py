@@ -69,10 +69,11 @@ class FieldOptions:
         activation: nonlinearity of the hidden layers.
         candidate_activation: nonlinearity of F's last layer, "identity" or "tanh".
         gate_activation: nonlinearity of the gate's last layer, "sigmoid" or "steep-sigmoid".
-        gate_bias: where the biases of the gate's last layer start.
+        gate_bias: where the biases of the gate's last layer start; of a leaky nODE, the logit of its rates.
         layer_norm: normalise inside F and G.
         leak: keep the term -h.
         gain: a learned scalar in front of F, starting at 1.
+        learn_rates: the constant rates of a leaky nODE are trained, one a unit; else all stay as they start.
     """
 
     state_size: int
@@ -86,3 +87,4 @@ class FieldOptions:
     layer_norm: bool
     leak: bool
     gain: bool
+    learn_rates: bool = True

@@ -39,7 +39,7 @@ def make(model: str, *, input_size: int, state_size: int, output_size: int, seed
     """A freshly initialised model.
 
     Args:
-        model: a name in gnode.fields.FIELDS, such as "gnode", "node", "mgru", "gru" or "rnn".
+        model: a name in gnode.fields.FIELDS, such as "gnode", "node", "leaky-node", "mgru", "gru" or "rnn".
         input_size, state_size, output_size: D, N and the number of outputs.
         seed: of the random weights.
         options: any other attribute of `gnode.models.ModelConfig`.

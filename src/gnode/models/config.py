@@ -10,15 +10,16 @@ from gnode.arguments import integer, number
 from gnode.errors import look_up, must_have
 from gnode.fields import FIELDS, FieldOptions
 from gnode.integrate import INTERPOLATIONS, SCANS, Integrator, integrator_kind, make_integrator
-from gnode.models.encoding import MISSING
+from gnode.models.encoding import ELAPSED, MISSING
 from gnode.models.initial import INITIAL_STATES
 from gnode.models.reading import READINGS
+from gnode.models.scaling import SCALES
 from gnode.nn.activations import ACTIVATIONS
 
 # Keys that came after version 0.1.0. At their default they are left out of files, so that what is hashed stays.
 _LATER = (
     "integrator", "truncate", "rtol", "atol", "most_steps", "substeps", "interpolation", "adjoint", "grid", "missing",
-    "events", "reading",
+    "events", "reading", "learn_rates", "scale", "residual", "elapsed",
 )  # fmt: skip
 
 
@@ -27,19 +28,23 @@ class ModelConfig:
     """Everything that determines a freshly made model but the seed of its weights.
 
     Attributes:
-        model: a name in gnode.fields.FIELDS: "gnode", "node", "mgru", "gru", "rnn".
+        model: a name in gnode.fields.FIELDS: "gnode", "node", "leaky-node", "mgru", "gru", "rnn".
         input_size, state_size, output_size: D, N and the number of outputs.
-        hidden: hidden widths of F; gnode and node only, whose default is 128, 128; empty means one layer.
+        hidden: hidden widths of F; gnode, node and leaky-node only, whose default is 128, 128; empty means one layer.
         gate_hidden: hidden widths of the gate G; gnode only; empty means one layer.
         activation: nonlinearity of hidden layers.
-        candidate_activation: nonlinearity of F's last layer; by default identity for gnode and node, tanh for the rest.
+        candidate_activation: nonlinearity of F's last layer; by default tanh for mgru, gru and rnn, else identity.
         gate_activation: "sigmoid" or "steep-sigmoid".
-        gate_bias: where the biases of the gate's last layer start; negative for slow units.
+        gate_bias: where the biases of the gate's last layer start, and the logits of a leaky nODE's rates; negative
+            for slow units.
+        learn_rates: train the rates of a leaky nODE; else all are sigmoid(gate_bias).
         layer_norm: layer normalisation inside F and G.
         leak: keep the term -h.
         gain: a learned scalar in front of F.
         critical: critical initialisation of F (gnode.nn.critical).
         readout_hidden: hidden widths of the readout; empty means a linear readout.
+        residual: outputs are the inputs, where missing the last seen, and what the readout adds to them: for predicting
+            the next sample.
         reading: where outputs are read: at "each" sample, at the "last", or their "mean".
         initial_state: "learned", "fixed-random", "first-input" or "first-target".
         initial_hidden: hidden widths of the net that maps the first input or target to the initial state.
@@ -49,6 +54,11 @@ class ModelConfig:
         gradient: of a step rule: "adjoint" (hand-written, faster) or "autodiff".
         truncate: of a step rule: cut the gradient after so many samples; 0 for never.
         rtol, atol, most_steps, substeps, interpolation, adjoint, grid: of a flow (gnode.integrate.Flow).
+        scale: "standard": inputs, and the targets of a regression, are brought to mean 0 and variance 1 by statistics
+            of the training trials, which are set when training starts and kept in the model; its outputs are in the
+            units of the targets. "none": as they are.
+        elapsed: the time since the sample before as "step" (how long a sample acts), as "input" (and every sample acts
+            for dt) or as "both" (gnode.models.Encoding).
         events: how many kinds of events (gnode.Series.with_events) move the state, each by a vector that is learned.
         missing: what becomes of missing values: "refuse", "hold" or "hold-with-observed" (gnode.models.Encoding).
     """
@@ -85,6 +95,10 @@ class ModelConfig:
     grid: str = "batch"
     missing: str = "refuse"
     events: int = 0
+    learn_rates: bool = True
+    residual: bool = False
+    elapsed: str = "step"
+    scale: str = "none"
 
     def __post_init__(self) -> None:
         kind = look_up("model", self.model, FIELDS)
@@ -108,7 +122,7 @@ class ModelConfig:
             if not value > 0:
                 must_have(f"{name} a positive number{' of seconds' if name in ('dt', 'tau') else ''}", repr(value))
             object.__setattr__(self, name, value)
-        for name in ("layer_norm", "leak", "gain", "critical"):
+        for name in ("layer_norm", "leak", "gain", "critical", "learn_rates", "residual"):
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 must_have(f"{name} true or false", repr(getattr(self, name)))
             object.__setattr__(self, name, bool(getattr(self, name)))
@@ -117,7 +131,7 @@ class ModelConfig:
             must_have(
                 f"no hidden widths for {self.model}, whose F is a single layer",
                 list(self.hidden),
-                "Use gnode or node, or leave hidden out.",
+                "Use gnode, node or leaky-node, or leave hidden out.",
             )
         if self.gate_hidden and "gate_hidden" not in kind.reads:
             deeper = [name for name, kind in FIELDS.items() if "gate_hidden" in kind.reads]
@@ -132,9 +146,18 @@ class ModelConfig:
             must_have("gate_activation sigmoid or steep-sigmoid", repr(self.gate_activation))
         look_up("initial_state", self.initial_state, INITIAL_STATES)
         look_up("reading", self.reading, READINGS)
+        look_up("elapsed", self.elapsed, dict.fromkeys(ELAPSED))
+        if self.events and self.elapsed != "step":
+            must_have("elapsed time as step alone with events, which cut intervals", f"elapsed = {self.elapsed!r}")
+        look_up("scale", self.scale, dict.fromkeys(SCALES))
         look_up("missing", self.missing, MISSING)
         look_up("gradient", self.gradient, SCANS)
         look_up("interpolation", self.interpolation, INTERPOLATIONS)
+        if self.residual and (self.output_size != self.input_size or self.reading != "each"):
+            must_have(
+                "as many outputs as inputs, read at each sample, for residual",
+                f"{self.output_size} outputs, {self.input_size} inputs and reading {self.reading}",
+            )
         chosen = integrator_kind(self.integrator)
         if chosen.flow:
             self.make_integrator()  # it checks its own options

@@ -1,16 +1,18 @@
 """The encoding: what turns a series into numbers for compiled code. Missing values and scales end here."""
 
+import dataclasses
 from numbers import Real
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 
 from gnode.errors import look_up, must_have
+from gnode.models.scaling import Scaling
 from gnode.series import Series
 from gnode.series.arrays import place
 
@@ -19,7 +21,7 @@ MISSING = {  # ways with what is missing, and how many inputs of the field a cha
     "hold": 1,
     "hold-with-observed": 3,
 }
-_SAME = 1e-12  # channels whose spread is less than this part of their size are constant, up to rounding
+ELAPSED = ("step", "input", "both")  # what the time since the sample before is to a model
 
 
 class Encoded(NamedTuple):
@@ -47,24 +49,25 @@ class Encoding(eqx.Module):
     It is causal: what a sample becomes depends on no later one.
 
     Attributes:
-        shift, scale: (channels,), so that inputs are (values - shift) / scale; None for values as they are. Made by
-            `fit_scaling`.
+        scaling: of the channels; None for values as they are. Made by `fit_scaling`.
         channels: of the series.
         missing: "refuse": a missing value is an error. "hold": the channel's last observed value of that series; before
-            the first one its shift, which scaling makes 0. "hold-with-observed": these, then for each channel 1 where
+            the first one 0, which after scaling is its mean. "hold-with-observed": these, then for each channel 1 where
             it was observed and 0 where not, then log1p(age / tau), where the age is the time since the channel
             was last observed, or since the series began: near 0 it is the age itself, and a gap of a thousand tau is
             a number of 7. After Che et al. (2018), "Recurrent neural networks for multivariate time series with
             missing values", without their learned decay.
+        elapsed: what the time since the sample before is. "step": how long the sample acts. "input": a last input,
+            log1p(elapsed / tau), while every sample acts for dt. "both": that input, and how long it acts.
         events: how many kinds of events the model knows.
         dt: seconds that the first sample acts for, and the step of the uniform grid.
         tau: seconds, the unit of elapsed time.
     """
 
-    shift: Float32[Array, " channels"] | None
-    scale: Float32[Array, " channels"] | None
+    scaling: Scaling | None
     channels: int = eqx.field(static=True)
     missing: str = eqx.field(static=True)
+    elapsed: str = eqx.field(static=True)
     events: int = eqx.field(static=True)
     dt: float = eqx.field(static=True)
     tau: float = eqx.field(static=True)
@@ -76,30 +79,25 @@ class Encoding(eqx.Module):
         *,
         dt: float,
         tau: float,
+        elapsed: str = "step",
         events: int = 0,
-        shift: np.ndarray | None = None,
-        scale: np.ndarray | None = None,
+        scaling: Scaling | None = None,
     ) -> None:
         look_up("way with what is missing", missing, MISSING)
+        look_up("way with elapsed time", elapsed, dict.fromkeys(ELAPSED))
         for name, seconds in (("dt", dt), ("tau", tau)):
             if isinstance(seconds, bool) or not isinstance(seconds, Real) or not 0 < seconds < float("inf"):
                 must_have(f"{name} a positive number of seconds", repr(seconds))
-        if (shift is None) != (scale is None):
-            must_have("both shift and scale, or neither", "one of them")
-        for name, array in (("shift", shift), ("scale", scale)):
-            if array is not None and (array.shape != (channels,) or not np.isfinite(array).all()):
-                must_have(f"a finite {name} for each of {channels} channels", repr(array))
-        if scale is not None and not (scale > 0).all():
-            must_have("scales above 0", repr(scale))
-        self.channels, self.missing, self.events = channels, missing, events
+        if scaling is not None and scaling.shift.shape != (channels,):
+            must_have(f"a scaling of {channels} channels", f"one of {scaling.shift.shape}")
+        self.channels, self.missing, self.elapsed, self.events = channels, missing, elapsed, events
         self.dt, self.tau = float(dt), float(tau)
-        self.shift = None if shift is None else jnp.asarray(shift, jnp.float32)
-        self.scale = None if scale is None else jnp.asarray(scale, jnp.float32)
+        self.scaling = scaling
 
     @property
     def width(self) -> int:
         """How many inputs the field sees."""
-        return self.channels * MISSING[self.missing]
+        return self.channels * MISSING[self.missing] + (self.elapsed != "step")
 
     def fit_scaling(self, series: Series) -> "Encoding":
         """This encoding with each channel scaled to mean 0 and variance 1 over what was seen of it in the series.
@@ -107,22 +105,7 @@ class Encoding(eqx.Module):
         A channel that is constant is only shifted; one that was never seen stays as it is.
         """
         self._check(series)
-        seen = series.seen
-        count = np.maximum(seen.sum(axis=(0, 1)), 1)
-        mean = series.values.sum(axis=(0, 1), dtype=float) / count
-        size = np.abs(series.values).max(axis=(0, 1))
-        deviation = np.where(seen, series.values - mean, 0.0)
-        spread = np.sqrt((deviation**2).sum(axis=(0, 1)) / count)
-        varies = (spread > _SAME * size) & (spread >= np.finfo(np.float32).tiny)
-        return Encoding(
-            self.channels,
-            self.missing,
-            dt=self.dt,
-            tau=self.tau,
-            events=self.events,
-            shift=mean,
-            scale=np.where(varies, spread, 1.0),
-        )
+        return dataclasses.replace(self, scaling=Scaling.fit(series.values, series.seen))
 
     def encode(self, series: Series) -> Encoded:
         """A series for compiled code, computed in float64 and cast last.
@@ -136,6 +119,10 @@ class Encoding(eqx.Module):
         parts = [self._held(series)]
         if self.missing == "hold-with-observed":
             parts += [series.seen, np.where(series.valid[..., None], np.log1p(self._ages(series, elapsed)), 0.0)]
+        if self.elapsed != "step":
+            parts.append(np.broadcast_to(np.log1p(elapsed / self.tau)[..., None], (*series.shape[:2], 1)))
+        if self.elapsed == "input":
+            elapsed = np.where(elapsed > 0, self.dt, 0.0)
         inputs = np.concatenate([part.astype(np.float32) for part in parts], axis=-1)
         if series.events is None:
             return Encoded(inputs, self._in_tau(elapsed, series.valid))
@@ -144,10 +131,9 @@ class Encoding(eqx.Module):
     def encode_array(self, values: ArrayLike) -> Encoded:
         """What `encode` gives for an array (trials, time, channels) on the uniform grid with nothing missing.
 
-        Only operations of JAX, so it can be traced and differentiated; the values are not looked at, and stay in the
-        precision that they came in.
+        It can be traced and differentiated; the values are not looked at, and stay in the precision that they came in.
         """
-        values = jnp.asarray(values)
+        values = values if isinstance(values, np.ndarray) else jnp.asarray(values)
         if values.ndim != 3 or values.shape[-1] != self.channels:
             must_have(f"inputs of shape (trials, time, {self.channels})", f"shape {values.shape}")
         elapsed = np.full((1, values.shape[1]), np.float32(self.dt / self.tau))
@@ -159,29 +145,41 @@ class Encoding(eqx.Module):
         """One sample (batch, channels) after an elapsed time (batch,) in units of tau, as `encode` would have it.
 
         Args:
-            values, seen: the sample, and where it is not missing.
+            values, seen: the sample, as `scaled` makes it, and where it is not missing.
             memory: each channel's last value as the field sees it and its age in units of tau, (batch, channels) each;
                 zeros at first.
 
         Returns:
             What the field sees, and the memory after it.
         """
-        if self.shift is not None and self.scale is not None:
-            values = (values - self.shift) / self.scale
         last, age = memory
         held = jnp.where(seen, values, last)
         age = jnp.where(seen, 0, age + elapsed[:, None])
         inputs = held
         if self.missing == "hold-with-observed":
             inputs = jnp.concatenate([held, seen.astype(held.dtype), jnp.log1p(age)], axis=-1)
+        if self.elapsed != "step":
+            inputs = jnp.concatenate([inputs, jnp.log1p(elapsed)[:, None]], axis=-1)
         return inputs, (held, age)
 
-    def hold_still(self, values: ArrayLike) -> Float[Array, "*batch width"]:
-        """Inputs (..., channels) that are held still, as the field sees them: observed, and seen just now."""
-        values = jnp.asarray(values)
+    def step(self, elapsed: Any) -> Any:
+        """How long a sample acts, in units of tau, that came so long after the one before, in these units too."""
+        return 0 * elapsed + self.dt / self.tau if self.elapsed == "input" else elapsed
+
+    def scaled(self, values: Any) -> Any:
+        """Values (..., channels) in the scale of the field."""
+        return values if self.scaling is None else self.scaling.scaled(values)
+
+    def hold_still(self, values: ArrayLike, elapsed: float | None = None) -> Float[Array, "*batch width"]:
+        """Inputs (..., channels) that are held still, as the field sees them: observed, and seen just now.
+
+        Args:
+            elapsed: seconds since the sample before; by default dt.
+        """
+        values = values if isinstance(values, np.ndarray) else jnp.asarray(values)
         if values.shape[-1:] != (self.channels,):
             must_have(f"an input to hold of {self.channels} channels", f"shape {values.shape}")
-        return self._seen_now(values)
+        return self._seen_now(values, elapsed)
 
     def _check(self, series: Series) -> None:
         if series.channels != self.channels:
@@ -230,9 +228,8 @@ class Encoding(eqx.Module):
     def _held(self, series: Series) -> np.ndarray:
         """Values where they were seen, else the last ones that were, scaled; 0 before the first and at padding."""
         values, seen = series.values, series.seen
-        if self.shift is not None:
-            values = (values - np.asarray(self.shift, float)) / np.asarray(self.scale, float)
-            values = np.where(seen, values, 0.0)
+        if self.scaling is not None:
+            values = np.where(seen, self.scaling.scaled(values), 0.0)
             with np.errstate(over="ignore"):
                 fitting = np.isfinite(values.astype(np.float32))
             if not fitting.all():
@@ -267,14 +264,17 @@ class Encoding(eqx.Module):
             )
         return exact.astype(np.float32)
 
-    def _seen_now(self, values: Array) -> Array:
-        """Values (..., channels) that were all just seen."""
-        if self.shift is not None and self.scale is not None:
-            values = (values - self.shift) / self.scale
+    def _seen_now(self, values: Array | np.ndarray, elapsed: float | None = None) -> Array:
+        """Values (..., channels) that were all just seen, after so many seconds, by default dt."""
+        values = jnp.asarray(self.scaled(values))
         inputs = values.astype(jnp.promote_types(values.dtype, jnp.float32))
-        if self.missing != "hold-with-observed":
-            return inputs
-        return jnp.concatenate([inputs, jnp.ones_like(inputs), jnp.zeros_like(inputs)], axis=-1)
+        parts = [inputs]
+        if self.missing == "hold-with-observed":
+            parts += [jnp.ones_like(inputs), jnp.zeros_like(inputs)]
+        if self.elapsed != "step":
+            since = np.log1p((self.dt if elapsed is None else elapsed) / self.tau)
+            parts.append(jnp.full((*inputs.shape[:-1], 1), since, inputs.dtype))
+        return jnp.concatenate(parts, axis=-1)
 
 
 def last_seen(seen: np.ndarray) -> np.ndarray:

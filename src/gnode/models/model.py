@@ -1,5 +1,6 @@
 """A model: the encoding of a series, an initial state, a field, an integrator and a readout."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -16,12 +17,13 @@ from gnode.integrate import Integrator, Path, explain
 from gnode.models.config import ModelConfig
 from gnode.models.encoding import Encoded, Encoding
 from gnode.models.initial import INITIAL_STATES, FixedState, InitialState
-from gnode.models.numbers import as_numbers, check_finite
+from gnode.models.numbers import as_numbers, check_finite, is_traced
 from gnode.models.online import Online, check_solved, checked_elapsed, checked_sample, window_of
 from gnode.models.places import places
 from gnode.models.reading import READINGS
+from gnode.models.readout import Readout
+from gnode.models.scaling import Scaling
 from gnode.nn.dense import Dense, affine
-from gnode.nn.feedforward import Perceptron
 from gnode.series import Series
 from gnode.series.arrays import as_array, as_floats
 
@@ -53,7 +55,7 @@ class Model(eqx.Module):
     encoding: Encoding
     initial: InitialState
     field: Field
-    readout: Perceptron
+    readout: Readout
     impulse: Dense | None  # by what an event of each kind moves the state
     integrator: Integrator
     seed: Array  # of the random weights, as 64 bits: no static field, or two seeds could not be stacked; bits, so that
@@ -84,6 +86,8 @@ class Model(eqx.Module):
             InvalidInput: inputs that do not fit, or a time outside of the series.
             Diverged: a flow could not be solved.
         """
+        if at is not None and self.config.elapsed != "step":
+            must_have("elapsed time as step alone to answer at other times", f"elapsed = {self.config.elapsed!r}")
         samples, series = self.samples_of(inputs, first_targets, times, mask)
         path, outputs = _answer(self, samples)
         self._check_solved(path, samples)
@@ -137,7 +141,7 @@ class Model(eqx.Module):
             ...     here, output = model.advance(here, sample, elapsed=0.01)
         """
         window, dtype, config = window_of(self.integrator), self._type(), self.config
-        values, seen = checked_sample(first_input, config.input_size, config.missing, None, dtype)
+        values, seen = checked_sample(first_input, self.encoding, None, dtype)
         told = first_target
         if told is not None:
             told = self._told(jnp.atleast_2d(as_numbers(told, "first_target")), len(values))
@@ -168,11 +172,16 @@ class Model(eqx.Module):
         if self.config.reading == "mean":
             must_have("a model that reads each sample or the last for online use", "one that reads the mean")
         dtype, config, batch = self._type(), self.config, len(here.state)
-        values, seen = checked_sample(sample, config.input_size, config.missing, batch, dtype)
+        values, seen = checked_sample(sample, self.encoding, batch, dtype)
         seconds = config.dt if elapsed is None else elapsed
         there, outputs = _advance(self, here, values, seen, checked_elapsed(seconds, config.tau, batch, dtype))
         check_solved(there.state)
         return there, outputs[0] if here.single else outputs
+
+    @property
+    def output_scaling(self) -> Scaling | None:
+        """From the units of the targets to the scale of the net in the readout; None where they are the same."""
+        return self.encoding.scaling if self.config.residual else self.readout.scaling
 
     def field_at(self, inputs: ArrayLike) -> "StillField":
         """The flow with the input held still: f(h) -> dh/dt in units of the state per second, h (..., N)."""
@@ -184,27 +193,30 @@ class Model(eqx.Module):
         Args:
             elapsed: seconds; by default dt. A flow is solved over them, a map takes one step.
         """
-        return StillMap(self, self._held(inputs), self.config.dt if elapsed is None else elapsed)
+        seconds = self.config.dt if elapsed is None else elapsed
+        if not 0 < seconds < float("inf"):
+            must_have("elapsed a positive number of seconds", repr(seconds))
+        return StillMap(self, self._held(inputs, seconds), self.encoding.step(seconds / self.config.tau))
 
-    def _held(self, inputs: ArrayLike) -> Array:
-        held = as_numbers(inputs, "an input to hold")
+    def _held(self, inputs: ArrayLike, elapsed: float | None = None) -> Array:
+        held: Any = inputs if is_traced(inputs) else as_floats(inputs, "an input to hold")
         if held.shape != (self.config.input_size,):
             must_have(f"an input to hold of shape ({self.config.input_size},)", f"shape {held.shape}")
         check_finite(held, "an input to hold that is finite")
-        return self.encoding.hold_still(held)
+        return self.encoding.hold_still(held, elapsed)
 
     def samples_of(
         self, inputs: Any, first_targets: ArrayLike | None = None, times: Any = None, mask: ArrayLike | None = None
     ) -> tuple[Samples, Series | None]:
         """Samples for compiled code; and the series, unless the inputs are a plain array on the uniform grid."""
         if times is None and mask is None and _is_plain(inputs):
-            array = jnp.asarray(inputs)
+            array = inputs if isinstance(inputs, np.ndarray) else jnp.asarray(inputs)
             if array.ndim != 3 or array.shape[-1] != self.config.input_size or 0 in array.shape[:2]:
                 must_have(
                     f"inputs of shape (trials, time, {self.config.input_size}), at least one trial and sample",
                     f"shape {array.shape}",
                 )
-            encoded, series = self.encoding.encode_array(array.astype(self._type())), None
+            encoded, series = self.encoding.encode_array(array), None
         else:
             if isinstance(inputs, Series) and not (times is None and mask is None):
                 must_have("neither times nor mask beside a Series, which has its own", "one of them")
@@ -227,7 +239,7 @@ class Model(eqx.Module):
         if told.shape != expected:
             must_have(f"first_targets of shape (trials, outputs) = {expected}", f"shape {told.shape}")
         check_finite(told, "finite first_targets")
-        return told
+        return told if self.output_scaling is None else self.output_scaling.scaled(told)
 
     @property
     def is_told(self) -> bool:
@@ -263,10 +275,8 @@ class StillMap:
 
     kind = "map"
 
-    def __init__(self, model: Model, held: Array, elapsed: float) -> None:
-        if not 0 < elapsed < float("inf"):
-            must_have("elapsed a positive number of seconds", repr(elapsed))
-        self._model, self._held, self._step = model, held, elapsed / model.config.tau
+    def __init__(self, model: Model, held: Array, step: float) -> None:
+        self._model, self._held, self._step = model, held, step  # in units of tau
 
     def __call__(self, states: ArrayLike) -> Array:
         states = jnp.asarray(states)
@@ -296,11 +306,23 @@ def run(model: Model, samples: Samples) -> Path:
 
 
 def read(model: Model, path: Path, samples: Samples) -> Array:
-    """What the model answers with."""
-    there = samples.elapsed > 0
+    """What the model answers with, in the scale of the readout, on which losses are computed."""
+    there, inputs = samples.elapsed > 0, samples.inputs
     if samples.samples is not None:  # padding repeats the last sample's place
         there = jnp.diff(samples.samples, axis=1, prepend=-1) > 0
-    return READINGS[model.config.reading](model.readout(path.states), there)
+        inputs = jnp.take_along_axis(inputs, samples.samples[..., None], axis=1)
+    return READINGS[model.config.reading](_said(model, path.states, inputs), there)
+
+
+def _said(model: Model, states: Array, inputs: Array) -> Array:
+    """Outputs at states and inputs as the field sees them, in the scale of the readout."""
+    said = model.readout.net(states)
+    return said + inputs[..., : said.shape[-1]] if model.config.residual else said
+
+
+def in_units(model: Model, outputs: Array) -> Array:
+    """Answers in the user's units."""
+    return outputs if model.output_scaling is None else model.output_scaling.unscaled(outputs)
 
 
 @eqx.filter_jit
@@ -311,7 +333,7 @@ def _path(model: Model, samples: Samples) -> Path:
 @eqx.filter_jit
 def _answer(model: Model, samples: Samples) -> tuple[Path, Array]:
     path = run(model, samples)
-    return path, read(model, path, samples)
+    return path, in_units(model, read(model, path, samples))
 
 
 @eqx.filter_jit
@@ -323,12 +345,12 @@ def _after(integrator: Integrator, field: Field, states: Array, held: Array, ela
 def _advance(model: Model, here: Online, values: Array, seen: Array, elapsed: Array) -> tuple[Online, Array]:
     sample, memory = model.encoding.encode_sample(values, seen, elapsed, here.memory)
     inputs = jnp.concatenate([here.inputs[:, 1:], sample[:, None]], axis=1)
-    lengths = jnp.concatenate([here.elapsed[:, 1:], elapsed[:, None]], axis=1)
+    lengths = jnp.concatenate([here.elapsed[:, 1:], model.encoding.step(elapsed)[:, None]], axis=1)
     batch, window = lengths.shape
     before = jnp.repeat(here.state[:, None], window, axis=1)
     latest, whole = jnp.full((batch, 1), window - 1), jnp.ones((batch, 1), lengths.dtype)
     states = model.integrator.between(model.field, here.state, inputs, lengths, before, latest, whole)[:, 0]
-    return Online(states, memory, inputs, lengths, here.single), model.readout(states)
+    return Online(states, memory, inputs, lengths, here.single), in_units(model, _said(model, states, sample))
 
 
 @eqx.filter_jit
@@ -337,7 +359,8 @@ def _outputs_between(model: Model, samples: Samples, path: Path, sample: Array, 
     states = model.integrator.between(
         model.field, start, samples.inputs, samples.elapsed, path.states, sample, fraction
     )
-    return states, model.readout(states)
+    inputs = samples.inputs[jnp.arange(len(sample))[:, None], sample]
+    return states, in_units(model, _said(model, states, inputs))
 
 
 def _is_plain(inputs: Any) -> bool:
@@ -361,10 +384,24 @@ def _masked(inputs: Any, mask: ArrayLike | None) -> Any:
     return np.where(seen if seen.ndim == values.ndim else seen[..., None], values, np.nan)
 
 
+def with_scalings(model: Model, inputs: Scaling | None, outputs: Scaling | None) -> Model:
+    """The model with scalings of its inputs and outputs."""
+    return dataclasses.replace(
+        model,
+        encoding=dataclasses.replace(model.encoding, scaling=inputs),
+        readout=dataclasses.replace(model.readout, scaling=outputs),
+    )
+
+
 def trainable(model: Model) -> PyTree:
-    """True at every array that training may change: all but a fixed random initial state."""
+    """True at every array that training may change: all but scalings and a fixed random initial state."""
     free = jax.tree.map(eqx.is_inexact_array, model)
-    free = eqx.tree_at(lambda tree: tree.encoding, free, jax.tree.map(lambda _: False, model.encoding))
+
+    def kept(tree: Model) -> tuple:
+        return tree.encoding, tree.readout.scaling
+
+    never = jax.tree.map(lambda _: False, kept(model))
+    free = eqx.tree_at(kept, free, never, is_leaf=lambda part: part is None)
     free = eqx.tree_at(lambda tree: tree.seed, free, False)  # in a mean over models it is no integer
     if isinstance(model.initial, FixedState):
         return eqx.tree_at(lambda tree: tree.initial.value, free, False)

@@ -11,7 +11,8 @@ from jaxtyping import Float
 
 from gnode.errors import Diverged, must_have
 from gnode.integrate import INTERPOLATIONS, Flow, Integrator
-from gnode.models.numbers import as_numbers, is_traced
+from gnode.models.encoding import Encoding
+from gnode.models.numbers import is_traced
 from gnode.series.arrays import as_floats
 
 
@@ -49,31 +50,32 @@ def window_of(integrator: Integrator) -> int:
     return 1 + interpolation.history
 
 
-def checked_sample(sample: Any, channels: int, missing: str, batch: int | None, dtype: Any) -> tuple[Array, Array]:
-    """One sample of every member of a batch, (batch, channels), 0 where missing, and where it was seen.
+def checked_sample(sample: Any, encoding: Encoding, batch: int | None, dtype: Any) -> tuple[Array, Array]:
+    """One sample of every member of a batch, (batch, channels), scaled, 0 where missing, and where it was seen.
 
     Args:
         batch: how many members there must be; None for any number.
     """
-    values = jnp.atleast_2d(as_numbers(sample, "a sample").astype(dtype))
+    channels, traced = encoding.channels, is_traced(sample)
+    values: Any = jnp.atleast_2d(sample) if traced else np.atleast_2d(as_floats(sample, "a sample").astype(float))
     if values.shape != (len(values) if batch is None else batch, channels):
         must_have(f"a sample of shape ({channels},) or ({batch or 'batch'}, {channels})", f"shape {np.shape(sample)}")
-    seen = ~jnp.isnan(values)
-    if not is_traced(values):
-        if np.isinf(values).any():
-            must_have("finite values", "infinity")
-        if missing == "refuse" and not seen.all():
+    if not traced:
+        with np.errstate(over="ignore"):
+            infinite = np.isinf(values.astype(dtype))
+        if infinite.any():
+            must_have("finite values that float32 can hold", "infinity")
+        if encoding.missing == "refuse" and np.isnan(values).any():
             must_have("a sample that is all there", "a missing value", "Choose missing='hold' when the model is made.")
-    return jnp.where(seen, values, 0), seen
+    seen = ~jnp.isnan(values)
+    return jnp.where(seen, jnp.asarray(encoding.scaled(values), dtype), 0), seen
 
 
 def checked_elapsed(seconds: Any, tau: float, batch: int, dtype: Any) -> Array:
     """Elapsed time in units of tau, (batch,)."""
     if is_traced(seconds):
         return jnp.broadcast_to(jnp.asarray(seconds, dtype) / tau, (batch,))
-    lengths = (
-        as_floats(seconds, "elapsed").astype(float) / tau
-    )  # as for a whole series: divided in float64, and cast last
+    lengths = as_floats(seconds, "elapsed").astype(float) / tau  # divided in float64, and cast last, as for a series
     if lengths.shape not in ((), (batch,)):
         must_have(f"elapsed one number or ({batch},) of them", f"shape {lengths.shape}")
     if not ((lengths >= np.finfo(np.float32).tiny) & (lengths <= np.finfo(np.float32).max)).all():

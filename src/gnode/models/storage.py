@@ -15,7 +15,8 @@ from gnode.errors import Diverged, InvalidInput, must_have
 from gnode.files import write_atomically
 from gnode.models.config import ModelConfig
 from gnode.models.draw import draw, model_table
-from gnode.models.model import Model
+from gnode.models.model import Model, with_scalings
+from gnode.models.scaling import Scaling
 
 FORMAT = 1  # raised when a file that older versions would misread is written
 
@@ -72,10 +73,16 @@ def load_model(path: str | Path) -> Model:
         ) from error
     config, seed = _read_header(path, metadata)
     model = draw(dataclasses.replace(config, critical=False), seed)
-    if "encoding.shift" in arrays:  # scaling was fitted, and a drawn model has none
-        ones = jnp.ones(config.input_size)
-        model = dataclasses.replace(model, encoding=dataclasses.replace(model.encoding, shift=ones, scale=ones))
+    # Scalings that were fitted, which a drawn model has none of.
+    scaled = {name.removesuffix(".scale") for name in arrays if name.endswith("scaling.scale")}
+    inputs = _some_scaling(config.input_size) if "encoding.scaling" in scaled else None
+    outputs = _some_scaling(config.output_size) if "readout.scaling" in scaled else None
+    model = with_scalings(model, inputs, outputs)
     return _fill(model, arrays, str(path), config)
+
+
+def _some_scaling(channels: int) -> Scaling:
+    return Scaling.of(np.zeros(channels), np.ones(channels))
 
 
 def _read_header(path: Path, metadata: dict[str, str]) -> tuple[ModelConfig, int]:

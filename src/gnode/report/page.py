@@ -465,11 +465,15 @@ def _details(content: Content) -> Card:
 def _headline(content: Content) -> tuple[str, str]:
     """What was trained, as a title and as a sentence of HTML."""
     config = content.model.config
-    kind = {"gnode": "gated neural ODE", "node": "neural ODE", "mgru": "minimal GRU", "gru": "GRU", "rnn": "RNN"}
+    kind = {
+        "gnode": "gated neural ODE", "node": "neural ODE", "leaky-node": "leaky neural ODE", "mgru": "minimal GRU",
+        "gru": "GRU", "rnn": "RNN",
+    }  # fmt: skip
     name = kind.get(config.model, config.model)
     task = content.config.get("task", {}).get("name", "own data")
     of_task = content.config.get("task", {}).get("train")
-    about = getattr(content.task, "summary", f"{of_task} training trials" if of_task else "none of gnode's tasks")
+    nothing_known = f"{of_task} training trials" if of_task else "none of gnode's tasks"
+    about = getattr(content.task or content.data_set, "summary", nothing_known)
     size = content.summary.get("parameters")
     with_parameters = f" with {size:,} trained parameters" if size else ""
     seconds = content.summary.get("seconds")
@@ -479,8 +483,9 @@ def _headline(content: Content) -> tuple[str, str]:
         count = f"{content.unsolved} of the {len(content.unseen_path.failed)} trials looked at"
         unfinished += f" {count} could not be solved beyond some sample, and nothing is shown of them."
     if content.unseen is None:
-        unfinished += " Its trials are not in its directory: states below are those of free runs from random states."
-    what = f"{'the task ' if content.task else ''}<b>{escape(task)}</b>"
+        unfinished += " Its trials are not at hand: states below are those of free runs from random states."
+    kind_of_trials = "the task " if content.task else "the data set " if content.data_set else ""
+    what = f"{kind_of_trials}<b>{escape(task)}</b>"
     sentence = (
         f"A {config.state_size}-dimensional {name}{with_parameters} was trained on {what} "
         f"({escape(about)}) for {content.summary.get('epochs', '?')} epochs{took}.{unfinished}"

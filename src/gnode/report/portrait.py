@@ -54,8 +54,8 @@ def why_not(model: Model) -> str | None:
     field, integrator, encoding = model.field, model.config.integrator, model.encoding
     if model.integrator.kind == "map" and not _knows(integrator):
         return f"it does not know the step rule {integrator}"
-    if encoding.scale is not None or encoding.width != encoding.channels:
-        return "its inputs are scaled or told with what is missing"
+    if encoding.scaling is not None or encoding.width != encoding.channels:
+        return "its inputs are scaled or told with what is missing or how much time has passed"
     nets = [field.drive, *field.gates().values()]
     if not all(isinstance(net, FeedForward) for net in nets):
         return "its field is not made of nets that the page knows"

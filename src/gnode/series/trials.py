@@ -1,6 +1,7 @@
 """Trials and data: series, what should come out of them, and what counts."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from gnode.errors import must_have
-from gnode.files import new_folder
+from gnode.files import new_folder, write_atomically
 from gnode.series.arrays import as_array, described, feed, is_pandas, place
 from gnode.series.series import Series
 from gnode.series.storage import named, read_arrays, write_arrays
 
 PARTS = ("train", "validation", "test")
+_NAMES = "classes.json"
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -111,11 +113,16 @@ class Trials:
 
 @dataclass(frozen=True)
 class Data:
-    """Three sets of trials: one to train on, one to select the parameters by, one that is touched once, at the end."""
+    """Three sets of trials: one to train on, one to select the parameters by, one that is touched once, at the end.
+
+    Attributes:
+        classes: what the classes are called, from class 0 on, where the targets are classes; empty for numbers alone.
+    """
 
     train: Trials
     validation: Trials
     test: Trials
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in PARTS:
@@ -130,9 +137,21 @@ class Data:
             ):
                 if got != wanted:
                     must_have(f"in {name} the same {what} as in train, {wanted}", got)
+        object.__setattr__(self, "classes", self._checked_names())
+
+    def _checked_names(self) -> tuple[str, ...]:
+        names = (self.classes,) if isinstance(self.classes, str) else tuple(map(str, self.classes))
+        if not names:
+            return names
+        if self.train.targets.dtype.kind != "i":
+            must_have("targets that are classes for their names", _targets_kind(self.train))
+        largest = max(int(getattr(self, part).targets.max()) for part in PARTS)
+        if len(set(names)) < len(names) or largest >= len(names):
+            must_have(f"a name of its own for each of at least {largest + 1} classes", ", ".join(names))
+        return names
 
     def digest(self) -> str:
-        """A SHA-256 in hexadecimal that names the three sets."""
+        """A SHA-256 in hexadecimal that names the three sets; what classes are called is no part of it."""
         names = (trials.digest() for trials in (self.train, self.validation, self.test))
         return hashlib.sha256("".join(names).encode()).hexdigest()
 
@@ -144,7 +163,8 @@ class Data:
         return sum(np.asarray(array).nbytes for array in arrays if array is not None)
 
     def save(self, folder: str | Path) -> None:
-        """Write train.npz, validation.npz and test.npz into a new folder, all of them or none.
+        """Write train.npz, validation.npz and test.npz, and classes.json where classes have names, into a new folder,
+        all of them or none.
 
         Raises:
             InvalidInput: the folder is there already.
@@ -156,6 +176,8 @@ class Data:
         with new_folder(folder) as place:
             for part in PARTS:
                 getattr(self, part).save(place / f"{part}.npz")
+            if self.classes:
+                write_atomically(place / _NAMES, (json.dumps(self.classes) + "\n").encode())
 
     @staticmethod
     def load(folder: str | Path) -> "Data":
@@ -164,7 +186,20 @@ class Data:
         Raises:
             InvalidInput: a file is not there, truncated, foreign, of a newer format, or holds no trials.
         """
-        return Data(*(Trials.load(Path(folder).expanduser() / f"{part}.npz") for part in PARTS))
+        folder = Path(folder).expanduser()
+        train, validation, test = (Trials.load(folder / f"{part}.npz") for part in PARTS)
+        return Data(train, validation, test, _read_names(folder / _NAMES))
+
+
+def _read_names(path: Path) -> tuple[str, ...]:
+    """What classes are called; nothing where there is no such file."""
+    try:
+        names = json.loads(path.read_text()) if path.exists() else []
+    except ValueError:
+        names = None
+    if not isinstance(names, list):
+        must_have("a list of names of classes", f"something else in {path}")
+    return tuple(names)
 
 
 def _read_targets(series: Series, targets: Any) -> tuple[np.ndarray, np.ndarray]:

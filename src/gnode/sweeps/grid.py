@@ -23,6 +23,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from gnode import tasks
 from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.models import tabulate
 from gnode.training.experiment import SECTIONS, assemble
@@ -220,7 +221,8 @@ def _configuration(base: Tables, chosen: dict[str, Any]) -> Tables:
         else:
             options[key] = value
     experiment = assemble(tables, options)
-    if experiment.settings.batch_size > experiment.settings.train_trials:
+    drawn = isinstance(experiment.task, tasks.Task)  # a data set has as many trials as it has
+    if drawn and experiment.settings.batch_size > experiment.settings.train_trials:
         must_have(
             f"batch_size at most the {experiment.settings.train_trials} training trials", experiment.settings.batch_size
         )

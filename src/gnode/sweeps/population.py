@@ -21,9 +21,20 @@ from gnode.errors import must_have
 from gnode.models import Model, draw, model_table, trainable
 from gnode.series import Trials
 from gnode.training.experiment import Experiment
-from gnode.training.loop import Record, Strength, TrainingState, begin, check_finite, one_epoch, plan, rates, strength
+from gnode.training.loop import (
+    Record,
+    Strength,
+    TrainingState,
+    accuracies,
+    begin,
+    check_finite,
+    one_epoch,
+    plan,
+    rates,
+    strength,
+)
 from gnode.training.progress import Silent
-from gnode.training.score import Objective, Shown, show
+from gnode.training.score import Objective, Scored, Shown, show
 from gnode.training.settings import Settings
 from gnode.training.train import Interrupted, configuration, first_state, keep_books, made_from, open_directory, prepare
 
@@ -38,7 +49,7 @@ def train_together(
     train: Sequence[Trials],
     validation: Sequence[Trials],
     states: Sequence[TrainingState] | None = None,
-) -> Iterator[tuple[TrainingState, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[TrainingState, np.ndarray, np.ndarray, Scored]]:
     """Train several models at once, epoch by epoch.
 
     Args:
@@ -48,8 +59,9 @@ def train_together(
         states: where to go on, all after the same epoch; by default each model's beginning.
 
     Yields:
-        The state of all runs (every array has a first axis of runs), and the training and validation losses, (runs,). A
-        run that diverges has NaN there and leaves the others alone.
+        The state of all runs (every array has a first axis of runs), the training and validation losses, (runs,), and
+        each minibatch's score, (runs, minibatches), the validation's last. A run that diverges has NaN there and leaves
+        the others alone.
 
     Raises:
         InvalidInput: the runs are not of equal shape.
@@ -63,10 +75,10 @@ def train_together(
     strengths = _stack([strength(one) for one in settings])
     for epoch in range(done + 1, settings[0].epochs + 1):
         today = _stack([plan(one, len(trials), epoch) for one, trials in zip(settings, train, strict=True)])
-        stacked, train_loss, validation_loss = _one_epoch_each(
+        stacked, train_loss, validation_loss, scores = _one_epoch_each(
             frozen, objective, strengths, stacked, shown, held_out, today
         )
-        yield stacked, np.asarray(train_loss), np.asarray(validation_loss)
+        yield stacked, np.asarray(train_loss), np.asarray(validation_loss), scores
 
 
 def train_group(
@@ -124,15 +136,16 @@ def _train_to(runs: dict[int, "_Member"], stop: int | None) -> Iterator[tuple[in
     )
     try:
         last = time.perf_counter()
-        for stacked, train_loss, validation_loss in together:
-            states = jax.device_get(stacked)
+        for stacked, train_loss, validation_loss, scores in together:
+            states, right, counted = jax.device_get((stacked, scores.right, scores.counted))
             now = time.perf_counter()
             for index, run in list(runs.items()):
                 place = at[index]
                 losses = float(train_loss[place]), float(validation_loss[place])
+                shares = accuracies(*(None if part is None else part[place] for part in (right, counted)))
                 state = jax.tree.map(lambda part, place=place: part[place], states)
                 try:
-                    run.receive(state, *losses, (now - last) / len(members))
+                    run.receive(state, losses, shares, (now - last) / len(members))
                 except Exception as error:
                     del runs[index]
                     yield index, error
@@ -153,8 +166,8 @@ class _Member:
 
     def __init__(self, experiment: Experiment, folder: Path) -> None:
         self.settings = experiment.settings
-        self.model = draw(experiment.model, experiment.seed)
-        self.data, self.objective = prepare(self.model, experiment.task, self.settings)
+        drawn = draw(experiment.model, experiment.seed)
+        self.model, self.data, self.objective = prepare(drawn, experiment.task, self.settings)
         config = configuration(experiment.task, model_table(self.model), self.settings)
         origin = made_from(self.model, self.data)
         directory = open_directory(folder, True, config, origin, Silent())
@@ -171,12 +184,18 @@ class _Member:
     def epoch(self) -> int:
         return int(self.state.epoch)
 
-    def receive(self, state: TrainingState, train_loss: float, validation_loss: float, seconds: float) -> None:
-        """Write an epoch down."""
+    def receive(
+        self,
+        state: TrainingState,
+        losses: tuple[float, float],
+        shares: tuple[float | None, float | None],
+        seconds: float,
+    ) -> None:
+        """Write an epoch down: its losses and accuracies, of training and of validation."""
         self.state = jax.tree.unflatten(jax.tree.structure(self.state), jax.tree.leaves(state))
         self._seconds += seconds
         rate = float(rates(self.settings, len(self.data.train), self.epoch)[-1])
-        record = Record(self.epoch, train_loss, validation_loss, int(state.best_epoch), rate)
+        record = Record(self.epoch, *losses, int(state.best_epoch), rate, 0, *shares)
         self._news.append((self.state, record))
         self._turn()
 
@@ -218,12 +237,12 @@ def _one_epoch_each(
     train: Shown,
     validation: Shown,
     plans: PyTree,
-) -> tuple[TrainingState, jax.Array, jax.Array]:
+) -> tuple[TrainingState, jax.Array, jax.Array, Scored]:
     # The frozen part holds functions too, which vmap cannot take: only its arrays are mapped over.
     arrays, rest = eqx.partition(frozen, eqx.is_array)
 
-    def each(arrays: PyTree, *arguments: PyTree) -> tuple[TrainingState, jax.Array, jax.Array]:
-        return one_epoch(eqx.combine(arrays, rest), objective, *arguments)[:3]
+    def each(arrays: PyTree, *arguments: PyTree) -> tuple[TrainingState, jax.Array, jax.Array, Scored]:
+        return one_epoch(eqx.combine(arrays, rest), objective, *arguments)
 
     with jax.default_matmul_precision("highest"):  # a GPU would round the factors of its products
         return jax.vmap(each)(arrays, strengths, states, train, validation, plans)

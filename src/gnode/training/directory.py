@@ -125,10 +125,15 @@ class RunDirectory:
                 f"Beyond {DATA_LIMIT // 2**20} MB they are not kept. Put them there: Data(...).save(folder).",
             )
         data = Data.load(self.path / DATA)
-        origin = self.config().get(ORIGIN) if (self.path / CONFIG).is_file() else None
-        if origin is not None and origin.get("data") != data.digest():
-            must_have(f"the data that {self.path} was started with", f"others in {self.path / DATA}")
+        if (self.path / CONFIG).is_file():
+            self.refuse_others(data, str(self.path / DATA))
         return data
+
+    def refuse_others(self, data: Data, place: str) -> None:
+        """Raise InvalidInput where data, of this place, are not those that the run was trained on."""
+        origin = self.config().get(ORIGIN)
+        if origin is not None and origin.get("data") != data.digest():
+            must_have(f"the data that {self.path} was started with", f"others in {place}")
 
     def metrics(self) -> list[dict[str, float]]:
         """The records of all epochs. A last line that was cut off in mid-write is left out."""

@@ -30,7 +30,7 @@ _SIZES = ("input_size", "output_size")  # known from the task
 class Experiment:
     """One run, ready to start. All of it has been checked."""
 
-    task: tasks.Task | Data
+    task: tasks.Task | tasks.RecordedTask | Data
     model: ModelConfig
     seed: int  # of the model's weights
     settings: Settings
@@ -101,19 +101,23 @@ def assemble(tables: dict[str, Any], options: dict[str, Any], folder: Path | Non
     for key, size in sizes.items():
         if model_table.get(key, size) != size:
             must_have(f"{key} {size}, as the task {name} has", model_table[key])
-    defaults = {"model": "gnode", "state_size": max(sizes["output_size"], 2)}
+    defaults: dict[str, Any] = {"model": "gnode", "state_size": max(sizes["output_size"], 2)}
+    written_by_a_run = all(key in model_table for key in _SIZES)  # then what is left out has gnode's own default
+    if isinstance(task, tasks.RecordedTask) and not written_by_a_run:
+        defaults |= task.model_defaults
     config = ModelConfig(**{**defaults, **model_table, **sizes})
     refuse_unread(config, options)
     return Experiment(task, config, seed, settings)
 
 
-def _sizes(task: tasks.Task | Data) -> dict[str, int]:
+def _sizes(task: tasks.Task | tasks.RecordedTask | Data) -> dict[str, int]:
     """How many inputs and outputs a model of the task has; for own data, the fewest outputs that the targets need."""
-    if isinstance(task, tasks.Task):
+    if not isinstance(task, Data):
         return {"input_size": task.input_size, "output_size": task.output_size}
     targets = [getattr(task, part).targets for part in PARTS]
     classes = targets[0].dtype.kind == "i"
-    outputs = 1 + max(int(one.max()) for one in targets) if classes else targets[0].shape[-1]
+    fewest = max(1 + max(int(one.max()) for one in targets), len(task.classes)) if classes else 0
+    outputs = fewest if classes else targets[0].shape[-1]
     return {"input_size": task.train.series.channels, "output_size": outputs}
 
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
+from jax.typing import ArrayLike
 from jaxtyping import PyTree
 
 from gnode.errors import Diverged, must_have
@@ -23,6 +24,7 @@ from gnode.integrate.flow import FAILURES
 from gnode.models import Model, trainable
 from gnode.series import Trials
 from gnode.training.losses import mean_of
+from gnode.training.perturb import keys
 from gnode.training.schedules import SCHEDULES
 from gnode.training.score import Objective, Scored, Shown, cut, score, show, take
 from gnode.training.settings import Settings
@@ -47,6 +49,7 @@ class Plan(NamedTuple):
     trials: np.ndarray  # (batches, batch), indices
     weights: np.ndarray  # (batches, batch), 0 for the filling of a last, smaller batch
     rates: np.ndarray  # (batches,)
+    keys: np.ndarray | None = None  # (batches, 2), of noise and dropout; None where there are none
 
 
 class Strength(NamedTuple):
@@ -66,10 +69,15 @@ class Record:
     best_epoch: int
     lr: float
     failed: int = 0  # minibatches in which a solve failed, validation as one
+    train_accuracy: float | None = None  # of classes: the share that is right
+    val_accuracy: float | None = None
 
     def as_dict(self) -> dict[str, float]:
-        """Plain data; without `failed` where nothing did."""
-        return {key: value for key, value in dataclasses.asdict(self).items() if key != "failed" or value}
+        """Plain data; without `failed` where nothing did, and without accuracies where there are no classes."""
+        data = dataclasses.asdict(self)
+        if not self.failed:
+            del data["failed"]
+        return {key: value for key, value in data.items() if value is not None}
 
 
 def begin(model: Model) -> TrainingState:
@@ -94,14 +102,16 @@ def plan(settings: Settings, trials: int, epoch: int) -> Plan:
     order[:trials] = generator.permutation(trials)
     weights = (np.arange(len(order)) < trials).astype(np.float32)
     shape = (batches, settings.batch_size)
-    return Plan(order.reshape(shape), weights.reshape(shape), today)
+    disturbed = settings.input_noise or settings.readout_dropout
+    drawn = keys(settings.seed, epoch, batches) if disturbed else None
+    return Plan(order.reshape(shape), weights.reshape(shape), today, drawn)
 
 
 def longest_first(plan: Plan, lengths: np.ndarray) -> Plan:
     """The same minibatches with their longest trials first, which is how a ragged batch is quick to compute."""
     order = np.argsort(-lengths[plan.trials], axis=1, kind="stable")
     trials, weights = (np.take_along_axis(array, order, axis=1) for array in (plan.trials, plan.weights))
-    return Plan(trials, weights, plan.rates)
+    return plan._replace(trials=trials, weights=weights)
 
 
 def rates(settings: Settings, trials: int, epoch: int) -> np.ndarray:
@@ -139,7 +149,7 @@ def one_epoch(
     def batch_loss(parameters: PyTree, batch: Plan) -> tuple[Array, Scored]:
         shown = take(train, batch.trials)
         shown = shown._replace(weights=shown.weights * batch.weights[:, None])
-        scored = score(eqx.combine(parameters, frozen), objective, shown)
+        scored = score(eqx.combine(parameters, frozen), objective, shown, batch.keys)
         return mean_of(scored.total, scored.weight), scored._replace(trial=batch.trials[scored.trial])
 
     def step(carry: tuple, batch: Plan) -> tuple:
@@ -199,7 +209,7 @@ def epochs(
         )
         record = Record(
             epoch, float(train_loss), float(validation_loss), int(state.best_epoch), float(today.rates[-1]),
-            int(np.count_nonzero(scores.failed)),
+            int(np.count_nonzero(scores.failed)), *accuracies(scores.right, scores.counted),
         )  # fmt: skip
         finite = np.isfinite([record.train_loss, record.val_loss]).all()
         if record.failed and (objective.on_failure == "stop" or not finite):
@@ -208,6 +218,14 @@ def epochs(
         yield state, record
         if settings.patience and epoch - record.best_epoch >= settings.patience:
             return
+
+
+def accuracies(right: ArrayLike | None, counted: ArrayLike | None) -> tuple[float | None, float | None]:
+    """Of training and of validation, from what is right in each minibatch and out of how many, validation's last."""
+    if right is None:
+        return None, None
+    right, counted = np.asarray(right, float), np.asarray(counted, float)
+    return float(right[:-1].sum() / counted[:-1].sum()), float(right[-1] / counted[-1])
 
 
 def check_finite(record: Record, settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ from jax import Array
 from jaxtyping import Float
 
 from gnode.errors import must_have
+from gnode.models.scaling import Scaling
 from gnode.series import Trials
 from gnode.series.arrays import place
 
@@ -26,6 +27,7 @@ class Loss:
         summary: one line for `gnode list losses`.
         least: the least that a target may be.
         link: outputs -> what they say in the units of the targets.
+        scaling: from that of the targets to that of the outputs; None where targets are not scaled.
     """
 
     cost: Callable[[Float[Array, "*batch outputs"], Array], Float[Array, "*batch"]]
@@ -34,6 +36,7 @@ class Loss:
     summary: str
     least: float = -np.inf
     link: Callable[[Any], Any] = lambda outputs: outputs
+    scaling: Callable[[Scaling], Scaling] | None = None
 
     def check(self, name: str, trials: Trials, outputs: int, reading: str) -> None:
         """Raises InvalidInput where a model of so many outputs, read so, cannot be scored on these trials."""
@@ -78,11 +81,23 @@ def _gaussian(answers: Array, targets: Array) -> Array:
     return 0.5 * jnp.mean(log_variances + (targets - means) ** 2 * jnp.exp(-log_variances), axis=-1)
 
 
+def _of_means_and_log_variances(targets: Scaling) -> Scaling:
+    by = np.asarray(targets.scale, float)
+    of_variances = Scaling.of(2 * np.log(by), np.ones_like(by))
+    return jax.tree.map(lambda *parts: jnp.concatenate(parts), targets, of_variances)
+
+
 LOSSES: dict[str, Loss] = {
-    "mse": Loss(_squared_error, False, lambda outputs: outputs, "mean squared error"),
+    "mse": Loss(_squared_error, False, lambda outputs: outputs, "mean squared error", scaling=lambda targets: targets),
     "cross-entropy": Loss(_cross_entropy, True, lambda outputs: 1, "of classes, one a sample or one a trial"),
     "poisson": Loss(_poisson, False, lambda outputs: outputs, "of counts; outputs are logarithms of rates", 0, np.exp),
-    "gaussian": Loss(_gaussian, False, lambda outputs: outputs / 2, "outputs are means, then logarithms of variances"),
+    "gaussian": Loss(
+        _gaussian,
+        False,
+        lambda outputs: outputs / 2,
+        "outputs are means, then logarithms of variances",
+        scaling=_of_means_and_log_variances,
+    ),
     # The name that cross-entropy with one class a trial had in version 0.1.0, in whose files it stands.
     "last-step-cross-entropy": Loss(_cross_entropy, True, lambda outputs: 1, "cross-entropy with one class a trial"),
 }
@@ -91,30 +106,77 @@ LOSSES: dict[str, Loss] = {
 WEIGHINGS = ("samples", "series")
 
 
-def total(loss: str, answers: Array, targets: Array, weights: Array, weigh: str) -> tuple[Array, Array]:
-    """The weighted sum of what answers cost, and the weight that it stands for, so that means can be joined.
+class Totals(NamedTuple):
+    """Sums over answers, so that means can be joined.
+
+    Attributes:
+        cost: what they cost, by weight.
+        weight: that it stands for.
+        right, counted: of classes, how many are right and out of how many, by weight but not by class; else None.
+    """
+
+    cost: Array
+    weight: Array
+    right: Array | None = None
+    counted: Array | None = None
+
+
+def paired(answers: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
+    """The answer that belongs to each target, and its weight.
 
     Args:
         answers: (trials, time, outputs), or (trials, outputs) of a model that answers once a trial.
-        targets: beginning with (trials, time), or one a trial, (trials,): then the answer at the last sample that
-            counts is scored, and every trial weighs alike.
+        targets: beginning with (trials, time), or one a trial, (trials,): then it is the answer at the last sample that
+            counts.
         weights: (trials, time), 0 where a sample does not count, whatever its answer and target are.
-        weigh: out of WEIGHINGS.
     """
-    if targets.ndim == 1 and answers.ndim == 3:
+    if targets.ndim > 1:
+        return answers, weights
+    if answers.ndim == 3:
         last = weights.shape[1] - 1 - jnp.argmax(weights[:, ::-1] > 0, axis=1)
         answers = answers[jnp.arange(len(answers)), last]
-    if targets.ndim == 1:
-        weights = jnp.max(weights, axis=1)
-    elif weigh == "series":
+    return answers, jnp.max(weights, axis=1)
+
+
+def total(
+    loss: str, answers: Array, targets: Array, weights: Array, weigh: str, class_weights: tuple[float, ...] = ()
+) -> Totals:
+    """What answers cost and, of classes, how many are right.
+
+    Args:
+        answers, targets, weights: as for `paired`. With one target a trial every trial weighs alike.
+        weigh: out of WEIGHINGS.
+        class_weights: how much each class weighs; none for all alike.
+    """
+    answers, weights = paired(answers, targets, weights)
+    if targets.ndim > 1 and weigh == "series":
         weights = mean_of(weights, jnp.sum(weights, axis=1, keepdims=True))
     # What does not count is replaced before it costs anything: 0 times a cost that overflows is not 0.
     counts = weights > 0
     answers = jnp.where(counts[..., None], answers, 0)
     targets = jnp.where(counts.reshape(counts.shape + (1,) * (targets.ndim - counts.ndim)), targets, 0)
-    return jnp.sum(LOSSES[loss].cost(answers, targets) * weights), jnp.sum(weights)
+    costs = LOSSES[loss].cost(answers, targets)
+    if not LOSSES[loss].classes:
+        return Totals(jnp.sum(costs * weights), jnp.sum(weights))
+    right, counted = jnp.sum((jnp.argmax(answers, axis=-1) == targets) * weights), jnp.sum(weights)
+    if class_weights:
+        weights = weights * jnp.asarray(class_weights, weights.dtype)[targets]
+    return Totals(jnp.sum(costs * weights), jnp.sum(weights), right, counted)
 
 
 def mean_of(total: Array, weight: Array) -> Array:
     """A total over its weight; 0 where nothing weighs."""
     return total / jnp.where(weight > 0, weight, 1)
+
+
+def balanced(trials: Trials, classes: int) -> tuple[float, ...]:
+    """Weights of classes under which those that occur in trials weigh alike, 1 on average over what counts.
+
+    A class that never counts has the weight 1.
+    """
+    counts = trials.counts
+    if trials.targets.ndim == 1:
+        counts = np.asarray(counts.any(axis=1))
+    often = np.bincount(trials.targets[counts], minlength=classes)
+    even = often.sum() / np.count_nonzero(often)
+    return tuple(float(even / number) if number else 1.0 for number in often)

@@ -73,7 +73,7 @@ class Bar(Silent):
             self._task,
             completed=record.epoch,
             train=f"{record.train_loss:.2e}",
-            validation=f"{record.val_loss:.2e}",
+            validation=f"{record.val_loss:.2e}{_accuracy(record)}",
             rate=f"{record.lr:.1e}",
         )
 
@@ -103,11 +103,16 @@ class Lines(Silent):
         done = record.epoch - self._first + 1
         left = (now - self._began) / done * (self._epochs - record.epoch)
         print(
-            f"epoch {record.epoch}/{self._epochs}  loss {record.train_loss:.3e}  validation {record.val_loss:.3e}  "
-            f"lr {record.lr:.1e}  {left:.0f} s left",
+            f"epoch {record.epoch}/{self._epochs}  loss {record.train_loss:.3e}  validation {record.val_loss:.3e}"
+            f"{_accuracy(record)}  lr {record.lr:.1e}  {left:.0f} s left",
             file=self._stream,
             flush=True,
         )
+
+
+def _accuracy(record: Record) -> str:
+    """How much of validation is right, where it is classes."""
+    return "" if record.val_accuracy is None else f" ({record.val_accuracy:.1%} right)"
 
 
 def watcher() -> Watcher:

@@ -12,9 +12,11 @@ from jax import Array
 from gnode.errors import must_have
 from gnode.integrate import Map
 from gnode.models import Model, under
-from gnode.models.model import Samples, as_samples, read, run
+from gnode.models.model import Samples, as_samples, in_units, read, run, with_scalings
+from gnode.models.scaling import Scaling
 from gnode.series import Trials
-from gnode.training.losses import total
+from gnode.training.losses import LOSSES, total
+from gnode.training.perturb import dropped, noisy
 
 LENGTH_CLASSES = 4  # numbers of rows that a ragged minibatch is computed on
 
@@ -32,11 +34,21 @@ def told(model: Model, trials: Trials) -> np.ndarray | None:
     return trials.targets[:, 0] if model.is_told else None
 
 
-def show(model: Model, trials: Trials) -> Shown:
-    """Trials for the compiled epoch, as the model's encoding makes them; without weights every sample counts."""
+def show(model: Model, trials: Trials, in_units: bool = False) -> Shown:
+    """Trials for the compiled epoch, as the model's encoding makes them; without weights every sample counts.
+
+    Args:
+        in_units: whether targets stay in the user's units; else they are brought to the model's scale.
+    """
     weights = np.ones(trials.series.shape[:2], np.float32) if trials.weights is None else trials.weights
-    samples = as_samples(model.encoding.encode(trials.series), told(model, trials))
-    return Shown(samples, jnp.asarray(trials.targets), jnp.asarray(weights))
+    targets, first = trials.targets, told(model, trials)
+    if model.output_scaling is not None:
+        scaling = model.output_scaling.first(targets.shape[-1])
+        first = None if first is None else scaling.scaled(first)
+        if not in_units:
+            targets = np.where(weights[..., None] > 0, scaling.scaled(targets), 0.0).astype(np.float32)
+    samples = as_samples(model.encoding.encode(trials.series), first)
+    return Shown(samples, jnp.asarray(targets), jnp.asarray(weights))
 
 
 def cut(shown: Shown, time: int) -> Shown:
@@ -58,6 +70,10 @@ class Objective(NamedTuple):
     weigh: str  # out of gnode.training.losses.WEIGHINGS
     on_failure: str  # out of gnode.training.settings.ON_FAILURE
     classes: int = 0  # numbers of rows that a ragged minibatch is computed on; 0 for as a rectangle
+    class_weights: tuple[float, ...] = ()  # how much each class weighs; none for all alike
+    input_noise: float = 0.0  # in training alone (gnode.training.perturb)
+    readout_dropout: float = 0.0
+    in_units: bool = False  # whether targets and answers are in the user's units; else in the model's scale
 
 
 class Scored(NamedTuple):
@@ -68,23 +84,35 @@ class Scored(NamedTuple):
     failed: Array  # (), a key of gnode.integrate.flow.FAILURES, 0 for none
     trial: Array  # (), which one
     until: Array  # (), how many samples it reached
+    right: Array | None  # of classes (gnode.training.losses.Totals)
+    counted: Array | None
 
 
-def score(model: Model, objective: Objective, shown: Shown) -> Scored:
-    """The cost of a model's answers. What a failed solve did not reach counts by the objective's choice, or not."""
+def score(model: Model, objective: Objective, shown: Shown, key: Array | np.ndarray | None = None) -> Scored:
+    """The cost of a model's answers. What a failed solve did not reach counts by the objective's choice, or not.
+
+    Args:
+        key: of the noise and the dropout of a minibatch that is trained on; None for neither.
+    """
     if objective.classes and isinstance(model.integrator, Map):
         integrator = dataclasses.replace(model.integrator, classes=objective.classes)
         model = dataclasses.replace(model, integrator=integrator)
-    path = run(model, shown.samples)
-    weights = shown.weights
+    samples, weights = shown.samples, shown.weights
+    if key is not None and objective.input_noise:
+        samples = noisy(samples, objective.input_noise, model.encoding.channels, key)
+    path = run(model, samples)
+    if key is not None and objective.readout_dropout:
+        path = dataclasses.replace(path, states=dropped(path.states, objective.readout_dropout, key))
     if objective.on_failure == "shorten":
         weights = weights * (jnp.arange(weights.shape[1]) < path.until[:, None])
     else:
         weights = weights * (path.failed == 0)[:, None]
-    answers = read(model, path, shown.samples)
-    summed = total(objective.loss, answers, shown.targets, weights, objective.weigh)
+    answers = read(model, path, samples)
+    if objective.in_units:
+        answers = in_units(model, answers)
+    sums = total(objective.loss, answers, shown.targets, weights, objective.weigh, objective.class_weights)
     first = jnp.argmax(path.failed != 0)
-    return Scored(*summed, path.failed[first], first, path.until[first])
+    return Scored(sums.cost, sums.weight, path.failed[first], first, path.until[first], sums.right, sums.counted)
 
 
 @eqx.filter_jit
@@ -92,17 +120,41 @@ def _compiled_score(model: Model, objective: Objective, shown: Shown) -> Scored:
     return score(model, objective, shown)
 
 
+def standardised(model: Model, loss: str, train: Trials) -> Model:
+    """The model with the scalings that it is to have set from what counts in training trials, unless they are set."""
+    inputs, outputs, of_outputs = model.encoding.scaling, model.readout.scaling, LOSSES[loss].scaling
+    if model.config.scale == "none":
+        return model
+    if inputs is None:
+        inputs = Scaling.fit(train.series.values, train.series.seen)
+    if outputs is None and model.config.residual:
+        outputs = Scaling.of(np.zeros(model.config.output_size), inputs.scale)  # of what is added to the inputs
+    if outputs is None and of_outputs is not None:
+        counts = np.broadcast_to(train.counts[..., None], train.targets.shape)
+        outputs = of_outputs(Scaling.fit(train.targets, counts))
+    return with_scalings(model, inputs, outputs)
+
+
 def alone(model: Model) -> Model:
     """The same flow with steps of its own for each trial, so that one that cannot be solved takes no other along."""
     return under(model, model.config.integrator, grid="series")
 
 
-def loss_on(model: Model, objective: Objective, trials: Trials) -> float:
-    """The loss of a model on trials, as a number: the mean over all that counts. NaN where no trial could be solved."""
+def loss_and_accuracy(model: Model, objective: Objective, trials: Trials) -> tuple[float, float | None]:
+    """The loss of a model on trials, the mean over all that counts; and of classes, the share that is right.
+
+    NaN where no trial could be solved.
+    """
     if not trials.counts.any():
         must_have("trials of which something counts", "none")
-    shown = show(model, trials)
+    shown = show(model, trials, objective.in_units)
     scored = _compiled_score(model, objective, shown)
     if scored.failed:
         scored = _compiled_score(alone(model), objective, shown)
-    return float(scored.total / scored.weight)
+    accuracy = None if scored.right is None or scored.counted is None else float(scored.right / scored.counted)
+    return float(scored.total / scored.weight), accuracy
+
+
+def loss_on(model: Model, objective: Objective, trials: Trials) -> float:
+    """The loss of a model on trials, as a number: the mean over all that counts."""
+    return loss_and_accuracy(model, objective, trials)[0]

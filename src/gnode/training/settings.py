@@ -4,6 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gnode.arguments import integer, number
 from gnode.errors import look_up, must_have
 from gnode.training.losses import LOSSES, WEIGHINGS
@@ -13,7 +15,7 @@ from gnode.training.schedules import SCHEDULES
 ON_FAILURE = ("skip", "shorten", "stop")
 
 # Keys that came after version 0.1.0. At their default they are left out of files, so that what is hashed stays.
-_LATER = {"weigh": "samples", "on_failure": "skip"}
+_LATER = {"weigh": "samples", "on_failure": "skip", "input_noise": 0.0, "readout_dropout": 0.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +33,13 @@ class Settings:
         final_fraction: the rate at the end of a cosine, as a fraction of lr.
         clip: largest global norm of the gradient; 0 for no clipping.
         loss: a name in gnode.training.losses.LOSSES; None for the task's own.
+        class_weights: how much each class weighs in a loss of classes, a list; "balanced" for weights under which those
+            that occur in training trials weigh alike; None for all alike. Accuracy knows no such weights.
         weigh: "samples" (each that counts weighs alike) or "series" (each trial does). Where a trial has one target for
             all of it, trials weigh alike.
+        input_noise: deviation of normal noise that training adds to what the field sees of each channel, in the units
+            of the scaled values; 0 for none.
+        readout_dropout: share of the state that the readout misses in training, another at each sample; 0 for none.
         on_failure: of a trial whose flow could not be solved: "skip" it in this minibatch, "shorten" it to what was
             solved, or "stop".
         train_trials, validation_trials, test_trials: how many trials are drawn of a task, each draw with its own seed.
@@ -53,8 +60,11 @@ class Settings:
     final_fraction: float = 0.01
     clip: float = 1.0
     loss: str | None = None
+    class_weights: tuple[float, ...] | str | None = None
     weigh: str = "samples"
     on_failure: str = "skip"
+    input_noise: float = 0.0
+    readout_dropout: float = 0.0
     train_trials: int = 500
     validation_trials: int = 100
     test_trials: int = 500
@@ -69,27 +79,56 @@ class Settings:
         least |= dict.fromkeys(("warmup_epochs", "patience", "seed", "snapshot_every"), 0)
         for name, bound in least.items():
             object.__setattr__(self, name, integer(name, getattr(self, name), bound))
-        for name in ("lr", "weight_decay", "final_fraction", "clip", "checkpoint_seconds"):
+        for name in (
+            "lr",
+            "weight_decay",
+            "final_fraction",
+            "clip",
+            "checkpoint_seconds",
+            "input_noise",
+            "readout_dropout",
+        ):
             expected = f"a {'positive' if name == 'lr' else 'non-negative'} number"
             value = number(name, getattr(self, name), expected)
             if value < 0 or (name == "lr" and value == 0):
                 must_have(f"{name} {expected}", repr(value))
             object.__setattr__(self, name, value)
+        if self.readout_dropout >= 1:
+            must_have("readout_dropout below 1", self.readout_dropout)
         look_up("schedule", self.schedule, SCHEDULES)
         look_up("weigh", self.weigh, dict.fromkeys(WEIGHINGS))
         look_up("on_failure", self.on_failure, dict.fromkeys(ON_FAILURE))
         if self.loss is not None:
             look_up("loss", self.loss, LOSSES)
+        object.__setattr__(self, "class_weights", _of_classes(self.class_weights))
         object.__setattr__(self, "curriculum", _stages(self.curriculum))
+
+    @property
+    def trials(self) -> tuple[int, int, int]:
+        """How many training, validation and test trials are drawn of a task."""
+        return self.train_trials, self.validation_trials, self.test_trials
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data from which `Settings(**data)` gives the same; without what is None."""
         data = dataclasses.asdict(self)
         data["curriculum"] = [list(stage) for stage in self.curriculum]
+        if isinstance(self.class_weights, tuple):
+            data["class_weights"] = list(self.class_weights)
         for name, default in _LATER.items():
             if data[name] == default:
                 del data[name]
         return {key: value for key, value in data.items() if value is not None}
+
+
+def _of_classes(weights: Any) -> tuple[float, ...] | str | None:
+    if weights is None or (isinstance(weights, str) and weights == "balanced"):
+        return weights
+    if isinstance(weights, str) or not np.iterable(weights):
+        must_have("class_weights a list of numbers or 'balanced'", repr(weights))
+    numbers = tuple(number("class_weights", weight) for weight in weights)
+    if not numbers or min(numbers) < 0 or max(numbers) == 0:
+        must_have("class_weights of at least 0 and not all of them 0", repr(weights))
+    return numbers
 
 
 def _stages(curriculum: Any) -> tuple[tuple[int, int], ...]:

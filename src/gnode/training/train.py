@@ -17,13 +17,13 @@ import jax
 from gnode import tasks
 from gnode.errors import Diverged, GnodeError, check_known, must_have
 from gnode.models import Model, model_bytes, model_table, trainable
-from gnode.series import PARTS, Data
+from gnode.series import PARTS, Data, Trials
 from gnode.training.directory import DATA_LIMIT, OWN_DATA, RunDirectory
 from gnode.training.loop import Record, TrainingState, begin, epochs
-from gnode.training.losses import LOSSES
+from gnode.training.losses import LOSSES, balanced
 from gnode.training.platform import computed_on, platform_facts
 from gnode.training.progress import Silent, Watcher
-from gnode.training.score import LENGTH_CLASSES, Objective, loss_on
+from gnode.training.score import LENGTH_CLASSES, Objective, loss_and_accuracy, loss_on, standardised
 from gnode.training.settings import Settings
 
 _LONGEST_BACKSOLVE = 8  # in units of tau, where gradients are good to some 1e-4; at 12 to 0.1
@@ -74,11 +74,13 @@ def make_settings(**settings: Any) -> Settings:
 
 def draw_data(task: Source | tasks.Sampled | Data, settings: Settings) -> Data:
     """The run's three sets of trials: data as they are, or what a task gives for the seed."""
-    counts = (settings.train_trials, settings.validation_trials, settings.test_trials)
+    counts = settings.trials
     if isinstance(task, Data):
         return task
     if isinstance(task, type):
         must_have("a task (gnode.tasks.make)", f"the class {task.__name__}", f"Make one: {task.__name__}().")
+    if isinstance(task, tasks.RecordedTask) and counts != Settings().trials:
+        must_have(f"no train_trials, validation_trials or test_trials for {task.name}, whose sets are fixed", counts)
     if hasattr(task, "data"):
         return task.data(settings.seed, counts)
     if hasattr(task, "sample"):
@@ -121,7 +123,7 @@ def train(
         >>> run = gnode.train(model, gnode.tasks.make("ring"), epochs=150, batch_size=10, lr=1e-2, out="runs/ring")
     """
     chosen, watcher = make_settings(**settings), watcher or Silent()
-    data, objective = prepare(model, task, chosen)
+    model, data, objective = prepare(model, task, chosen)
     directory = None
     if out is not None:
         config = configuration(task, model_table(model), chosen)
@@ -176,8 +178,8 @@ def _heeding_interruptions() -> Iterator[Callable[[], None]]:
             signal.signal(which, signal.default_int_handler)
 
 
-def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Data, Objective]:
-    """The trials of a run and what is minimised on them, checked against the model and the settings."""
+def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Model, Data, Objective]:
+    """The model as training starts it, the trials and what is minimised on them, all checked."""
     if not isinstance(model, Model):
         must_have("a model (gnode.models.make) to train", type(model).__name__)
     data = draw_data(task, settings)
@@ -199,6 +201,8 @@ def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Data
             )
     if model.is_told and (LOSSES[loss].classes or LOSSES[loss].targets(outputs) != outputs):
         must_have(f"another initial_state for {loss}", model.config.initial_state, "Its targets are no outputs.")
+    if model.config.residual and (LOSSES[loss].scaling is None or LOSSES[loss].targets(outputs) != outputs):
+        must_have("a model without residual for " + loss, "one with it", "Its outputs are no values as the inputs are.")
     if settings.curriculum and data.train.series.events is not None:
         must_have("no curriculum for series with events", "one", "Cut the series beforehand.")
     for epoch, samples in settings.curriculum:
@@ -210,7 +214,27 @@ def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Data
     if settings.batch_size > len(data.train):
         must_have(f"batch_size at most the {len(data.train)} training trials", settings.batch_size)
     ragged = data.train.series.lengths is not None and model.config.gradient == "adjoint"
-    return data, Objective(loss, settings.weigh, settings.on_failure, LENGTH_CLASSES if ragged else 0)
+    model = standardised(model, loss, data.train)
+    weights = _class_weights(settings, loss, data.train, outputs)
+    of_length = LENGTH_CLASSES if ragged else 0
+    objective = Objective(
+        loss, settings.weigh, settings.on_failure, of_length, weights, settings.input_noise, settings.readout_dropout
+    )
+    return model, data, objective
+
+
+def _class_weights(settings: Settings, loss: str, train: Trials, outputs: int) -> tuple[float, ...]:
+    """How much each class weighs in the loss; none for all alike."""
+    weights = settings.class_weights
+    if weights is None:
+        return ()
+    if not LOSSES[loss].classes:
+        must_have("a loss of classes for class_weights", loss)
+    if isinstance(weights, str):
+        return balanced(train, outputs)
+    if len(weights) != outputs:
+        must_have(f"class_weights for each of {outputs} classes", len(weights))
+    return weights
 
 
 def made_from(model: Model, data: Data) -> dict[str, Any]:
@@ -350,17 +374,29 @@ def _summary(
     records = directory.metrics() if directory else [record.as_dict() for record in history]
     best_epoch = int(state.best_epoch)
     earlier = sum(record.get("seconds", 0.0) for record in records[: len(records) - len(history)])
-    return {
+    test_loss, accuracy = loss_and_accuracy(best, objective, data.test)
+    outcome: dict[str, Any] = {
         "loss": objective.loss,
         "best_epoch": best_epoch,
         "epochs": int(state.epoch),
         "train_loss": next(record["train_loss"] for record in records if record["epoch"] == best_epoch),
         "val_loss": float(state.best_loss),
-        "test_loss": loss_on(best, objective, data.test),
+        "test_loss": test_loss,
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(best, trainable(best)))),
         "seconds": round(seconds + earlier, 3),
         **platform_facts(),
     }
+    if accuracy is not None:
+        of_best = next(record for record in records if record["epoch"] == best_epoch)
+        outcome |= {key: of_best[key] for key in ("train_accuracy", "val_accuracy") if key in of_best}
+        outcome["test_accuracy"] = accuracy
+    if objective.class_weights:
+        outcome["class_weights"] = list(objective.class_weights)
+    if data.classes:
+        outcome["classes"] = list(data.classes)
+    if best.output_scaling is not None:
+        outcome["test_loss_in_units"] = loss_on(best, objective._replace(in_units=True), data.test)
+    return outcome
 
 
 def _describe(task: Source | Data) -> dict[str, Any]:

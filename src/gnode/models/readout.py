@@ -1,0 +1,26 @@
+"""The readout: what the state says, in the units of the targets."""
+
+import equinox as eqx
+from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Float
+
+from gnode.models.scaling import Scaling
+from gnode.nn.dense import Dense
+from gnode.nn.feedforward import Perceptron
+
+
+class Readout(eqx.Module):
+    """A perceptron of the state, and the scaling that brings what it says into the units of the targets."""
+
+    layers: tuple[Dense, ...]
+    activation: str = eqx.field(static=True)
+    scaling: Scaling | None = None  # None: the net speaks in the units of the targets
+
+    def __call__(self, states: Float[ArrayLike, "*batch N"]) -> Float[Array, "*batch outputs"]:
+        values = self.net(states)
+        return values if self.scaling is None else self.scaling.unscaled(values)
+
+    def net(self, states: Float[ArrayLike, "*batch N"]) -> Float[Array, "*batch outputs"]:
+        """What the net alone says, on which losses are computed."""
+        return Perceptron(self.layers, self.activation)(states)
