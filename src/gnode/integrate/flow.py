@@ -10,6 +10,7 @@ later; an interval of length 0 (padding) does not move the state; and elapsed ti
 other number. The first step tries the whole interval, or a part of tau; where that is too long, the error says so.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -20,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
-from jaxtyping import Float, Int, Real
+from jaxtyping import Float, Int, PyTree, Real
 
 from gnode.errors import look_up, must_have
 from gnode.fields import Field
@@ -29,7 +30,7 @@ from gnode.integrate.kvaerno import kvaerno5
 from gnode.integrate.methods import Method, euler, explicit
 from gnode.integrate.path import Path
 from gnode.integrate.stepping import BESIDE, NOT_FINITE, TOO_MANY, TOO_SMALL, WAYS_BACK, Stepping, solve
-from gnode.nn.dense import Apply, turn, turned_affine
+from gnode.nn.dense import Apply, turn
 
 FIRST_TRY = 0.3  # of the first step of an interval, in units of tau; all of a shorter interval
 
@@ -293,10 +294,10 @@ def _across(
     """
     parameters, rest = eqx.partition(field, eqx.is_inexact_array)
 
-    def velocity(turned: list[Array], s: Array, state: Array, args: tuple) -> Array:
+    def velocity(by: Callable[[PyTree], Apply], s: Array, state: Array, args: tuple) -> Array:
         parameters, cubic, elapsed = args
         whole = eqx.combine(parameters, rest)
-        return _velocity(whole, s, state, cubic, elapsed, turned_affine(whole, turned))
+        return _velocity(whole, s, state, cubic, elapsed, by(whole))
 
     stepping = Stepping(
         SOLVERS[flow.solver].method, flow.rtol, flow.atol, flow.most_steps, flow.substeps, flow.grid == "batch"

@@ -22,7 +22,7 @@ DIAGONAL = 0.26  # of the tableau, at each implicit stage
 
 def kvaerno5() -> Method:
     """Kvaerno's 5/4 ESDIRK method (BIT Numerical Mathematics 44, 2004): L-stable, order 5, its estimate of order 4."""
-    return Method(_advance, order=5, reuses=True)
+    return Method(_advance, order=5, reuses=True, implicit=True)
 
 
 def _advance(

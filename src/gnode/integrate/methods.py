@@ -24,12 +24,14 @@ class Method:
         advance: one step.
         order: by which power of the step its error falls.
         reuses: whether a step can begin with the slope that the one before it ended with.
+        implicit: whether a step solves equations, in loops of its own.
         in_diffrax: diffrax's solver for the same, where there is one and it is explicit.
     """
 
     advance: Advance
     order: int
     reuses: bool
+    implicit: bool = False
     in_diffrax: Callable[[], diffrax.AbstractSolver] | None = None
 
 
@@ -38,7 +40,9 @@ def explicit(solver: Any) -> Method:
     tableau = solver.tableau
     lower = [[float(weight) for weight in row] for row in tableau.a_lower]
     nodes, weights, errors = ([float(value) for value in row] for row in (tableau.c, tableau.b_sol, tableau.b_error))
-    return Method(_runge_kutta(lower, nodes, weights, errors, tableau.fsal), solver().order(None), tableau.fsal, solver)
+    return Method(
+        _runge_kutta(lower, nodes, weights, errors, tableau.fsal), solver().order(None), tableau.fsal, in_diffrax=solver
+    )
 
 
 def euler() -> Method:

@@ -19,6 +19,7 @@ from jax import Array, lax
 from jaxtyping import Bool, Float, Int, PyTree
 
 from gnode.integrate.methods import Method, Velocity
+from gnode.nn.dense import Apply, Dense, by_turned, is_dense, layers_of, turned_affine
 
 KEPT = 16  # steps whose beginnings are kept for the way back; an interval of more is solved again
 
@@ -79,18 +80,19 @@ def solve(
     state: Float[Array, "trials N"],
     first: Float[Array, " trials"],
     args: PyTree,
-    fixed: PyTree,
+    turned: list[Array],
 ) -> tuple[Float[Array, "trials N"], Int[Array, " trials"]]:
     """The state at s = 1, and why a trial failed, 0 where it did not.
 
     Args:
         way_back: how it is differentiated, a name out of WAYS_BACK.
-        velocity: dh/ds, of `fixed` and then as a method wants it. NaN counts as an error without bound.
+        velocity: dh/ds, of how dense layers are applied (a function of their tree) and then as a method wants it. NaN
+            counts as an error without bound.
         first: how far each trial tries to go at first, up to 1; 0 for trials that do not move.
         args: what the velocity depends on, arrays of floating numbers.
-        fixed: what else it needs, by which nothing is differentiated.
+        turned: the weights in `args` as gnode.nn.dense.turn gives them.
     """
-    return WAYS_BACK[way_back](stepping, velocity, state, first, args, fixed)
+    return WAYS_BACK[way_back](stepping, velocity, state, first, args, turned)
 
 
 def _begin(stepping: Stepping, velocity: Velocity, state: Array, first: Array, args: PyTree) -> Place:
@@ -166,34 +168,105 @@ def _march(
 
 
 def _back_through(
-    stepping: Stepping, velocity: Velocity, args: PyTree, steps: Steps, of_end: tuple[Array, PyTree]
+    stepping: Stepping,
+    velocity: Callable,
+    args: PyTree,
+    turned: list[Array],
+    steps: Steps,
+    of_end: tuple[Array, PyTree],
 ) -> tuple[Array, PyTree]:
     """Cotangents of the state and the arguments before some steps, from those after them."""
+    pull = _pull_by_autodiff if stepping.method.implicit else _pull
 
     def one_step(carry: tuple[Array, Array, PyTree]) -> tuple[Array, Array, PyTree]:
         index, of_state, of_args = carry
 
-        def step(state: Array, args: PyTree) -> Array:
-            return stepping.method.advance(velocity, args, state, None, steps.s[index], steps.step[index])[0]
+        def step(by: Callable, state: Array, args: PyTree) -> Array:
+            place = state, None, steps.s[index], steps.step[index]
+            return stepping.method.advance(partial(velocity, by), args, *place)[0]
 
-        _, pull = jax.vjp(step, steps.state[index], args)
-        of_state, more = pull(of_state)
+        of_state, more = pull(step, steps.state[index], args, turned, of_state)
         return index - 1, of_state, jax.tree.map(jnp.add, of_args, more)
 
     last = jnp.minimum(jnp.max(steps.taken), len(steps.s)) - 1
     return lax.while_loop(lambda carry: carry[0] >= 0, one_step, (last, *of_end))[1:]
 
 
+def _pull_by_autodiff(
+    step: Callable, state: Array, args: PyTree, turned: list[Array], of_end: Array
+) -> tuple[Array, PyTree]:
+    """Cotangents of the state and the arguments of a step."""
+    return jax.vjp(partial(step, by_turned(turned)), state, args)[1](of_end)
+
+
+def _pull(step: Callable, state: Array, args: PyTree, turned: list[Array], of_end: Array) -> tuple[Array, PyTree]:
+    """The same with one product a weight matrix for all stages of the step, in place of one a stage.
+
+    Whatever a layer returns has a zero added to it, whose cotangent is that of what it returned.
+    """
+    layer_of_call: list[int] = []
+    results: list[jax.ShapeDtypeStruct] = []
+
+    def tapped(state: Array, args: PyTree, taps: list[Array] | None) -> tuple[Array, list[Array]]:
+        values_of_call: list[Array] = []
+
+        def by(tree: PyTree) -> Apply:
+            number = {id(layer): place for place, layer in enumerate(layers_of(tree))}
+            apply = turned_affine(tree, turned)
+
+            def dense(layer: Dense, values: Array) -> Array:
+                call = len(values_of_call)
+                values_of_call.append(values)
+                result = apply(layer, values)
+                if taps is not None:
+                    return result + taps[call]
+                layer_of_call.append(number[id(layer)])
+                results.append(jax.ShapeDtypeStruct(result.shape, result.dtype))
+                return result
+
+            return dense
+
+        return step(by, state, args), values_of_call
+
+    def without_weights(state: Array, args: PyTree, taps: list[Array]) -> tuple[Array, list[Array]]:
+        held = jax.tree.map(lambda node: lax.stop_gradient(node) if is_dense(node) else node, args, is_leaf=is_dense)
+        return tapped(state, held, taps)
+
+    jax.eval_shape(lambda state, args: tapped(state, args, None), state, args)
+    zeros = [jnp.zeros(result.shape, result.dtype) for result in results]
+    _, pull, values = jax.vjp(without_weights, state, args, zeros, has_aux=True)
+    of_state, of_args, of_taps = pull(of_end)
+    place = iter(range(len(turned)))
+
+    def gradient(node: Any) -> Any:
+        here = next(place) if is_dense(node) else None
+        calls = [call for call, layer in enumerate(layer_of_call) if layer == here]
+        if not calls:
+            return node
+        cotangents, inputs = (
+            jnp.concatenate([of[call].reshape(-1, of[call].shape[-1]) for call in calls]) for of in (of_taps, values)
+        )
+        of_weight = cotangents.T @ inputs
+        return Dense(of_weight, None if node.bias is None else cotangents.sum(axis=0))
+
+    return of_state, jax.tree.map(gradient, of_args, is_leaf=is_dense)
+
+
 def _back_in_pieces(
-    stepping: Stepping, velocity: Velocity, args: PyTree, start: Place, of_end: tuple[Array, PyTree]
+    stepping: Stepping,
+    velocity: Callable,
+    args: PyTree,
+    turned: list[Array],
+    start: Place,
+    of_end: tuple[Array, PyTree],
 ) -> tuple[Array, PyTree]:
     """The same from the end to the start of a long solve, which is done again in pieces of KEPT steps."""
-    most = math.ceil((stepping.equal or stepping.most_steps) / KEPT) + 1
+    most, moved = math.ceil((stepping.equal or stepping.most_steps) / KEPT) + 1, partial(velocity, by_turned(turned))
 
     def note(carry: tuple[Array, Place, Place]) -> tuple[Array, Place, Place]:
         number, at, noted = carry
         noted = jax.tree.map(lambda values, value: values.at[number].set(value), noted, at)
-        return number + 1, _march(stepping, velocity, args, at, KEPT, pauses=True)[0], noted
+        return number + 1, _march(stepping, moved, args, at, KEPT, pauses=True)[0], noted
 
     room = jax.tree.map(lambda value: jnp.zeros((most, *value.shape), value.dtype), start)
     number, _, noted = lax.while_loop(lambda carry: _goes_on(stepping, carry[1]), note, (jnp.int32(0), start, room))
@@ -201,56 +274,60 @@ def _back_in_pieces(
     def piece(carry: tuple[Array, Array, PyTree]) -> tuple[Array, Array, PyTree]:
         index, of_state, of_args = carry
         at = jax.tree.map(lambda values: values[index], noted)
-        _, steps = _march(stepping, velocity, args, at, KEPT, pauses=True)
-        return index - 1, *_back_through(stepping, velocity, args, steps, (of_state, of_args))
+        _, steps = _march(stepping, moved, args, at, KEPT, pauses=True)
+        return index - 1, *_back_through(stepping, velocity, args, turned, steps, (of_state, of_args))
 
     return lax.while_loop(lambda carry: carry[0] >= 0, piece, (number - 1, *of_end))[1:]
 
 
 def _checkpointed(
-    stepping: Stepping, velocity: Callable, state: Array, first: Array, args: PyTree, fixed: PyTree
+    stepping: Stepping, velocity: Callable, state: Array, first: Array, args: PyTree, turned: list[Array]
 ) -> tuple:
     """Back through the steps that were taken, of which the first of each interval are kept."""
 
     @jax.custom_vjp
-    def run(state: Array, args: PyTree, first: Array, fixed: PyTree) -> tuple[Array, Array]:
-        return _forward(stepping, velocity, state, first, args, fixed)
+    def run(state: Array, args: PyTree, first: Array, turned: list[Array]) -> tuple[Array, Array]:
+        return _forward(stepping, velocity, state, first, args, turned)
 
-    def forward(state: Array, args: PyTree, first: Array, fixed: PyTree) -> tuple:
-        moved = partial(velocity, fixed)
+    def forward(state: Array, args: PyTree, first: Array, turned: list[Array]) -> tuple:
+        moved = partial(velocity, by_turned(turned))
         start = _begin(stepping, moved, state, first, args)
         at, steps = _march(stepping, moved, args, start, KEPT, pauses=False)
-        return _end(stepping, at), (state, first, args, fixed, steps)
+        return _end(stepping, at), (state, first, args, turned, steps)
 
     def back(residuals: tuple, cotangents: tuple[Array, Any]) -> tuple:
-        state, first, args, fixed, steps = residuals
-        moved = partial(velocity, fixed)
+        state, first, args, turned, steps = residuals
+        moved = partial(velocity, by_turned(turned))
         of_end = cotangents[0], jax.tree.map(jnp.zeros_like, args)
 
         def few() -> tuple:
-            return _back_through(stepping, moved, args, steps, of_end)
+            return _back_through(stepping, velocity, args, turned, steps, of_end)
 
         def many() -> tuple:
             start = _begin(stepping, moved, state, first, args)
-            return _back_in_pieces(stepping, moved, args, start, of_end)
+            return _back_in_pieces(stepping, velocity, args, turned, start, of_end)
 
         return *lax.cond(jnp.any(steps.taken > KEPT), many, few), None, None
 
     run.defvjp(forward, back)
-    return run(state, args, first, fixed)
+    return run(state, args, first, turned)
 
 
-def _forward(stepping: Stepping, velocity: Callable, state: Array, first: Array, args: PyTree, fixed: PyTree) -> tuple:
+def _forward(
+    stepping: Stepping, velocity: Callable, state: Array, first: Array, args: PyTree, turned: list[Array]
+) -> tuple:
     """No way back: as quick as it goes, and differentiable forward."""
-    velocity = partial(velocity, fixed)
+    velocity = partial(velocity, by_turned(turned))
     on, attempt = partial(_goes_on, stepping), lambda at: _attempt(stepping, velocity, args, at)[0]
     return _end(stepping, lax.while_loop(on, attempt, _begin(stepping, velocity, state, first, args)))
 
 
-def _direct(stepping: Stepping, velocity: Callable, state: Array, first: Array, args: PyTree, fixed: PyTree) -> tuple:
+def _direct(
+    stepping: Stepping, velocity: Callable, state: Array, first: Array, args: PyTree, turned: list[Array]
+) -> tuple:
     """JAX's own derivative, forward and reverse and of any order: a loop of fixed length, which is kept in pieces."""
     length = math.ceil(math.sqrt(stepping.equal or stepping.most_steps))
-    velocity = partial(velocity, fixed)
+    velocity = partial(velocity, by_turned(turned))
     on, attempt = partial(_goes_on, stepping), lambda at: _attempt(stepping, velocity, args, at)[0]
 
     def perhaps(at: Place, _: None) -> tuple[Place, None]:
@@ -264,7 +341,7 @@ def _direct(stepping: Stepping, velocity: Callable, state: Array, first: Array, 
 
 
 def _backsolve(
-    stepping: Stepping, velocity: Callable, state: Array, first: Array, args: PyTree, fixed: PyTree
+    stepping: Stepping, velocity: Callable, state: Array, first: Array, args: PyTree, turned: list[Array]
 ) -> tuple:
     """Back by solving the adjoint equation from the end, by diffrax; NaN where that fails.
 
@@ -273,21 +350,23 @@ def _backsolve(
     """
 
     @jax.custom_vjp
-    def run(state: Array, args: PyTree, first: Array, fixed: PyTree) -> tuple[Array, Array]:
-        return _forward(stepping, velocity, state, first, args, fixed)
+    def run(state: Array, args: PyTree, first: Array, turned: list[Array]) -> tuple[Array, Array]:
+        return _forward(stepping, velocity, state, first, args, turned)
 
-    def forward(state: Array, args: PyTree, first: Array, fixed: PyTree) -> tuple:
-        end, failed = run(state, args, first, fixed)
-        return (end, failed), (end, (first == 0) | (failed != 0), args, fixed)
+    def forward(state: Array, args: PyTree, first: Array, turned: list[Array]) -> tuple:
+        end, failed = run(state, args, first, turned)
+        return (end, failed), (end, (first == 0) | (failed != 0), args, turned)
 
     def back(residuals: tuple, cotangents: tuple[Array, Any]) -> tuple:
-        end, still, args, fixed = residuals
+        end, still, args, turned = residuals
 
         leaves, structure = jax.tree.flatten(args)  # bare arrays, as diffrax stumbles over empty tuples
 
         def adjoint(s: Any, augmented: tuple, leaves: list) -> tuple:
             def moving(state: Array, leaves: list) -> Array:
-                return jnp.where(still[:, None], 0, velocity(fixed, s, state, jax.tree.unflatten(structure, leaves)))
+                return jnp.where(
+                    still[:, None], 0, velocity(by_turned(turned), s, state, jax.tree.unflatten(structure, leaves))
+                )
 
             slope, pull = jax.vjp(moving, augmented[0], leaves)
             return slope, *pull(-augmented[1])
@@ -307,7 +386,7 @@ def _backsolve(
         return of_state, jax.tree.unflatten(structure, of_leaves), None, None
 
     run.defvjp(forward, back)
-    return run(state, args, first, fixed)
+    return run(state, args, first, turned)
 
 
 def _worst_of_both(error: tuple) -> Array:

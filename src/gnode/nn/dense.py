@@ -60,6 +60,11 @@ def turned_affine(tree: PyTree, turned: list[Array]) -> Apply:
     return dense
 
 
+def by_turned(turned: list[Array]) -> Callable[[PyTree], Apply]:
+    """`turned_affine` of the tree that is still to come."""
+    return lambda tree: turned_affine(tree, turned)
+
+
 @jax.custom_jvp
 def _product(weight: Array, turned: Array, values: Array) -> Array:
     return values @ turned
