@@ -254,19 +254,20 @@ def _pull(step: Callable, state: Array, args: PyTree, turned: list[Array], of_en
 
 def _back_in_pieces(
     stepping: Stepping,
-    velocity: Callable,
+    velocity: Velocity,
     args: PyTree,
-    turned: list[Array],
+    through: Callable[[Steps, tuple], tuple],
     start: Place,
     of_end: tuple[Array, PyTree],
 ) -> tuple[Array, PyTree]:
-    """The same from the end to the start of a long solve, which is done again in pieces of KEPT steps."""
-    most, moved = math.ceil((stepping.equal or stepping.most_steps) / KEPT) + 1, partial(velocity, by_turned(turned))
+    """From the end to the start of a long solve, which is done again in pieces of KEPT steps; `through` goes back
+    through one of them."""
+    most = math.ceil((stepping.equal or stepping.most_steps) / KEPT) + 1
 
     def note(carry: tuple[Array, Place, Place]) -> tuple[Array, Place, Place]:
         number, at, noted = carry
         noted = jax.tree.map(lambda values, value: values.at[number].set(value), noted, at)
-        return number + 1, _march(stepping, moved, args, at, KEPT, pauses=True)[0], noted
+        return number + 1, _march(stepping, velocity, args, at, KEPT, pauses=True)[0], noted
 
     room = jax.tree.map(lambda value: jnp.zeros((most, *value.shape), value.dtype), start)
     number, _, noted = lax.while_loop(lambda carry: _goes_on(stepping, carry[1]), note, (jnp.int32(0), start, room))
@@ -274,8 +275,8 @@ def _back_in_pieces(
     def piece(carry: tuple[Array, Array, PyTree]) -> tuple[Array, Array, PyTree]:
         index, of_state, of_args = carry
         at = jax.tree.map(lambda values: values[index], noted)
-        _, steps = _march(stepping, moved, args, at, KEPT, pauses=True)
-        return index - 1, *_back_through(stepping, velocity, args, turned, steps, (of_state, of_args))
+        _, steps = _march(stepping, velocity, args, at, KEPT, pauses=True)
+        return index - 1, *through(steps, (of_state, of_args))
 
     return lax.while_loop(lambda carry: carry[0] >= 0, piece, (number - 1, *of_end))[1:]
 
@@ -285,9 +286,11 @@ def _checkpointed(
 ) -> tuple:
     """Back through the steps that were taken, of which the first of each interval are kept."""
 
+    through = jax.jit(partial(_back_through, stepping, velocity))  # JAX is slow to trace it, and it is called twice
+
     @jax.custom_vjp
     def run(state: Array, args: PyTree, first: Array, turned: list[Array]) -> tuple[Array, Array]:
-        return _forward(stepping, velocity, state, first, args, turned)
+        return _to_the_end(stepping, partial(velocity, by_turned(turned)), state, first, args)
 
     def forward(state: Array, args: PyTree, first: Array, turned: list[Array]) -> tuple:
         moved = partial(velocity, by_turned(turned))
@@ -301,11 +304,11 @@ def _checkpointed(
         of_end = cotangents[0], jax.tree.map(jnp.zeros_like, args)
 
         def few() -> tuple:
-            return _back_through(stepping, velocity, args, turned, steps, of_end)
+            return through(args, turned, steps, of_end)
 
         def many() -> tuple:
             start = _begin(stepping, moved, state, first, args)
-            return _back_in_pieces(stepping, velocity, args, turned, start, of_end)
+            return _back_in_pieces(stepping, moved, args, partial(through, args, turned), start, of_end)
 
         return *lax.cond(jnp.any(steps.taken > KEPT), many, few), None, None
 
@@ -317,7 +320,10 @@ def _forward(
     stepping: Stepping, velocity: Callable, state: Array, first: Array, args: PyTree, turned: list[Array]
 ) -> tuple:
     """No way back: as quick as it goes, and differentiable forward."""
-    velocity = partial(velocity, by_turned(turned))
+    return _to_the_end(stepping, partial(velocity, by_turned(turned)), state, first, args)
+
+
+def _to_the_end(stepping: Stepping, velocity: Velocity, state: Array, first: Array, args: PyTree) -> tuple:
     on, attempt = partial(_goes_on, stepping), lambda at: _attempt(stepping, velocity, args, at)[0]
     return _end(stepping, lax.while_loop(on, attempt, _begin(stepping, velocity, state, first, args)))
 
