@@ -1,4 +1,4 @@
-"""Flows: the field followed through continuous time by a solver of diffrax (Kidger 2021, arXiv 2202.02435).
+"""Flows: the field followed through continuous time, by the methods of diffrax (Kidger 2021, arXiv 2202.02435).
 
 Each interval between two samples is solved by itself, from s = 0 to s = 1, with
 
