@@ -159,6 +159,8 @@ def one_epoch(
         gradient = jax.tree.map(lambda g: g * jnp.minimum(1.0, strength.clip / (norm + 1e-12)), gradient)
         direction, moments = adam.update(gradient, optimiser)
         stepped = jax.tree.map(lambda p, d: p - batch.rates * (d + strength.weight_decay * p), parameters, direction)
+        if not objective.gaps:
+            return (stepped, moments), scored
         # Where nothing counted there is nothing to learn, and momentum and weight decay alone would move the model.
         counts = scored.weight > 0
         return jax.tree.map(lambda new, old: jnp.where(counts, new, old), (stepped, moments), carry), scored

@@ -139,7 +139,13 @@ def paired(answers: Array, targets: Array, weights: Array) -> tuple[Array, Array
 
 
 def total(
-    loss: str, answers: Array, targets: Array, weights: Array, weigh: str, class_weights: tuple[float, ...] = ()
+    loss: str,
+    answers: Array,
+    targets: Array,
+    weights: Array,
+    weigh: str,
+    class_weights: tuple[float, ...] = (),
+    gaps: bool = True,
 ) -> Totals:
     """What answers cost and, of classes, how many are right.
 
@@ -147,14 +153,16 @@ def total(
         answers, targets, weights: as for `paired`. With one target a trial every trial weighs alike.
         weigh: out of WEIGHINGS.
         class_weights: how much each class weighs; none for all alike.
+        gaps: whether some may not count. Then they are replaced before they cost anything, as 0 times a cost that
+            overflows is not 0.
     """
     answers, weights = paired(answers, targets, weights)
     if targets.ndim > 1 and weigh == "series":
         weights = mean_of(weights, jnp.sum(weights, axis=1, keepdims=True))
-    # What does not count is replaced before it costs anything: 0 times a cost that overflows is not 0.
-    counts = weights > 0
-    answers = jnp.where(counts[..., None], answers, 0)
-    targets = jnp.where(counts.reshape(counts.shape + (1,) * (targets.ndim - counts.ndim)), targets, 0)
+    if gaps:
+        counts = weights > 0
+        answers = jnp.where(counts[..., None], answers, 0)
+        targets = jnp.where(counts.reshape(counts.shape + (1,) * (targets.ndim - counts.ndim)), targets, 0)
     costs = LOSSES[loss].cost(answers, targets)
     if not LOSSES[loss].classes:
         return Totals(jnp.sum(costs * weights), jnp.sum(weights))

@@ -73,6 +73,7 @@ class Objective(NamedTuple):
     class_weights: tuple[float, ...] = ()  # how much each class weighs; none for all alike
     input_noise: float = 0.0  # in training alone (gnode.training.perturb)
     readout_dropout: float = 0.0
+    gaps: bool = True  # whether some samples may not count, or a solve may fail
     in_units: bool = False  # whether targets and answers are in the user's units; else in the model's scale
 
 
@@ -110,7 +111,9 @@ def score(model: Model, objective: Objective, shown: Shown, key: Array | np.ndar
     answers = read(model, path, samples)
     if objective.in_units:
         answers = in_units(model, answers)
-    sums = total(objective.loss, answers, shown.targets, weights, objective.weigh, objective.class_weights)
+    sums = total(
+        objective.loss, answers, shown.targets, weights, objective.weigh, objective.class_weights, objective.gaps
+    )
     first = jnp.argmax(path.failed != 0)
     return Scored(sums.cost, sums.weight, path.failed[first], first, path.until[first], sums.right, sums.counted)
 

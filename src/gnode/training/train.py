@@ -217,8 +217,16 @@ def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Mode
     model = standardised(model, loss, data.train)
     weights = _class_weights(settings, loss, data.train, outputs)
     of_length = LENGTH_CLASSES if ragged else 0
+    gaps = model.integrator.kind == "flow" or not (data.train.counts.all() and data.validation.counts.all())
     objective = Objective(
-        loss, settings.weigh, settings.on_failure, of_length, weights, settings.input_noise, settings.readout_dropout
+        loss,
+        settings.weigh,
+        settings.on_failure,
+        of_length,
+        weights,
+        settings.input_noise,
+        settings.readout_dropout,
+        gaps,
     )
     return model, data, objective
 
