@@ -134,6 +134,7 @@ def claims(pages: dict[str, Path]) -> str:
                 "- [Expressivity: the capacity to generate complex trajectories](expressivity.md)",
                 "- [Memory of a continuous value over a random silent gap, irregularly sampled](irregular-memory.md)",
                 "- [Order of integrators, with and without kinks](order.md)",
+                "- [Speed beside peers](speed.md)",
             ]
         ),
         "## What they say of the paper's claims",
