@@ -1,4 +1,4 @@
-"""Real data sets: where they are found, how they are fetched and checked, and their official splits.
+"""Real data sets: where they are found, how they are fetched and checked, and their official splits; own tables.
 
 A new set is a file here and a line in SETS. The tasks of the same names (gnode.tasks) make trials of them.
 """
@@ -8,9 +8,13 @@ from typing import Any
 
 from gnode.data import character_trajectories, files, speech_commands, walker2d
 from gnode.data.files import DataSet, Form, Told
+from gnode.data.own import from_file, from_frame, model_defaults
 from gnode.errors import look_up
 
-__all__ = ["SETS", "DataSet", "Form", "at_hand", "catalogue", "fetch", "load", "where"]
+__all__ = [
+    "SETS", "DataSet", "Form", "at_hand", "catalogue", "fetch", "from_file", "from_frame", "load", "model_defaults",
+    "where",
+]  # fmt: skip
 
 SETS: dict[str, DataSet] = {
     "walker2d": walker2d.WALKER2D,

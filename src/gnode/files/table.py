@@ -75,8 +75,8 @@ class Table:
     """A table as it was read.
 
     Attributes:
-        frame: a column is of numbers (NaN where missing), of truths (pandas' boolean), or of text. Rows are counted from
-            1, as in the file without its header.
+        frame: a column is of numbers (NaN where missing), of truths (pandas' boolean), or of text. Rows are counted
+            from 1, as in the file without its header.
         how: how the file is written, in words.
     """
 
@@ -135,7 +135,7 @@ def read_archive(path: str | Path) -> dict[str, np.ndarray]:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 must_have("an .npz of arrays with names", f"one array: {path}", "np.savez(path, name=array, ...).")
-            unpacked = sum(entry.file_size for entry in file.zip.infolist())
+            unpacked = sum(entry.file_size for entry in zipfile.ZipFile(io.BytesIO(content)).infolist())
             if unpacked > LIMIT:
                 must_have(f"arrays of at most {LIMIT // 2**20} MB", f"{unpacked / 2**20:.0f} MB in {path}")
             arrays = {name: file[name] for name in file.files}
@@ -216,7 +216,7 @@ def _form(text: str) -> _Form:
         delimiter, quote = told[1], '"'
     else:
         found = Detector().detect(sample, delimiters=list(_DELIMITERS)) if sample.strip() else None
-        delimiter, quote = (found.delimiter, found.quotechar) if found else ("", "")
+        delimiter, quote = (found.delimiter or "", found.quotechar or "") if found else ("", "")
     if delimiter not in "".join(lines[skipped : skipped + 1]):
         delimiter = ""  # a name without one above numbers with a decimal comma
     commented = lines[skipped - 1][1:].strip() if skipped and not told else ""  # NumPy writes names so
@@ -263,7 +263,7 @@ def _cells(text: str, form: _Form, path: Path) -> pd.DataFrame:
 
 
 def _has_header(cells: pd.DataFrame, asked: Sequence[str]) -> bool:
-    """Whether the first row holds names: one that was asked for, texts above numbers, or texts that never come again."""
+    """Whether the first row is of names: one that was asked for, texts above numbers, texts that never come again."""
     first, below = cells.iloc[0].str.strip(), cells.iloc[1:]
     if {name for name in asked if not _is_number(name)} & set(first):
         return True

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from gnode.series.series import Series
 from gnode.series.storage import named, read_arrays, write_arrays
 
 PARTS = ("train", "validation", "test")
-_NAMES = "classes.json"
+_NAMES, _SOURCE = "classes.json", "source.json"
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -117,12 +117,14 @@ class Data:
 
     Attributes:
         classes: what the classes are called, from class 0 on, where the targets are classes; empty for numbers alone.
+        source: where they came from and what was assumed, as plain data (gnode.data.from_frame); no part of the digest.
     """
 
     train: Trials
     validation: Trials
     test: Trials
     classes: tuple[str, ...] = ()
+    source: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         for name in PARTS:
@@ -163,8 +165,8 @@ class Data:
         return sum(np.asarray(array).nbytes for array in arrays if array is not None)
 
     def save(self, folder: str | Path) -> None:
-        """Write train.npz, validation.npz and test.npz, and classes.json where classes have names, into a new folder,
-        all of them or none.
+        """Write train.npz, validation.npz and test.npz, classes.json where classes have names, and source.json where it
+        is known, into a new folder, all of them or none.
 
         Raises:
             InvalidInput: the folder is there already.
@@ -178,6 +180,8 @@ class Data:
                 getattr(self, part).save(place / f"{part}.npz")
             if self.classes:
                 write_atomically(place / _NAMES, (json.dumps(self.classes) + "\n").encode())
+            if self.source:
+                write_atomically(place / _SOURCE, (json.dumps(self.source, indent=2) + "\n").encode())
 
     @staticmethod
     def load(folder: str | Path) -> "Data":
@@ -188,18 +192,19 @@ class Data:
         """
         folder = Path(folder).expanduser()
         train, validation, test = (Trials.load(folder / f"{part}.npz") for part in PARTS)
-        return Data(train, validation, test, _read_names(folder / _NAMES))
+        names = _read_json(folder / _NAMES, list, "a list of names of classes")
+        return Data(train, validation, test, tuple(names), _read_json(folder / _SOURCE, dict, "a table of the source"))
 
 
-def _read_names(path: Path) -> tuple[str, ...]:
-    """What classes are called; nothing where there is no such file."""
+def _read_json(path: Path, kind: type, expected: str) -> Any:
+    """What a file holds; an empty one of its kind where there is no such file."""
     try:
-        names = json.loads(path.read_text()) if path.exists() else []
+        content = json.loads(path.read_text()) if path.exists() else kind()
     except ValueError:
-        names = None
-    if not isinstance(names, list):
-        must_have("a list of names of classes", f"something else in {path}")
-    return tuple(names)
+        content = None
+    if not isinstance(content, kind):
+        must_have(expected, f"something else in {path}")
+    return content
 
 
 def _read_targets(series: Series, targets: Any) -> tuple[np.ndarray, np.ndarray]:
