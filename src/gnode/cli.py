@@ -59,14 +59,22 @@ def example(text: str) -> str:
     return f"[bold]Example:[/bold] [cyan]{text}[/cyan]"
 
 
-@app.command(epilog=example("gnode train ring --model gnode --hidden 128,128 --epochs 150 --out runs/ring"))
+_OWN = "A table of your own"
+
+
+@app.command(
+    epilog=example("gnode train ring --model gnode --hidden 128,128 --epochs 150 --out runs/ring")
+    + "\n\n"
+    + example("gnode train my.csv --target label --series id --time t --out runs/mine")
+)
 def train(
     out: Annotated[Path, typer.Option(help="Directory of the run: new or empty.", show_default=False)],
     task: Annotated[
         str | None,
         typer.Argument(
-            metavar="TASK|EXPERIMENT.toml",
-            help="A task, or a file with \\[task], \\[model], \\[training]. With --resume the run's own.",
+            metavar="TASK|EXPERIMENT.toml|TABLE",
+            help="A task; a file with \\[task], \\[model], \\[training]; or, with --target, a table of your own "
+            "(.csv, .npz). With --resume the run's own.",
             show_default=False,
         ),
     ] = None,
@@ -90,6 +98,50 @@ def train(
     bits: Annotated[int | None, typer.Option(help="Number of channels, for the tasks that have them.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other key; see gnode list keys.")
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", rich_help_panel=_OWN, help="What is predicted; several numbers: a,b. An input: ahead."
+        ),
+    ] = None,
+    series: Annotated[
+        str | None, typer.Option(metavar="COLUMN", rich_help_panel=_OWN, help="The names of the series.")
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            rich_help_panel=_OWN,
+            help="Times: numbers, dates or durations. With neither, a row is a series.",
+        ),
+    ] = None,
+    inputs: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMNS", rich_help_panel=_OWN, help="As a,b. \\[default: all others of numbers]"),
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(rich_help_panel=_OWN, help="Of times: s, ms, us, ns, min, h or d. \\[default: s]")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(rich_help_panel=_OWN, help="classes or numbers. \\[default: by its looks]")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER|COLUMN",
+            rich_help_panel=_OWN,
+            help="Of the random split; or what says train, validation or test. \\[default: 0]",
+        ),
+    ] = None,
+    header: Annotated[
+        bool | None,
+        typer.Option(
+            "--header/--no-header", rich_help_panel=_OWN, help="Is the first row of names? \\[default: found out]"
+        ),
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(rich_help_panel=_OWN, help="Such as latin-1. \\[default: found out]")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the directory.")] = False,
     threads: Threads = 1,
@@ -115,12 +167,34 @@ def train(
         "seed": seed,
         "bits": bits,
     }
+    columns = {
+        "series": series,
+        "time": time,
+        "inputs": None if inputs is None else _names(inputs),
+        "unit": unit,
+        "kind": kind,
+        "split": int(split) if split is not None and split.isdigit() else split,
+        "header": header,
+        "encoding": encoding,
+    }
+    named: dict[str, Any] = {key: value for key, value in columns.items() if value is not None}
+    if target is None and named:
+        raise typer.BadParameter(f"Must have --target beside --{next(iter(named))}, both of a table of your own.")
     with _machine(threads), _quiet_stdout(as_json):
-        from gnode.training.experiment import experiment_from, train_experiment
+        from gnode.training.experiment import experiment_from, experiment_on, train_experiment
         from gnode.training.progress import watcher
 
         options = {key: value for key, value in given.items() if value is not None} | _pairs(set_ or [])
-        run = train_experiment(experiment_from(source, options), out=out, resume=resume, watcher=watcher())
+        if target is None:
+            experiment = experiment_from(source, options)
+        else:
+            from gnode.data import from_file
+            from gnode.training.assumed import assumed
+
+            experiment = experiment_on(from_file(source, _names(target), **named), options)
+            for line in assumed(experiment):
+                typer.echo(line, err=True)
+        run = train_experiment(experiment, out=out, resume=resume, watcher=watcher())
     _answer(
         as_json,
         {"directory": str(out), **run.summary},
@@ -393,6 +467,10 @@ def _widths(text: str | None) -> list[int] | None:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise typer.BadParameter(f"Must have widths such as 128,128, or none, instead got {text!r}.") from None
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
 
 
 def _right(summary: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ from gnode.models.encoding import last_seen
 from gnode.models.reading import so_far
 from gnode.series import Series, Trials
 from gnode.training import RunDirectory
-from gnode.training.directory import CONFIG, DATA
+from gnode.training.directory import CONFIG
 from gnode.training.experiment import experiment_from
 from gnode.training.loop import begin
 from gnode.training.losses import LOSSES
@@ -150,7 +150,7 @@ class Content:
         set; None where these are not at hand."""
         if self.task is not None:
             return self.task.sample(_EXAMPLES, seed=SEED)
-        at_hand = (self.path / DATA).exists() if self.data_set is None else data.at_hand(self.data_set.name)
+        at_hand = RunDirectory(self.path).data_at_hand if self.data_set is None else data.at_hand(self.data_set.name)
         if not at_hand:
             return None
         test = test_set(RunDirectory(self.path))

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from gnode.errors import InvalidInput, look_up, must_have
+from gnode.files.table import read_table
 
 Draw = Callable[[np.random.Generator, np.ndarray, int], np.ndarray]
 
@@ -193,9 +194,8 @@ def read_trajectories(path: str | Path) -> np.ndarray:
     """Recorded trajectories (count, time, d) from a file.
 
     A .npz or .npy holds one array, (time, d), (count, time, d) or, for a dial of one's own, (complexities, count,
-    time, d). A
-    .csv has a header and a column a dimension; where a column is called `trajectory`, its values tell trajectories
-    apart.
+    time, d). A .csv (gnode.files.table) has a column a dimension; where a column is called `trajectory`, its values
+    tell trajectories apart.
 
     Raises:
         InvalidInput: there is no such file, or it is not like that.
@@ -224,9 +224,7 @@ def read_trajectories(path: str | Path) -> np.ndarray:
 
 
 def _from_csv(path: Path) -> np.ndarray:
-    import pandas as pd
-
-    table = pd.read_csv(path)
+    table = read_table(path, names=["trajectory"]).frame
     if "trajectory" not in table:
         return table.to_numpy(float)
     parts = [part.drop(columns="trajectory").to_numpy(float) for _, part in table.groupby("trajectory", sort=False)]

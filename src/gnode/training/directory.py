@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 
+from gnode.data.own import again
 from gnode.errors import GnodeError, InvalidInput, must_have
 from gnode.files import begin_folder, write_atomically
 from gnode.models import Model, model_bytes, named_arrays
@@ -29,6 +30,7 @@ CONFIG, METRICS, MODEL, SUMMARY = "config.toml", "metrics.jsonl", "model.safeten
 DATA = "data"  # a folder
 CHECKPOINT = "checkpoint/state.safetensors"
 ORIGIN = "made_from"  # a table of config.toml
+SOURCE = "source"  # a table in that of the task: where own data came from (gnode.series.Data)
 OWN_DATA = "own data"  # the name, in config.toml, of a task that is none: the user's own trials
 DATA_LIMIT = 256 * 2**20  # bytes of own data that a run directory keeps
 
@@ -66,6 +68,8 @@ class RunDirectory:
         theirs = {key: value for key, value in directory.config().items() if key != "gnode"}
         began = theirs.pop(ORIGIN, None)
         ours = tomllib.loads(tomli_w.dumps(config))
+        for tables in (theirs, ours):  # the same table may lie elsewhere: the digest of the data decides
+            tables["task"].pop(SOURCE, None)
         if differing := _differences(theirs, ours):
             must_have(f"the configuration that {path} was started with", f"another {', '.join(differing)}")
         if began is None:
@@ -112,12 +116,28 @@ class RunDirectory:
             data.save(self.path / DATA)
         return (self.path / DATA).exists()
 
+    @property
+    def _table(self) -> dict[str, Any]:
+        """From which table the user's own trials came (gnode.series.Data.source); nothing where from none."""
+        config = self.config() if (self.path / CONFIG).is_file() else {}
+        source = config.get("task", {}).get(SOURCE, {})
+        return source if "file" in source else {}
+
+    @property
+    def data_at_hand(self) -> bool:
+        """Whether the user's own trials are in the directory, or the table that they came from is where it was."""
+        return (self.path / DATA).exists() or ("file" in self._table and Path(self._table["file"]).is_file())
+
     def data(self) -> Data:
-        """The user's own trials.
+        """The user's own trials; where no copy was kept, read again from the table that they came from.
 
         Raises:
             InvalidInput: they are not there, damaged, or not those that the run was trained on.
         """
+        if not (self.path / DATA).exists() and self._table:
+            data = again(self._table)
+            self.refuse_others(data, self._table["file"])
+            return data
         if not (self.path / DATA).exists():
             must_have(
                 f"the trials of the run in {self.path / DATA}",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gnode import tasks
+from gnode.data import model_defaults
 from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.fields import FIELDS
 from gnode.integrate import INTERPOLATIONS, integrator_kind, integrators
@@ -23,6 +24,9 @@ from gnode.training.settings import Settings
 from gnode.training.train import Run, train
 
 SECTIONS = ("task", "model", "training")
+# Of a model and of training on the user's own table, whatever is in it.
+_OWN_STATE_SIZE, _OWN_HIDDEN = 64, (128,)
+_OWN_TRAINING = {"epochs": 100, "lr": 5e-3, "weight_decay": 0.1}
 _SIZES = ("input_size", "output_size")  # known from the task
 
 
@@ -49,20 +53,43 @@ def experiment_from(source: str, options: dict[str, Any]) -> Experiment:
         InvalidInput: an unknown key (with the nearest), or a value that cannot be.
     """
     file = Path(source) if source.endswith(".toml") else None
+    if file is None and Path(source).suffix:
+        must_have(
+            "a task, an experiment (.toml), or a table with --target, the column that is to be predicted",
+            source,
+            "As: gnode train my.csv --target label --series id --time t --out runs/mine.",
+        )
     tables = {"task": {"name": source}} if file is None else _read(file)
-    experiment = assemble(tables, options, None if file is None else file.parent)
+    own = None
+    if file is not None and tables.get("task", {}).get("name") == OWN_DATA:
+        own = RunDirectory(file.parent).data()
+    experiment = assemble(tables, options, own)
     if "gnode" not in tables:  # written by a person, not by a run, whose file has every key
         refuse_unread(experiment.model, tables.get("model", {}))
     return experiment
 
 
-def assemble(tables: dict[str, Any], options: dict[str, Any], folder: Path | None = None) -> Experiment:
+def experiment_on(data: Data, options: dict[str, Any]) -> Experiment:
+    """An experiment on own data: keys that suit them (gnode.data.model_defaults), with flat keys on top.
+
+    Raises:
+        InvalidInput: as `experiment_from`.
+    """
+    kind = FIELDS.get(str(options.get("model", "gnode")))
+    model = {"model": "gnode", "state_size": _OWN_STATE_SIZE, **model_defaults(data)}
+    if kind is not None and kind.hidden is not None:
+        model["hidden"] = list(_OWN_HIDDEN)
+    training = {**_OWN_TRAINING, "batch_size": min(32, max(1, len(data.train) // 8))}
+    return assemble({"task": {"name": OWN_DATA}, "model": model, "training": training}, options, data)
+
+
+def assemble(tables: dict[str, Any], options: dict[str, Any], own: Data | None = None) -> Experiment:
     """An experiment from the tables task, model and training, with flat keys on top.
 
     An option that the model never reads is refused. One in the tables is not: those of a sweep are for all its models.
 
     Args:
-        folder: where the tables come from, which holds own data.
+        own: the data, where the task is "own data".
     """
     task_table = dict(tables.get("task", {}))
     model_table = dict(tables.get("model", {}))
@@ -70,7 +97,6 @@ def assemble(tables: dict[str, Any], options: dict[str, Any], folder: Path | Non
     name = task_table.pop("name", None)
     if name is None:
         must_have("a task's name in the table [task]", "none")
-    own = RunDirectory(folder).data() if name == OWN_DATA and folder is not None else None
     if own is not None:
         task_table = {}  # how many trials there are is said for the reader
     task_keys = [] if own is not None else dataclasses.fields(look_up("task", name, tasks.TASKS))

@@ -18,7 +18,8 @@ from gnode import tasks
 from gnode.errors import Diverged, GnodeError, check_known, must_have
 from gnode.models import Model, model_bytes, model_table, trainable
 from gnode.series import PARTS, Data, Trials
-from gnode.training.directory import DATA_LIMIT, OWN_DATA, RunDirectory
+from gnode.series.arrays import is_frame
+from gnode.training.directory import DATA_LIMIT, OWN_DATA, SOURCE, RunDirectory
 from gnode.training.loop import Record, TrainingState, begin, epochs
 from gnode.training.losses import LOSSES, balanced
 from gnode.training.platform import computed_on, platform_facts
@@ -79,6 +80,13 @@ def draw_data(task: Source | tasks.Sampled | Data, settings: Settings) -> Data:
         return task
     if isinstance(task, type):
         must_have("a task (gnode.tasks.make)", f"the class {task.__name__}", f"Make one: {task.__name__}().")
+    if is_frame(task):
+        must_have(
+            "a task, or data", "a pandas frame", "Data of it: gnode.data.from_frame(frame, target, series=, time=)."
+        )
+    if isinstance(task, (str, Path)):
+        advice = f"A task: gnode.tasks.make({str(task)!r}). A table: gnode.data.from_file({str(task)!r}, target, ...)."
+        must_have("a task, or data", f"the {'path' if isinstance(task, Path) else 'text'} {str(task)!r}", advice)
     if isinstance(task, tasks.RecordedTask) and counts != Settings().trials:
         must_have(f"no train_trials, validation_trials or test_trials for {task.name}, whose sets are fixed", counts)
     if hasattr(task, "data"):
@@ -88,7 +96,8 @@ def draw_data(task: Source | tasks.Sampled | Data, settings: Settings) -> Data:
     must_have(
         "a task (gnode.tasks.make), or gnode.training.Data of three gnode.series.Trials",
         f"{type(task).__name__}",
-        "For data of your own: Data(train, validation, test), each Trials(inputs, targets).",
+        "For data of your own: Data(train, validation, test), each Trials(inputs, targets); a table: "
+        "gnode.data.from_frame(frame, target, series=, time=).",
     )
 
 
@@ -130,8 +139,9 @@ def train(
         directory = open_directory(Path(out).expanduser(), resume, config, made_from(model, data), watcher)
         if isinstance(task, Data) and not directory.keep_data(data):
             watcher.note(
-                f"{directory.path} keeps no copy of these {data.nbytes / 2**20:.0f} MB of data, only their digest: "
-                f"the limit is {DATA_LIMIT // 2**20} MB."
+                f"{directory.path} keeps no copy of these {data.nbytes / 2**20:.0f} MB of data, only their digest"
+                f"{' and where their table lies' if 'file' in data.source else ''}: the limit is "
+                f"{DATA_LIMIT // 2**20} MB."
             )
     state = first_state(model, directory)
     source = _after_patience(model, objective, chosen, state, data)
@@ -410,7 +420,8 @@ def _summary(
 def _describe(task: Source | Data) -> dict[str, Any]:
     """What config.toml says of where the trials came from."""
     if isinstance(task, Data):
-        return {"name": OWN_DATA, **{part: len(getattr(task, part)) for part in PARTS}}
+        sizes = {part: len(getattr(task, part)) for part in PARTS}
+        return {"name": OWN_DATA, **sizes, **({SOURCE: task.source} if task.source else {})}
     options = dataclasses.asdict(task) if dataclasses.is_dataclass(task) else {}
     options = {key: list(value) if isinstance(value, tuple) else value for key, value in options.items()}
     return {"name": getattr(task, "name", type(task).__name__), **{k: v for k, v in options.items() if v is not None}}
