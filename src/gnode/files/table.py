@@ -32,6 +32,7 @@ _ENCODINGS = {
     "cp932": "Japanese (cp932)",
     "gb18030": "Chinese (gb18030)",
 }
+_ENCODINGS_FROM = {"cp1252": 0.0, "cp932": 0.6, "cp1251": 0.8, "gb18030": 0.8}  # share of bytes beyond ASCII in words
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"),
           (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))  # fmt: skip
 _FOREIGN = {
@@ -131,13 +132,13 @@ def read_archive(path: str | Path) -> dict[str, np.ndarray]:
     """
     path = Path(path).expanduser()
     content = _content(path, "an .npz of arrays")
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        must_have("an .npz of arrays", f"one that cannot be read as such: {path}", "np.savez(path, name=array, ...).")
     try:
+        unpacked = sum(entry.file_size for entry in zipfile.ZipFile(io.BytesIO(content)).infolist())
+        if unpacked > LIMIT:
+            must_have(f"arrays of at most {LIMIT // 2**20} MB", f"{unpacked / 2**20:.0f} MB in {path}")
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                must_have("an .npz of arrays with names", f"one array: {path}", "np.savez(path, name=array, ...).")
-            unpacked = sum(entry.file_size for entry in zipfile.ZipFile(io.BytesIO(content)).infolist())
-            if unpacked > LIMIT:
-                must_have(f"arrays of at most {LIMIT // 2**20} MB", f"{unpacked / 2**20:.0f} MB in {path}")
             arrays = {name: file[name] for name in file.files}
     except InvalidInput:
         raise
@@ -199,11 +200,18 @@ def _guess(content: bytes) -> str:
         content.decode("utf-8")
         return "utf-8"
     except UnicodeDecodeError as error:
-        # Where the first byte beyond ASCII is, there is something to guess from.
-        start = max(0, error.start - _GUESSED_FROM // 2)
-        best = charset_normalizer.from_bytes(content[start : start + _GUESSED_FROM], cp_isolation=list(_ENCODINGS))
-        found = best.best()
-        return "cp1252" if found is None else found.encoding
+        start = max(0, error.start - _GUESSED_FROM // 2)  # about the first byte beyond ASCII
+        return _guess_page(content[start : start + _GUESSED_FROM])
+
+
+def _guess_page(content: bytes) -> str:
+    """The encoding of text that is no UTF. In Western European words most letters are of ASCII, in Cyrillic none are,
+    and of Japanese ones the second byte often is."""
+    words = b"".join(re.findall(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*", content))
+    beyond = np.mean(np.frombuffer(words, np.uint8) >= 0x80)
+    possible = [page for page, least in _ENCODINGS_FROM.items() if beyond >= least]
+    found = charset_normalizer.from_bytes(content, cp_isolation=possible).best()
+    return "cp1252" if found is None else found.encoding
 
 
 def _form(text: str) -> _Form:
