@@ -168,7 +168,7 @@ def model_defaults(data: Data) -> dict[str, Any]:
     targets = data.train.targets
     classes = targets.dtype.kind == "i"
     most = max(int(part.targets.max()) for part in parts) + 1 if classes else 0
-    step = _median_gap(data.train.series)
+    step = _median_gap([part.series for part in parts])
     keys: dict[str, Any] = {
         "input_size": data.train.series.channels,
         "output_size": max(most, len(data.classes)) if classes else targets.shape[-1],
@@ -488,11 +488,11 @@ def _missing(read: _Read) -> str | None:
     return ", ".join(words) + (", ..." if np.count_nonzero(shares) > len(words) else "")
 
 
-def _median_gap(series: Series) -> float:
-    """The median time between samples in seconds, 1 on a uniform grid."""
-    if series.clock is None:
+def _median_gap(sets: Sequence[Series]) -> float:
+    """The median time between samples in seconds, 1 on a uniform grid. Of all sets, so that no split changes it."""
+    if any(series.clock is None for series in sets):
         return 1.0
-    gaps = np.broadcast_to(series.gaps, series.shape[:2])[series.valid]
+    gaps = np.concatenate([np.broadcast_to(series.gaps, series.shape[:2])[series.valid] for series in sets])
     gaps = gaps[gaps > 0]
     return float(f"{np.median(gaps):.6g}") if len(gaps) else 1.0
 

@@ -4,6 +4,7 @@ What is found out is said (`Table.how`), so that a wrong guess is seen. Nothing 
 """
 
 import csv
+import difflib
 import io
 import itertools
 import re
@@ -19,7 +20,7 @@ import numpy as np
 import pandas as pd
 from clevercsv.detect import Detector
 
-from gnode.errors import InvalidInput, look_up, must_have
+from gnode.errors import InvalidInput, must_have
 
 LIMIT = 512 * 2**20  # bytes of a file
 _LOOKED_AT = 1000  # lines from which the form of the whole is guessed
@@ -155,10 +156,9 @@ def _content(path: Path, what: str) -> bytes:
     if path.is_dir():
         must_have(f"{what}, a file", f"the directory {path}")
     if not path.exists():
-        near = {one.name: one for one in path.parent.iterdir()} if path.parent.is_dir() else {}
-        if near:
-            look_up(f"file in {path.parent}", path.name, near)
-        must_have(f"{what}, a file", f"nothing at {path}")
+        there = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = difflib.get_close_matches(path.name, there, n=1)
+        must_have(f"{what}, a file", f"nothing at {path}", f"Did you mean {near[0]!r}?" if near else "")
     size = path.stat().st_size
     if not size:
         must_have(what, f"an empty file: {path}")

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import equinox as eqx
 import jax
+import numpy as np
 
 from gnode import tasks
 from gnode.errors import Diverged, GnodeError, check_known, must_have
@@ -89,7 +90,7 @@ def draw_data(task: Source | tasks.Sampled | Data, settings: Settings) -> Data:
         must_have("a task, or data", f"the {'path' if isinstance(task, Path) else 'text'} {str(task)!r}", advice)
     if isinstance(task, tasks.RecordedTask) and counts != Settings().trials:
         must_have(f"no train_trials, validation_trials or test_trials for {task.name}, whose sets are fixed", counts)
-    if callable(getattr(task, "data", None)):  # arrays of NumPy have another one
+    if hasattr(task, "data") and not isinstance(task, np.ndarray):  # which has a buffer of that name
         return task.data(settings.seed, counts)
     if hasattr(task, "sample"):
         return tasks.draw(task, settings.seed, counts)
