@@ -132,7 +132,7 @@ def _day_first(text: pd.Series) -> bool:
 def named_unit(name: str) -> str | None:
     """The unit that a name says: time_ms, "t (h)", hours; None where it says none."""
     words = re.findall(r"[a-zµ]+", name.lower())
-    long_enough = len(words) > 1 or (words and len(words[0]) > 2)
+    long_enough = len(words) > 1 or bool(words and len(words[0]) > 1)  # a name such as t or s says nothing
     return next((unit for unit, names in _UNIT_NAMES.items() if long_enough and words[-1] in names), None)
 
 
