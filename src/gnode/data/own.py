@@ -358,7 +358,8 @@ def _read_wide(frame: pd.DataFrame, inputs: list[str], options: _Options, said: 
     if options.series is not None:
         series = replace(series, names=tuple(frame[options.series]))
     ended = ", which end where nothing follows" if lengths.min() < samples else ""
-    said["series"] = f"a row each: {_many(len(frame), 'series')} of {_range(lengths)} samples{ended}"
+    why = "" if options.series is not None else ", as neither series nor time is named"
+    said["series"] = f"a row each{why}: {_many(len(frame), 'series')} of {_range(lengths)} samples{ended}"
     said["time"] = f"the names of the columns, in {unit}" if clocked else _NO_TIME
     parts = frame[options.split] if isinstance(options.split, str) else None
     return _Read(series, list(channels), frame[options.target], np.ones(len(frame), int), parts, False)
