@@ -136,7 +136,7 @@ TRAINING = dict(epochs=3, batch_size=4, train_trials=8, validation_trials=4, tes
 UNREAD = [
     (dict(model="rnn", gate_bias=-2.0), "gate_bias = -2.0", "gnode, leaky-node, mgru, gru"),
     (dict(model="node", gate_activation="steep-sigmoid"), "gate_activation = 'steep-sigmoid'", "gnode, mgru, gru"),
-    (dict(model="rnn", activation="tanh"), "activation = 'tanh'", "gnode, node, leaky-node, readout_hidden, initial_hidden"),
+    (dict(model="rnn", activation="tanh"), "activation = 'tanh'", "gnode, node, leaky-node, readout_hidden"),
     (dict(initial_state="learned", initial_hidden=(4,)), "initial_hidden = (4,)", "initial_state first-input"),
     (dict(rtol=1e-2), "rtol = 0.01", "integrator tsit5"),
     (dict(interpolation="linear"), "interpolation = 'linear'", "integrator tsit5"),

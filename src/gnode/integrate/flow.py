@@ -66,7 +66,7 @@ SOLVERS: dict[str, Solver] = {
 
 ADJOINTS: dict[str, str] = {
     "recursive-checkpoint": "back through the steps that were taken, with few states kept",
-    "backsolve": "back by solving the adjoint equation: exact only as far as the tolerances go, over intervals of a few tau",
+    "backsolve": "back by solving the adjoint equation: exact only as far as the tolerances go, over a few tau",
     "direct": "through the steps, forward and reverse and more than once; slow where most_steps is large",
 }
 
