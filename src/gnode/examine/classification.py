@@ -59,7 +59,7 @@ def wilson(right: np.ndarray, trial: np.ndarray) -> list[float]:
     """The 95 % interval of a share, [low, high], after Wilson (J. Am. Stat. Assoc. 1927).
 
     Answers of one trial are alike, so they count for as many as would vary as much if they were independent, at most
-    for as many as they are (Dean and Pagano, J. Surv. Stat. Methodol. 2015). With one answer a trial it is Wilson's own.
+    for as many as they are (Dean and Pagano, J. Surv. Stat. Methodol. 2015); with one answer a trial, for themselves.
 
     Args:
         right: (n,) booleans.

@@ -274,7 +274,10 @@ class Content:
         if some.targets.ndim > 1:
             return names
         taken = answers_of(self.model, self.loss, some).said.argmax(axis=1)
-        pairs = [(self.class_names[right], self.class_names[answer]) for right, answer in zip(some.targets, taken, strict=True)]
+        pairs = [
+            (self.class_names[right], self.class_names[answer])
+            for right, answer in zip(some.targets, taken, strict=True)
+        ]
         return [
             f"{name}: {right}" + (f", taken for {answer}" if answer != right else "")
             for name, (right, answer) in zip(names, pairs, strict=True)
@@ -308,7 +311,9 @@ class Content:
         if some is None or not self.class_names:
             return None
         states = jnp.asarray(path_of(self.model, some).states)
-        read_from, counts = at_targets(READINGS[self.model.config.reading](states, jnp.asarray(some.series.valid)), some)
+        read_from, counts = at_targets(
+            READINGS[self.model.config.reading](states, jnp.asarray(some.series.valid)), some
+        )
         chosen = np.random.default_rng(SEED).permutation(np.count_nonzero(counts))[:_READ]
         found = read_from[counts][chosen].astype(float)
         axes = _projection(found, min(2, found.shape[1]))

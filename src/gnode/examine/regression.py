@@ -27,7 +27,10 @@ def regression(answers: Answers) -> dict[str, Any]:
     squared = np.mean(errors**2, axis=0)
     spread = np.std(answers.truth.astype(float), axis=0)
     varies = np.ptp(answers.truth, axis=0) > 0
-    explained = [1 - float(error / width**2) if there else None for error, width, there in zip(squared, spread, varies, strict=True)]
+    explained = [
+        1 - float(error / width**2) if there else None
+        for error, width, there in zip(squared, spread, varies, strict=True)
+    ]
     known = [share for share in explained if share is not None]
     return {
         "answers": len(errors),

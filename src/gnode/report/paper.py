@@ -109,9 +109,11 @@ def _trials(content: Content) -> Figure | None:
                 handles.setdefault(name, handle)
             if trial == 0:
                 axes.set_ylabel(label)
-            if label == "class":
+            if label == "class" and len(content.class_names) <= _FEW_CLASSES:
+                axes.set_yticks(range(len(content.class_names)), content.class_names)
+            elif label == "class":
                 axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        grid[0, trial].set_title(f"trial {trial + 1}")
+        grid[0, trial].set_title(example.name)
         grid[-1, trial].set_xlabel("time (s)")
     figure.legend(handles.values(), handles.keys(), loc="outside upper right", ncols=len(handles))
     return figure
