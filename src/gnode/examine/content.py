@@ -30,12 +30,12 @@ from gnode.training.losses import LOSSES
 from gnode.training.score import told
 from gnode.training.train import prepare
 
+CHANNELS = 4  # drawn of a trial
 FILM_SILENCE = 100  # silent bins after which the film of the attractor's birth looks
 GRID = 41  # points a side of the flow field
 _EXAMPLES = 3
 _VISITING = 64  # trials of own data or a data set, whose states are what the model visits
 _MOST_VISITED = 20_000  # of those states
-_CHANNELS = 4  # drawn of a trial
 _READ = 1500  # states that answers are read from, and answers, of which a picture is drawn
 _TRACES = 24  # remembered values whose trajectories are drawn
 _STARTS = 512  # of the search for fixed and for slow points
@@ -463,19 +463,21 @@ def _rows(
     inputs: np.ndarray, targets: np.ndarray, outputs: np.ndarray, counts: np.ndarray
 ) -> list[tuple[str, dict[str, np.ndarray]]]:
     """What is drawn of a trial: inputs (T, D), targets (T, outputs) or classes (T,) or (), outputs (T, outputs)."""
+    going_in = ("input", {f"input {at}": channel for at, channel in enumerate(inputs.T[:CHANNELS], start=1)})
     if targets.dtype.kind == "i":
         classes = np.broadcast_to(targets, counts.shape)
         scores = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         chances = np.take_along_axis(scores, classes[:, None], axis=1)[:, 0] / scores.sum(axis=1)
         shown = np.where(counts if targets.ndim else True, classes, np.nan)
         return [
-            ("input", {f"input {at}": channel for at, channel in enumerate(inputs.T[:_CHANNELS], start=1)}),
+            going_in,
             ("class", {"target": shown, "output": outputs.argmax(axis=1).astype(float)}),
             ("chance of the target", {"output": np.where(np.isnan(shown), np.nan, chances)}),
         ]
-    rows = []
-    for channel in range(min(targets.shape[1], _CHANNELS)):
-        lines = {"input": inputs[:, channel]} if channel < inputs.shape[1] else {}
+    beside = inputs.shape[1] == targets.shape[1]  # else they are other quantities, on axes of their own
+    rows = [] if beside else [going_in]
+    for channel in range(min(targets.shape[1], CHANNELS)):
+        lines = {"input": inputs[:, channel]} if beside else {}
         lines |= {"target": np.where(counts, targets[:, channel], np.nan), "output": outputs[:, channel]}
         rows.append((f"channel {channel + 1}", lines))
     return rows

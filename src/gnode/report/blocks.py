@@ -83,7 +83,7 @@ def scatter(
 
 def scene(labels: list[str]) -> dict[str, Any]:
     axes = {f"{axis}axis": {"title": {"text": label}} for axis, label in zip("xyz", labels, strict=False)}
-    return {**axes, "camera": {"eye": {"x": 1.35, "y": -1.35, "z": 1.05}}}
+    return {**axes, "camera": {"eye": {"x": 1.55, "y": -1.55, "z": 1.1}}}
 
 
 def buttons(steps: list[dict]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from gnode.report.blocks import Figure, Trace, numbers
 
 SHOWN_SILENCES = (0, 10, 100, 1000, 10_000)
 _FEW_SAMPLES = 60  # of a trial of no more, each is marked
-_FEW_CLASSES = 7  # of no more, each has a name on the axis
+_FEW_CLASSES = 7  # names on an axis
 
 
 # -- all runs in one picture --
@@ -92,7 +92,7 @@ def trials(content: Content) -> Figure:
     for trial, example in enumerate(examples):
         for row, (label, lines) in enumerate(example.rows):
             for name, values in lines.items():
-                look = _trial_look(name, len(values))
+                look = _trial_look(name, len(values), pulsed=content.task is not None)
                 look |= _named(values, content.class_names) if label == "class" else {}
                 trace = blocks.line(numbers(example.times), numbers(values), name=name, **look)
                 showlegend = (trial, name) not in named
@@ -106,7 +106,7 @@ def trials(content: Content) -> Figure:
     for row, label in enumerate(labels):
         top = 1 - row * (height + gap)
         domain = [round(max(top - height, 0), 4), round(top, 4)]
-        ticks = _class_ticks(content) if label == "class" else {}
+        ticks = _class_ticks(content.class_names) if label == "class" else {}
         rows[f"yaxis{row + 1 if row else ''}"] = blocks.axis(label, domain=domain, **ticks)
     xaxis = blocks.axis("time (s)", anchor=_axis_name(len(labels) - 1))
     return blocks.figure(traces, height=max(330, 170 + 120 * len(labels)), xaxis=xaxis, **rows, updatemenus=[buttons])
@@ -118,29 +118,22 @@ def _named(classes: np.ndarray, names: list[str]) -> dict[str, Any]:
     return {"text": text, "hovertemplate": "%{text}<extra>%{fullData.name}</extra>"}
 
 
-def _class_ticks(content: Content) -> dict[str, Any]:
-    """Names of all classes where these are few; of many, of those that are right or answered in the end."""
-    names = list(map(escape, content.class_names))
-    shown = set(range(len(names)))
-    if len(names) > _FEW_CLASSES:
-        ends = [dict(example.rows)["class"] for example in content.examples]
-        shown = {int(line[-1]) for lines in ends for line in lines.values() if np.isfinite(line[-1])}
-    return {
-        "tickvals": sorted(shown),
-        "ticktext": [names[at] for at in sorted(shown)],
-        "range": [-0.6, len(names) - 0.4],
-    }
+def _class_ticks(names: list[str]) -> dict[str, Any]:
+    """Names of classes, of many of some."""
+    places = list(range(len(names)))[:: -(-len(names) // _FEW_CLASSES)]
+    return {"tickvals": places, "ticktext": [escape(names[at]) for at in places], "range": [-0.6, len(names) - 0.4]}
 
 
 def _axis_name(row: int) -> str:
     return f"y{row + 1 if row else ''}"
 
 
-def _trial_look(name: str, samples: int) -> dict[str, Any]:
+def _trial_look(name: str, samples: int, pulsed: bool) -> dict[str, Any]:
     """How an input, a target or an output is drawn: level over the time that each sample stands for."""
     mode = "lines" if samples > _FEW_SAMPLES else "lines+markers"
     if name == "input":
-        return {"mode": "lines", "fill": "tozeroy", "line": {"color": "#b9c0cc", "width": 0.5, "shape": "vh"}}
+        of_pulses = {"fill": "tozeroy", "line": {"color": "#b9c0cc", "width": 0.5, "shape": "vh"}}
+        return {"mode": "lines", **(of_pulses if pulsed else {"line": {"color": "#a3abb9", "width": 2, "shape": "vh"}})}
     line = {"color": style.line_colour(name), "width": 1.6, "shape": "vh"}
     line |= {"width": 2, "dash": "dot"} if name == "target" else {}
     return {"mode": mode, "marker": {"size": 4}, "line": line}
@@ -200,12 +193,10 @@ def trajectories(content: Content) -> Figure:
         return blocks.figure(lines, xaxis=blocks.axis("time (s)"), yaxis=blocks.axis(content.plane.labels[0]))
     deep = content.model.config.state_size > 2
     projection = content.space if deep else content.plane
-    traces = []
+    traces, named = [], content.traces is None
     for _, states, label, colour in paths:
-        path = projection(states)
-        traces.append(
-            blocks.scatter(path, label, None, line={"color": colour, "width": 3 if deep else 1.6}, legend=False)
-        )
+        path, line = projection(states), {"color": colour, "width": 3 if deep else 1.6}
+        traces.append(blocks.scatter(path, label, None, line=line, legend=named))
         end = {"size": 4 if deep else 8, "color": colour, "line": {"color": "#ffffff", "width": 0.8}}
         traces.append(blocks.scatter(path[-1:], label, end, legend=False))
     if deep:
@@ -277,10 +268,16 @@ def space(content: Content) -> Figure:
         )
     else:
         traces += [
-            blocks.scatter(content.space(example.states), "a trial", None, line={"width": 2}, legend=False)
-            for example in content.examples
+            blocks.scatter(content.space(states), name, None, line={"width": 3, "color": colour})
+            for _, states, name, colour in _paths(content)
         ]
-    return _in_space(content.space, traces + _points(content, content.space))
+    figure = _in_space(content.space, traces + _points(content, content.space))
+    seen = content.space(content.visited)
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    margin = 0.15 * float((high - low).max())  # points beyond it are not drawn, or nothing could be seen of the states
+    for axis, start, end in zip("xyz", low - margin, high + margin, strict=True):
+        figure["layout"]["scene"][f"{axis}axis"]["range"] = [float(start), float(end)]
+    return figure
 
 
 def explained(content: Content) -> Figure:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gnode.errors import must_have
-from gnode.examine.content import FILM_SILENCE, Content, content_of
+from gnode.examine.content import CHANNELS, FILM_SILENCE, Content, content_of
 from gnode.files import write_atomically
 from gnode.report import interactive, predictions, style
 from gnode.report.html import Card, Section, embedded_json, fact, html_page, table
@@ -101,12 +101,12 @@ def _sections(contents: Sequence[Content]) -> list[Section]:
             "The network without input is a flow in the space of its states. Where the flow is slow, a state stays, "
             "and what it stands for is remembered.",
             [
+                *each(predictions.states),
                 *each(_flow),
                 *each(_landscape),
                 *each(_space),
                 *each(_survivors_state),
                 *each(_trajectories),
-                *each(predictions.states),
                 *each(_explained),
             ],
         ),
@@ -169,12 +169,17 @@ def _trials(content: Content) -> Card | None:
         f"{origin}. Grey: the input, held where it is missing. Dotted: what should come out. Blue: what the network "
         "says. A good network lies on the dots."
     )
-    if "class" in dict(content.examples[0].rows):
+    rows = dict(content.examples[0].rows)
+    if "class" in rows:
         caption = (
             f"{origin}. Dotted: the class that is right. Blue: the one that the network takes for the most likely, and "
             "the chance that it gives to the right one, sample by sample."
         )
-    if content.model.config.reading != "each":
+    config = content.model.config
+    for what, count in (("inputs", config.input_size), ("outputs", 0 if "class" in rows else config.output_size)):
+        if count > CHANNELS:
+            caption += f" Of {count} {what} the first {CHANNELS} are drawn."
+    if config.reading != "each":
         caption += " The network answers once a trial: what is drawn is what it would answer if the trial ended there."
     return Card("Sample trials", caption, interactive.trials(content))
 
@@ -255,7 +260,10 @@ def _space(content: Content) -> Card | None:
     if content.model.config.state_size < 3:
         return None
     axes = "its three units" if content.model.config.state_size == 3 else "the three main directions (PCA)"
-    caption = f"States in the coordinates of {axes}, with fixed points. Drag to turn, scroll to come closer."
+    caption = (
+        f"States in the coordinates of {axes}, with the fixed points in their reach. Drag to turn, scroll to come "
+        "closer."
+    )
     return Card("The state space in three dimensions", caption, interactive.space(content))
 
 

@@ -14,6 +14,7 @@ from gnode.report.blocks import Figure, Trace, numbers
 from gnode.report.html import Card, table
 
 _NAMED = 40  # classes up to which each cell of the confusion matrix shows its count
+_ROWS = 24  # of a table that is shown as a whole
 _SAMPLES = 300  # of a trial, up to which time constants are drawn
 _UNITS = 64
 
@@ -30,7 +31,7 @@ def scored_on(content: Content) -> str:
 
 
 def percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}\u00a0%"
 
 
 def between(interval: list[float], word: Any) -> str:
@@ -55,8 +56,8 @@ def tiles(content: Content) -> list[tuple[str, str, str]]:
     return [
         (
             percent(scores["accuracy"]),
-            "right",
-            f"95 % interval {100 * low:.1f} to {100 * high:.1f} %; {scored_on(content)}; {common}",
+            "accuracy",
+            f"95 % interval {100 * low:.1f} to {percent(high)}; {scored_on(content)}; {common}",
         ),
         (style.number(scores["f1"]), "macro F1", f"mean over {_occurring(scores)} classes; 1 is perfect"),
         (
@@ -92,33 +93,36 @@ def confusion(content: Content) -> Card | None:
 def _confusion(scores: dict[str, Any]) -> Figure:
     counts, names = np.array(scores["confusion"]), list(map(escape, scores["classes"]))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    places = list(range(len(names)))
     trace: Trace = {
         "type": "heatmap",
-        "z": numbers(np.where(counts > 0, 100 * shares, np.nan), 4),
-        "customdata": counts.tolist(),
-        "x": list(range(len(names))),
-        "y": list(range(len(names))),
+        "x": places,
+        "y": places,
+        "z": numbers(np.where(counts > 0, shares, np.nan), 4),
         "zmin": 0,
-        "zmax": 100,
+        "zmax": 1,
         "xgap": 1,
         "ygap": 1,
-        "hoverongaps": False,
         "colorscale": blocks.scale(style.SHARE),
-        "colorbar": {"title": {"text": "of the class (%)", "side": "right"}, "thickness": 10, "len": 0.8},
-        "text": [
-            [f"{names[row]}, taken for {names[column]}" for column in range(len(names))] for row in range(len(names))
+        "showscale": False,
+        "hoverongaps": False,
+        "hovertext": [
+            [f"{right}, taken for {taken}: {count}" for taken, count in zip(names, row, strict=True)]
+            for right, row in zip(names, counts, strict=True)
         ],
-        "hovertemplate": "%{text}: %{customdata} (%{z:.0f} %)<extra></extra>",
+        "hovertemplate": "%{hovertext} (%{z:.0%})<extra></extra>",
     }
     if len(names) <= _NAMED:
-        trace["texttemplate"] = "%{customdata}"
-        trace["textfont"] = {"size": 10}
-    ticks = {"tickvals": trace["x"], "ticktext": names, "showgrid": False}
-    if len(names) > _NAMED:
-        ticks = {"showgrid": False, "tickvals": trace["x"][:: len(names) // 20], "ticktext": names[:: len(names) // 20]}
+        trace |= {"text": counts.tolist(), "texttemplate": "%{text}", "textfont": {"size": 10}}
+    every = -(-len(names) // _NAMED)
+    ticks = {"tickvals": places[::every], "ticktext": names[::every], "showgrid": False, "tickfont": {"size": 11}}
+    if max(map(len, names)) < 3:
+        ticks["tickangle"] = 0
     xaxis = blocks.axis("taken for", constrain="domain", **ticks)
-    yaxis = blocks.axis("class", autorange="reversed", scaleanchor="x", constrain="domain", **ticks)
-    return blocks.figure([trace], height=520, xaxis=xaxis, yaxis=yaxis, meta={"beyondWidth": 30})
+    yaxis = blocks.axis(
+        "class", autorange="reversed", scaleanchor="x", constrain="domain", constraintoward="top", **ticks
+    )
+    return blocks.figure([trace], height=560, xaxis=xaxis, yaxis=yaxis, meta={"beyondWidth": 20})
 
 
 def by_class(content: Content) -> Card | None:
@@ -274,7 +278,8 @@ def by_channel(content: Content) -> Card | None:
         "the share of the variance that the network explains."
     )
     head = ["", "RMS error", "mean absolute", "targets vary by", "R²"]
-    return Card("Errors by channel", caption, f'<div class="tall">{table(head, rows)}</div>')
+    body = table(head, rows)
+    return Card("Errors by channel", caption, f'<div class="tall">{body}</div>' if len(rows) > _ROWS else body)
 
 
 def against_truth(content: Content) -> Card | None:
@@ -365,14 +370,13 @@ def _time_constants(content: Content) -> Figure:
                 "visible": at == 0,
             }
         )
-    figure = blocks.figure(
+    return blocks.figure(
         traces,
         height=400,
         xaxis=blocks.axis("time (s)", showgrid=False),
-        yaxis=blocks.axis("units, slowest on top", showticklabels=False, showgrid=False),
+        yaxis=blocks.axis("units, slowest on top", showticklabels=False, ticks="", showgrid=False),
         updatemenus=[blocks.trial_buttons([example.name for example in examples], list(range(len(traces))))],
     )
-    return figure
 
 
 def slowness(content: Content) -> Card | None:
