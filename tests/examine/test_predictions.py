@@ -2,7 +2,10 @@
 
 import json
 import re
+import shutil
+from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.stats import binomtest, bootstrap
@@ -14,7 +17,7 @@ from gnode.examine.answers import Answers, answers_of
 from gnode.examine.classification import wilson
 from gnode.examine.content import content_of
 from gnode.examine.regression import regression
-from gnode.report import report
+from gnode.report import predictions, report
 from gnode.series import Data, Series, Trials
 
 NAMES = ("up", "down", "<still>")
@@ -92,8 +95,7 @@ def trials(kind, count, seed):
 
 def train(kind, out, **options):
     sizes = {"input_size": 2, "state_size": 4, "output_size": 1 if kind == "numbers" else 3, "hidden": (6,)}
-    chosen = {"integrator": "exponential-euler", "scale": "standard", "seed": 1, **options}
-    model = gnode.models.make(chosen.pop("model", "gnode"), **sizes, **chosen)
+    model = gnode.models.make("gnode", **sizes, integrator="exponential-euler", scale="standard", seed=1, **options)
     data = Data(*(trials(kind, *of_part) for of_part in ((15, 1), (6, 2), (9, 3))), () if kind == "numbers" else NAMES)
     gnode.train(model, data, out=out, epochs=2, batch_size=5, lr=1e-2)
     return out
@@ -106,14 +108,18 @@ def runs(tmp_path_factory):
     return {kind: train(kind, folder / kind.replace(" ", "-"), reading=reading.get(kind, "each")) for kind in KINDS}
 
 
+@pytest.fixture(scope="module")
+def pages(runs):
+    return {kind: report([run]).read_text() for kind, run in runs.items()}
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_page_says_what_evaluate_says(runs, kind, tmp_path):
+def test_the_page_says_what_evaluate_says(runs, pages, kind):
     said, content = evaluate(runs[kind]), content_of(runs[kind])
     assert content.scores.items() <= said.items()
     json.dumps(said, allow_nan=False)
-    page = report([runs[kind]], tmp_path / "page.html").read_text()
-    tiles = dict(re.findall(r'<div class="tile"><b>(.*?)</b><span>(.*?)</span>', page))
-    of_name = {name: value for value, name in tiles.items()}
+    tiles = re.findall(r'<div class="tile"><b>(.*?)</b><span>(.*?)</span>', pages[kind])
+    of_name = {name: value for value, name in tiles}
     if kind == "numbers":
         truth, answers = content.answers.truth, content.answers.said
         assert float(of_name["typical error"]) == pytest.approx(np.sqrt(np.mean((truth - answers) ** 2)), rel=5e-3)
@@ -121,12 +127,12 @@ def test_the_page_says_what_evaluate_says(runs, kind, tmp_path):
         assert "typical error" in of_name and "accuracy" not in of_name
     else:
         assert of_name["accuracy"] == f"{100 * said['accuracy']:.1f}\u00a0%"
-        assert f"{100 * said['accuracy_interval'][0]:.1f} to" in page
+        assert f"{100 * said['accuracy_interval'][0]:.1f} to" in pages[kind]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_sections_are_there_or_not(runs, kind, tmp_path):
-    page = report([runs[kind]], tmp_path / "page.html").read_text()
+def test_sections_are_there_or_not(pages, kind):
+    page = pages[kind]
     of_classes = (
         "Confusion matrix",
         "Figures by class",
@@ -144,9 +150,12 @@ def test_sections_are_there_or_not(runs, kind, tmp_path):
     assert "<still>" not in page  # names of classes are the user's
 
 
-def test_a_page_of_a_memory_task_has_its_memory_and_no_predictions(plane_run, tmp_path):
-    page = report([plane_run], tmp_path / "page.html").read_text()
-    assert 'id="memory"' in page and 'id="predictions"' not in page and "<h3>Sample trials" in page
+def test_a_memory_task_has_its_memory_and_no_predictions(plane_run):
+    content = content_of(plane_run)
+    assert content.memory is not None and content.scores is None and content.answers is None
+    cards = (predictions.confusion, predictions.by_class, predictions.reliability, predictions.states)
+    assert [make(content) for make in (*cards, predictions.by_channel, predictions.against_truth)] == [None] * 6
+    assert predictions.tiles(content) == []
 
 
 def test_trials_are_called_by_their_class_and_by_the_answer(runs):
@@ -164,24 +173,24 @@ def test_time_constants_move_the_states(runs, kind):
     """A step of the exponential rule goes from a state towards F by 1 - exp(-elapsed / (tau / gate))."""
     content = content_of(runs[kind])
     model, series, states = content.model, content.trials.series, content.trial_states.astype(float)
-    start = np.asarray(model.initial(np.zeros((len(series), 2)), None))
-    before = np.concatenate([np.broadcast_to(start, states[:, 0].shape)[:, None], states[:, :-1]], axis=1)
     encoded = model.encoding.encode(series)
+    start = np.asarray(model.initial(jnp.asarray(encoded.inputs[:, 0]), None))
+    before = np.concatenate([start[:, None], states[:, :-1]], axis=1)
     elapsed = np.broadcast_to(encoded.elapsed, states.shape[:2]) * model.config.tau
-    towards = np.asarray(model.field.candidate(before.astype("f4"), encoded.inputs))
+    towards = np.asarray(model.field.candidate(jnp.asarray(before, "f4"), jnp.asarray(encoded.inputs)))
     moved = before - np.expm1(-elapsed[..., None] / content.time_constants) * (towards - before)
     np.testing.assert_allclose(moved[series.valid], states[series.valid], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("model", ["leaky-node", "node"])
-def test_gates_that_do_not_change_are_not_drawn_over_time(model, tmp_path):
-    content = content_of(train("class a trial", tmp_path / "run", model=model))
-    rate = np.asarray(content.model.field.gate(np.zeros(4), np.zeros(2)))
-    expected = np.broadcast_to(content.model.config.tau / rate, content.time_constants.shape)
+@pytest.mark.parametrize("kind", ["leaky-node", "node"])
+def test_gates_that_do_not_change_are_not_drawn_over_time(runs, kind):
+    other = gnode.models.make(kind, input_size=2, state_size=4, output_size=3, hidden=(6,), reading="last")
+    content = replace(content_of(runs["class a trial"]), model=other)
+    rate = np.asarray(other.field.gate(jnp.zeros(4), jnp.zeros(2)))
+    expected = np.broadcast_to(other.config.tau / rate, content.time_constants.shape)
     np.testing.assert_allclose(content.time_constants, expected, rtol=1e-6)
-    page = report([tmp_path / "run"]).read_text()
-    assert "Time scales over a series" not in page
-    assert ("How slow each unit is" in page) == (model == "leaky-node")
+    assert predictions.time_constants(content) is None
+    assert (predictions.slowness(content) is None) == (kind == "node")
 
 
 def test_states_are_those_that_answers_are_read_from(runs):
@@ -195,11 +204,11 @@ def test_states_are_those_that_answers_are_read_from(runs):
     assert len(of_samples.states_read.classes) == np.count_nonzero(of_samples.recorded.test.counts)
 
 
-def test_a_run_that_was_stopped_has_its_classes(tmp_path):
-    run = train("class a trial", tmp_path / "run")
-    finished = content_of(run)
+def test_a_run_that_was_stopped_has_its_classes(runs, tmp_path):
+    shutil.copytree(runs["class a trial"], tmp_path / "run")
+    finished = content_of(runs["class a trial"])
     for name in ("summary.json", "model.safetensors"):
-        (run / name).unlink()
-    stopped = content_of(run)
+        (tmp_path / "run" / name).unlink()
+    stopped = content_of(tmp_path / "run")
     assert stopped.loss == "cross-entropy" and stopped.class_names == list(NAMES)
     assert stopped.scores == finished.scores

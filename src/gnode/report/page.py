@@ -176,9 +176,13 @@ def _trials(content: Content) -> Card | None:
             "the chance that it gives to the right one, sample by sample."
         )
     config = content.model.config
-    for what, count in (("inputs", config.input_size), ("outputs", 0 if "class" in rows else config.output_size)):
-        if count > CHANNELS:
-            caption += f" Of {count} {what} the first {CHANNELS} are drawn."
+    beyond = [
+        f"of {count} {what}"
+        for what, count in (("inputs", config.input_size), ("outputs", 0 if "class" in rows else config.output_size))
+        if count > CHANNELS
+    ]
+    if beyond:
+        caption += f" The first {CHANNELS} are drawn {' and '.join(beyond)}."
     if config.reading != "each":
         caption += " The network answers once a trial: what is drawn is what it would answer if the trial ended there."
     return Card("Sample trials", caption, interactive.trials(content))

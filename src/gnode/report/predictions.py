@@ -113,7 +113,8 @@ def _confusion(scores: dict[str, Any]) -> Figure:
         "hovertemplate": "%{hovertext} (%{z:.0%})<extra></extra>",
     }
     if len(names) <= _NAMED:
-        trace |= {"text": counts.tolist(), "texttemplate": "%{text}", "textfont": {"size": 10}}
+        text = [[str(count) if count else "" for count in row] for row in counts]
+        trace |= {"text": text, "texttemplate": "%{text}", "textfont": {"size": 10}}
     every = -(-len(names) // _NAMED)
     ticks = {"tickvals": places[::every], "ticktext": names[::every], "showgrid": False, "tickfont": {"size": 11}}
     if max(map(len, names)) < 3:

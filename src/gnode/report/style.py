@@ -6,7 +6,7 @@ import numpy as np
 
 RUNS = ("#2f6fb5", "#d1603d", "#3a9d6e", "#8a5cb8", "#c59a1c", "#4aa6b5")
 SPEED = ("#0b1030", "#1b3a73", "#3d7fb8", "#9ccfd8", "#f6f4e3")  # slow to fast
-SHARE = ("rgba(47,111,181,.18)", "rgba(47,111,181,.9)")  # little to much, on light and on dark
+SHARE = ("rgba(47,111,181,.15)", "rgba(47,111,181,.65)")  # little to much, under text on light and on dark
 IDEAL = "#8d96a5"
 
 STABLE, SADDLE, UNSTABLE, MARGINAL, SLOW = "stable", "saddle", "unstable", "marginal", "slow, not fixed"
