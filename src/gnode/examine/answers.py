@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from gnode.models import Model
 from gnode.series import Trials
@@ -41,8 +42,8 @@ def answers_of(model: Model, loss: str, trials: Trials) -> Answers:
     return Answers(said, truth, np.nonzero(counts)[0])
 
 
-def at_targets(values: np.ndarray, trials: Trials) -> tuple[np.ndarray, np.ndarray]:
+def at_targets(values: ArrayLike, trials: Trials) -> tuple[np.ndarray, np.ndarray]:
     """Values (trials, time, d), or (trials, d), there where targets are, and which of these count."""
     weights = np.ones(trials.series.shape[:2]) if trials.weights is None else trials.weights
-    values, weights = paired(jnp.asarray(values), jnp.asarray(trials.targets), jnp.asarray(weights))  # type: ignore[assignment]
-    return np.asarray(values), np.asarray(weights) > 0
+    there, counted = paired(jnp.asarray(values), jnp.asarray(trials.targets), jnp.asarray(weights))
+    return np.asarray(there), np.asarray(counted) > 0
