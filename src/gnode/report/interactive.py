@@ -15,7 +15,6 @@ from gnode.report.blocks import Figure, Trace, numbers
 
 SHOWN_SILENCES = (0, 10, 100, 1000, 10_000)
 _FEW_SAMPLES = 60  # of a trial of no more, each is marked
-_FEW_CLASSES = 7  # names on an axis
 
 
 # -- all runs in one picture --
@@ -119,9 +118,8 @@ def _named(classes: np.ndarray, names: list[str]) -> dict[str, Any]:
 
 
 def _class_ticks(names: list[str]) -> dict[str, Any]:
-    """Names of classes, of many of some."""
-    places = list(range(len(names)))[:: -(-len(names) // _FEW_CLASSES)]
-    return {"tickvals": places, "ticktext": [escape(names[at]) for at in places], "range": [-0.6, len(names) - 0.4]}
+    places, some = style.some_of(names)
+    return {"tickvals": places, "ticktext": list(map(escape, some)), "range": [-0.6, len(names) - 0.4]}
 
 
 def _axis_name(row: int) -> str:
