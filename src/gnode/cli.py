@@ -229,11 +229,15 @@ def evaluate(
     kind, loss = ("fresh", result["fresh_loss"]) if "fresh_loss" in result else ("test", result["test_loss"])
     lines = [f"{result['loss']} on {result['trials']} {kind} trials: {loss:.3e}"]
     if "accuracy" in result:
+        low, high = result["accuracy_interval"]
         lines.append(
-            f"{result['accuracy']:.1%} right, macro F1 {result['f1']:.3f}, expected calibration error "
+            f"{result['accuracy']:.1%} right (95 % interval {low:.1%} to {high:.1%}; always the most common class: "
+            f"{result['most_common']:.1%}), macro F1 {result['f1']:.3f}, expected calibration error "
             f"{result['calibration_error']:.3f}"
         )
         lines += [f"{often} of {truth} taken for {taken}" for truth, taken, often in result["most_confused"]]
+    elif result["r2"] is not None:
+        lines.append(f"Typical error {result['rmse']:.3g} in the units of the targets, R2 {result['r2']:.3f}")
     if integrator is not None:
         lines.append(
             f"The same weights under {integrator}: {result['loss_under']:.3e}; outputs differ by up to "

@@ -62,7 +62,8 @@ def test_a_run_on_a_data_set_from_the_command_to_the_page(folder, monkeypatch):
 
     summary = json.loads((run / "summary.json").read_text())
     scored = evaluate(run)
-    assert scored == {"loss": "mse", "test_loss": summary["test_loss"], "trials": scored["trials"]}
+    assert scored["loss"] == "mse" and scored["test_loss"] == summary["test_loss"]
+    assert scored["rmse"] == pytest.approx(np.sqrt(scored["test_loss"]), rel=1e-5)
     assert scored["trials"] == len(experiment_from(str(run / "config.toml"), {}).task.data().test)
     for asked in ({"trials": 5}, {"silence": 10}):
         with pytest.raises(InvalidInput, match="neither trials nor silence for a run on walker2d, which is scored on"):
@@ -71,6 +72,7 @@ def test_a_run_on_a_data_set_from_the_command_to_the_page(folder, monkeypatch):
     page = report([run]).read_text()
     assert "the data set <b>walker2d</b>" in page and "Trials of the test set" in page
     assert "predict the next frame" in page and "random states" not in page
+    assert "Errors by channel" in page and "channel 17" in page and "What it remembers" not in page
     assert "attractors" not in json.loads(analyse(run).read_text())
 
     register(monkeypatch, write_rollouts(folder, 1))  # other files, which pass for the set

@@ -122,7 +122,9 @@ def test_an_experiment_by_hand_beside_a_folder_of_data(tmp_path):
 def test_a_run_is_scored_on_its_test_set(runs, kind):
     summary = json.loads((runs[kind] / "summary.json").read_text())
     result = evaluate(runs[kind])
-    assert result == {"loss": summary["loss"], "test_loss": summary["test_loss"], "trials": 6}
+    expected = {"loss": summary["loss"], "test_loss": summary["test_loss"], "trials": 6}
+    assert {name: result[name] for name in expected} == expected
+    assert ("rmse" in result) == (kind == "numbers") != ("accuracy" in result)
     for asked in ({"trials": 5}, {"silence": 10}):
         with pytest.raises(InvalidInput, match="neither trials nor silence for a run on own data"):
             evaluate(runs[kind], **asked)

@@ -142,3 +142,19 @@ def test_several_runs_side_by_side_on_a_phone(browser, plane_run, stopped_run, o
     assert "stopped before its end" in text
     assert "own data" in text
     opened.finish()
+
+
+@pytest.mark.slow
+def test_predictions_of_a_run_on_own_data_on_a_phone(browser, own_run, tmp_path):
+    opened = Opened(browser, report([own_run], tmp_path / "own.html"), **SIZES["phone"])
+    shown = "box => box.data.map(trace => trace.visible)"
+    against = opened.card("Predicted against true").locator(".figure")
+    before = against.evaluate(shown)
+    against.locator(".updatemenu-header").click()
+    against.locator(".updatemenu-dropdown-button").nth(1).click()
+    assert against.evaluate(shown) == before[::-1]  # two channels, two traces each
+    sample = opened.card("Sample trials").locator(".figure")
+    before = sample.evaluate(shown)
+    sample.get_by_text("trial 2", exact=True).click()
+    assert sample.evaluate(shown) != before
+    opened.finish()

@@ -4,11 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_score, recall_score
 
 import gnode
 from gnode.errors import InvalidInput
 from gnode.examine import evaluate
+from gnode.examine.answers import Answers
 from gnode.examine.classification import classification
 from gnode.series import Data, Trials
 from gnode.training.losses import LOSSES, balanced, total
@@ -75,6 +76,10 @@ def test_a_run_on_classes(tmp_path, each, reading):
     assert scores["f1"] == pytest.approx(f1_score(truth, taken, average="macro"))
     found = f1_score(truth, taken, average=None, labels=labels, zero_division=np.nan)
     assert scores["f1_by_class"] == pytest.approx([None if np.isnan(one) else one for one in found])
+    for key, score in (("precision_by_class", precision_score), ("recall_by_class", recall_score)):
+        found = score(truth, taken, average=None, labels=labels, zero_division=np.nan)
+        assert scores[key] == pytest.approx([None if np.isnan(one) else one for one in found])
+    assert scores["answers"] == len(truth) == sum(count for _, _, count in scores["reliability"])
     json.dumps(scores, allow_nan=False)
 
 
@@ -106,23 +111,18 @@ def test_a_class_of_weight_zero_costs_nothing():
 
 
 def test_confidence_that_is_right_so_often_is_calibrated():
-    class Sure:
+    def sure(confidence):
         """Says class 0 with a confidence that depends on the trial."""
+        return Answers(np.log(np.stack([confidence, 1 - confidence], axis=1)), as_often, np.arange(20))
 
-        def __init__(self, confidence):
-            self.logits = np.log(np.stack([confidence, 1 - confidence], axis=1))
-            self.config = gnode.models.ModelConfig(model="rnn", input_size=1, state_size=1, output_size=2)
-
-        def __call__(self, series, first):
-            return self.logits
-
-    confidence = np.repeat([0.6, 0.9], 10)
     as_often = np.repeat([0, 1, 0, 1], [6, 4, 9, 1])
-    trials = Trials(np.zeros((20, 3, 1)), as_often)
-    assert classification(Sure(confidence), trials)["calibration_error"] == pytest.approx(0, abs=1e-12)
-    too_sure = classification(Sure(np.repeat([0.8, 0.9], 10)), trials)
+    calibrated = classification(sure(np.repeat([0.6, 0.9], 10)))
+    assert calibrated["calibration_error"] == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(calibrated["reliability"], [[0.6, 0.6, 10], [0.9, 0.9, 10]])
+    too_sure = classification(sure(np.repeat([0.8, 0.9], 10)))
     assert too_sure["calibration_error"] == pytest.approx(0.5 * 0.2)
     assert too_sure["most_confused"] == [["1", "0", 5]] and too_sure["f1_by_class"][1] == 0
+    assert too_sure["most_common"] == 0.75 and too_sure["precision_by_class"][1] is None
 
 
 def test_names_stay_with_the_data(tmp_path):

@@ -13,14 +13,15 @@ from jax import Array
 
 from gnode import analysis, data, tasks
 from gnode.analysis.memory import read
-from gnode.errors import InvalidInput
-from gnode.examine.evaluate import SEED, memory_of, path_of, task_of, test_set
+from gnode.errors import Diverged, InvalidInput
+from gnode.examine.answers import Answers, answers_of, at_targets
+from gnode.examine.evaluate import SEED, data_of, fresh, memory_of, path_of, scores, task_of
 from gnode.examine.stored import Stored, read_stored
 from gnode.integrate import Path
 from gnode.models import Model, load_model, make, trainable
 from gnode.models.encoding import last_seen
-from gnode.models.reading import so_far
-from gnode.series import Series, Trials
+from gnode.models.reading import READINGS, so_far
+from gnode.series import Data, Series, Trials
 from gnode.training import RunDirectory
 from gnode.training.directory import CONFIG
 from gnode.training.experiment import experiment_from
@@ -29,12 +30,13 @@ from gnode.training.losses import LOSSES
 from gnode.training.score import told
 from gnode.training.train import prepare
 
+CHANNELS = 4  # drawn of a trial
 FILM_SILENCE = 100  # silent bins after which the film of the attractor's birth looks
 GRID = 41  # points a side of the flow field
 _EXAMPLES = 3
 _VISITING = 64  # trials of own data or a data set, whose states are what the model visits
 _MOST_VISITED = 20_000  # of those states
-_CHANNELS = 4  # drawn of a trial
+_READ = 1500  # states that answers are read from, and answers, of which a picture is drawn
 _TRACES = 24  # remembered values whose trajectories are drawn
 _STARTS = 512  # of the search for fixed and for slow points
 _ITERATIONS = 100  # of that search, from each start
@@ -72,16 +74,30 @@ class Example:
     """A trial that the model was never trained on, as far as it goes: T samples.
 
     Attributes:
+        name: "trial 1"; of trials that have a class also which one, and which the model takes it for.
         times: (T,), seconds since the first sample began to act.
         states: (T, N).
         rows: what is drawn of it, row by row: a label, and values (T,) by name. The names are "input", "target" and
             "output", or of several inputs "input 1", ...; NaN where there is nothing. An output is what the model would
             answer if the trial ended at that sample; an input that is missing is the last one that is not.
+        time_constants: (T, N), tau / gate in seconds of each unit while each sample acts.
     """
 
+    name: str
     times: np.ndarray
     states: np.ndarray
     rows: list[tuple[str, dict[str, np.ndarray]]]
+    time_constants: np.ndarray
+
+
+@dataclass(frozen=True)
+class StatesRead:
+    """States that answers are read from, n of them, in the axes of their largest variance, and the class (n,) of each
+    that is right, which are numbers of class names."""
+
+    coordinates: np.ndarray
+    axes: Projection
+    classes: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -145,16 +161,58 @@ class Content:
         return np.asarray(self.model.encoding.hold_still(self.silent))
 
     @cached_property
+    def recorded(self) -> Data | None:
+        """Own data, or the data set; None where they are not at hand, or the task draws its trials."""
+        if self.task is not None:
+            return None
+        at_hand = RunDirectory(self.path).data_at_hand if self.data_set is None else data.at_hand(self.data_set.name)
+        return data_of(RunDirectory(self.path)) if at_hand else None
+
+    @cached_property
     def unseen(self) -> Trials | None:
         """Trials that the model was never trained on: drawn afresh, or some of the test set of own data or of a data
         set; None where these are not at hand."""
         if self.task is not None:
             return self.task.sample(_EXAMPLES, seed=SEED)
-        at_hand = RunDirectory(self.path).data_at_hand if self.data_set is None else data.at_hand(self.data_set.name)
-        if not at_hand:
+        if self.recorded is None:
             return None
-        test = test_set(RunDirectory(self.path))
+        test = self.recorded.test
         return test[np.random.default_rng(SEED).permutation(len(test))[:_VISITING]]
+
+    @cached_property
+    def scored(self) -> Trials | None:
+        """What `gnode evaluate` scores the run on: the test set, or trials drawn afresh. None where the test set is not
+        at hand, and for tasks that remember values, of which the memory says more."""
+        if self.task is None:
+            return None if self.recorded is None else self.recorded.test
+        return fresh(self.task) if self.task.manifold is None else None
+
+    @cached_property
+    def scores(self) -> dict[str, Any] | None:
+        """How well the model does on `scored`; None where there are none that could be solved."""
+        if self.scored is None:
+            return None
+        try:
+            return scores(self.model, self.loss, self.scored, self.class_names)
+        except Diverged:
+            return None
+
+    @cached_property
+    def loss(self) -> str:
+        """Its name. A run that was stopped has no summary, and may have left the choice to its trials."""
+        of_settings = self.config.get("training", {}).get("loss")
+        named = [name for name in (self.summary.get("loss"), of_settings) if name in LOSSES]
+        if named or self.unseen is None:
+            return named[0] if named else "mse"
+        return "cross-entropy" if self.unseen.targets.dtype.kind == "i" else "mse"
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """What classes are called, by default by their numbers; nothing where targets are numbers."""
+        if not LOSSES[self.loss].classes:
+            return []
+        names = list(self.summary.get("classes", [] if self.recorded is None else self.recorded.classes))
+        return names + [str(at) for at in range(len(names), self.model.config.output_size)]
 
     @cached_property
     def unseen_path(self) -> Path:
@@ -191,23 +249,84 @@ class Content:
         """The first of the trials, to be drawn."""
         if self.trials is None:
             return []
-        named = (self.summary.get("loss"), self.config.get("training", {}).get("loss"), "mse")
-        link = LOSSES[next(name for name in named if name in LOSSES)].link
         some = self.trials[:_EXAMPLES]
-        outputs = link(np.asarray(self._answers_so_far(some), float))
+        outputs = LOSSES[self.loss].link(np.asarray(self._answers_so_far(some), float))
         seconds = np.cumsum(np.broadcast_to(some.series.elapsed(self.bin_seconds), some.series.shape[:2]), axis=1)
         inputs = _held(some.series)
         counts = some.counts
+        names = self._names_of(some)
         return [
             Example(
+                name=names[at],
                 times=seconds[at, :length],
                 states=self.trial_states[at, :length],
                 rows=_rows(
                     inputs[at, :length], _cut(some.targets[at], length), outputs[at, :length], counts[at, :length]
                 ),
+                time_constants=self.time_constants[at, :length],
             )
             for at, length in enumerate(some.series.valid.sum(axis=1))
         ]
+
+    def _names_of(self, some: Trials) -> list[str]:
+        """What the first trials are called on the page."""
+        names = [f"trial {number}" for number in range(1, len(some) + 1)]
+        if some.targets.ndim > 1:
+            return names
+        taken = answers_of(self.model, self.loss, some).said.argmax(axis=1)
+        pairs = [
+            (self.class_names[right], self.class_names[answer])
+            for right, answer in zip(some.targets, taken, strict=True)
+        ]
+        return [
+            f"{name}: {right}" + (f", taken for {answer}" if answer != right else "")
+            for name, (right, answer) in zip(names, pairs, strict=True)
+        ]
+
+    @cached_property
+    def time_constants(self) -> np.ndarray:
+        """tau / gate in seconds of each unit while each sample of `trials` acts, (trials, time, N)."""
+        assert self.trials is not None
+        samples, _ = self.model.samples_of(self.trials.series, told(self.model, self.trials))
+        start = self.model.initial(samples.inputs[:, 0], samples.told)
+        before = np.concatenate([np.asarray(start)[:, None], self.trial_states[:, :-1]], axis=1)
+        inputs = samples.inputs
+        if samples.samples is not None:  # events cut what acts into shorter intervals
+            inputs = jnp.take_along_axis(inputs, samples.samples[..., None], axis=1)
+        return self.model.config.tau / np.asarray(self.model.field.gate(jnp.asarray(before), inputs), float)
+
+    @cached_property
+    def answers(self) -> Answers | None:
+        """Some of what `scores` is computed from: at most _READ answers to trials drawn at random."""
+        if self._some_scored is None:
+            return None
+        found = answers_of(self.model, self.loss, self._some_scored)
+        chosen = np.random.default_rng(SEED).permutation(len(found.truth))[:_READ]
+        return Answers(*(part[chosen] for part in found))
+
+    @cached_property
+    def states_read(self) -> StatesRead | None:
+        """What answers about classes are read from; None where there are no classes."""
+        some = self._some_scored
+        if some is None or not self.class_names:
+            return None
+        states = jnp.asarray(path_of(self.model, some).states)
+        read_from, counts = at_targets(
+            READINGS[self.model.config.reading](states, jnp.asarray(some.series.valid)), some
+        )
+        chosen = np.random.default_rng(SEED).permutation(np.count_nonzero(counts))[:_READ]
+        found = read_from[counts][chosen].astype(float)
+        axes = _projection(found, min(2, found.shape[1]))
+        return StatesRead(axes(found), axes, some.targets[counts][chosen])
+
+    @cached_property
+    def _some_scored(self) -> Trials | None:
+        """At most _READ of the trials that the run is scored on, drawn at random, which could be solved."""
+        if self.scores is None or self.scored is None:
+            return None
+        some = self.scored[np.random.default_rng(SEED).permutation(len(self.scored))[:_READ]]
+        solved = np.flatnonzero(np.asarray(path_of(self.model, some).failed) == 0)
+        return some[solved] if len(solved) else None
 
     @cached_property
     def memory(self) -> analysis.Memory | None:
@@ -344,19 +463,21 @@ def _rows(
     inputs: np.ndarray, targets: np.ndarray, outputs: np.ndarray, counts: np.ndarray
 ) -> list[tuple[str, dict[str, np.ndarray]]]:
     """What is drawn of a trial: inputs (T, D), targets (T, outputs) or classes (T,) or (), outputs (T, outputs)."""
+    going_in = ("input", {f"input {at}": channel for at, channel in enumerate(inputs.T[:CHANNELS], start=1)})
     if targets.dtype.kind == "i":
         classes = np.broadcast_to(targets, counts.shape)
         scores = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         chances = np.take_along_axis(scores, classes[:, None], axis=1)[:, 0] / scores.sum(axis=1)
         shown = np.where(counts if targets.ndim else True, classes, np.nan)
         return [
-            ("input", {f"input {at}": channel for at, channel in enumerate(inputs.T[:_CHANNELS], start=1)}),
+            going_in,
             ("class", {"target": shown, "output": outputs.argmax(axis=1).astype(float)}),
             ("chance of the target", {"output": np.where(np.isnan(shown), np.nan, chances)}),
         ]
-    rows = []
-    for channel in range(min(targets.shape[1], _CHANNELS)):
-        lines = {"input": inputs[:, channel]} if channel < inputs.shape[1] else {}
+    beside = inputs.shape[1] == targets.shape[1]  # else they are other quantities, on axes of their own
+    rows = [] if beside else [going_in]
+    for channel in range(min(targets.shape[1], CHANNELS)):
+        lines = {"input": inputs[:, channel]} if beside else {}
         lines |= {"target": np.where(counts, targets[:, channel], np.nan), "output": outputs[:, channel]}
         rows.append((f"channel {channel + 1}", lines))
     return rows

@@ -9,9 +9,11 @@ import numpy as np
 from gnode import analysis, integrate, tasks
 from gnode.analysis.memory import SILENCES
 from gnode.errors import Diverged, must_have
+from gnode.examine.answers import answers_of
 from gnode.examine.classification import classification
+from gnode.examine.regression import regression
 from gnode.models import Model, load_model, under
-from gnode.series import Trials
+from gnode.series import Data, Trials
 from gnode.training import RunDirectory
 from gnode.training.losses import LOSSES
 from gnode.training.score import Objective, alone, loss_on, told
@@ -20,7 +22,8 @@ from gnode.training.train import draw_data
 
 VALUES = 360  # how many remembered values memory is measured on
 SEED = 2023  # of what is drawn to look at a run; training's draws have seeds of two numbers, so they cannot recur
-_FRESH = 4  # stream of random numbers; training draws from 1, 2 and 3
+FRESH = 500  # trials that a run is scored on where its task draws them
+_FRESH_STREAM = 4  # stream of random numbers; training draws from 1, 2 and 3
 
 
 def evaluate(
@@ -47,10 +50,11 @@ def evaluate(
         loss (its name), fresh_loss, trials, seed; without fresh trials loss, test_loss, trials. unsolved: how many of
         them a flow could not be solved for, which are left out; not there where that is none. Where the model scales
         its outputs, loss_in_units (the same in the units of the targets). Of classes also what
-        gnode.examine.classification says. With integrator: integrator, loss_under (it), largest_difference (of outputs,
-        where both could be solved). With silence: silence, values, rms_error (root mean square of the Euclidean
-        distance between readout and value, in the units of the task), distinct (values that the readout still tells
-        apart, in cells of 0.02), bits (log2 of distinct).
+        gnode.examine.classification says, of numbers what gnode.examine.regression says, in their own units. With
+        integrator: integrator, loss_under (it), largest_difference (of outputs, where both could be solved). With
+        silence: silence, values, rms_error (root mean square of the Euclidean distance between readout and value, in
+        the units of the task), distinct (values that the readout still tells apart, in cells of 0.02), bits (log2 of
+        distinct).
 
     Raises:
         InvalidInput: no finished run, or what was asked for means nothing to it.
@@ -65,17 +69,13 @@ def evaluate(
         if trials is not None or silence is not None:
             what = "own data" if task is None else task.name
             must_have(f"neither trials nor silence for a run on {what}, which is scored on its test set", "one of them")
-        scored = test_set(directory)
+        scored = data_of(directory).test
         result = {"loss": summary["loss"], "test_loss": loss_on(model, objective, scored), "trials": len(scored)}
     else:
-        scored = task.sample(500 if trials is None else trials, seed=(seed, _FRESH))
+        scored = fresh(task, FRESH if trials is None else trials, seed)
         fresh_loss = loss_on(model, objective, scored)
         result = {"loss": summary["loss"], "fresh_loss": fresh_loss, "trials": len(scored), "seed": seed}
-    solved = np.flatnonzero(np.asarray(path_of(model, scored).failed) == 0)
-    if len(solved) < len(scored):
-        result["unsolved"] = len(scored) - len(solved)
-    if LOSSES[summary["loss"]].classes:
-        result |= classification(model, scored[solved], summary.get("classes", []))
+    result |= scores(model, summary["loss"], scored, summary.get("classes", []))
     if model.output_scaling is not None:
         result["loss_in_units"] = loss_on(model, objective._replace(in_units=True), scored)
     if integrator is not None:
@@ -108,18 +108,45 @@ def task_of(directory: RunDirectory) -> tasks.Task | tasks.RecordedTask:
     return tasks.make(name, **table)
 
 
-def test_set(directory: RunDirectory) -> Trials:
-    """The test trials of a run on own data or on a data set.
+def fresh(task: tasks.Task, trials: int = FRESH, seed: int = SEED) -> Trials:
+    """Trials of a task that no run on it was trained on."""
+    return task.sample(trials, seed=(seed, _FRESH_STREAM))
+
+
+def scores(model: Model, loss: str, trials: Trials, classes: Sequence[str] = ()) -> dict[str, Any]:
+    """How well a model does on trials, beside its loss: what `gnode evaluate` and the report both say.
+
+    Args:
+        loss: that it was trained with.
+        classes: what they are called.
+
+    Returns:
+        what gnode.examine.classification or gnode.examine.regression says; and unsolved, how many trials a flow could
+        not be solved for, which are left out; not there where that is none.
+
+    Raises:
+        Diverged: no trial could be solved.
+    """
+    solved = np.flatnonzero(np.asarray(path_of(model, trials).failed) == 0)
+    if not len(solved):
+        raise Diverged(f"None of {len(trials)} trials could be solved.")
+    unsolved = {"unsolved": len(trials) - len(solved)} if len(solved) < len(trials) else {}
+    answers = answers_of(model, loss, trials[solved])
+    return unsolved | (classification(answers, classes) if LOSSES[loss].classes else regression(answers))
+
+
+def data_of(directory: RunDirectory) -> Data:
+    """The trials of a run on own data or on a data set.
 
     Raises:
         InvalidInput: they are not on this machine, damaged, or not those that the run was started with.
     """
     if directory.on_own_data:
-        return directory.data().test
+        return directory.data()
     task = task_of(directory)
     data = draw_data(task, Settings(**directory.config()["training"]))
     directory.refuse_others(data, f"the data set {task.name}")
-    return data.test
+    return data
 
 
 def memory_of(

@@ -15,8 +15,8 @@ from gnode.expressivity.result import Result
 from gnode.expressivity.words import budget, capacity_words, reference_complexity, statements
 from gnode.files import write_atomically
 from gnode.report import style
+from gnode.report.blocks import numbers
 from gnode.report.html import Card, Section, html_page, table
-from gnode.report.interactive import numbers
 
 Figure = dict[str, Any]
 

@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 
 from gnode.examine.content import Content, FlowGrid, Projection, readout_axes
-from gnode.report import style
-
-Figure = dict[str, Any]
-Trace = dict[str, Any]
+from gnode.report import blocks, style
+from gnode.report.blocks import Figure, Trace, numbers
 
 SHOWN_SILENCES = (0, 10, 100, 1000, 10_000)
 _FEW_SAMPLES = 60  # of a trial of no more, each is marked
@@ -23,15 +21,29 @@ _FEW_SAMPLES = 60  # of a trial of no more, each is marked
 
 
 def losses(contents: Sequence[Content]) -> Figure:
+    traces = _curves(contents, "loss")
+    yaxis = blocks.log_axis(_loss_name(contents), [trace["y"] for trace in traces])
+    return blocks.figure(traces, xaxis=blocks.axis("epoch"), yaxis=yaxis)
+
+
+def accuracies(contents: Sequence[Content]) -> Figure:
+    """Of the runs on classes."""
+    yaxis = blocks.axis("answers that are right", tickformat=".0%", rangemode="tozero")
+    return blocks.figure(_curves(contents, "accuracy"), xaxis=blocks.axis("epoch"), yaxis=yaxis)
+
+
+def _curves(contents: Sequence[Content], what: str) -> list[Trace]:
+    """A quantity of training and validation, epoch by epoch, of the runs that have it."""
     traces = []
     for content, colour in _coloured(contents):
         epochs = [record["epoch"] for record in content.metrics]
         name = _prefix(contents, content)
-        for key, label, dash, width in (("train_loss", "training", "dot", 1.2), ("val_loss", "validation", "solid", 2)):
-            values = numbers([record.get(key, np.nan) for record in content.metrics])
-            line = {"color": colour, "dash": dash, "width": width}
-            traces.append(_line(epochs, values, name=f"{name}{label}", line=line))
-    return _figure(traces, xaxis=_axis("epoch"), yaxis=log_axis(_loss_name(contents), [trace["y"] for trace in traces]))
+        for key, label, dash, width in (("train", "training", "dot", 1.2), ("val", "validation", "solid", 2)):
+            values = [record.get(f"{key}_{what}", np.nan) for record in content.metrics]
+            if np.isfinite(values).any():
+                line = {"color": colour, "dash": dash, "width": width}
+                traces.append(blocks.line(epochs, numbers(values), name=f"{name}{label}", line=line))
+    return traces
 
 
 def memory_error(contents: Sequence[Content]) -> Figure:
@@ -49,7 +61,7 @@ def _memory(contents: Sequence[Content], what: str, label: str, scale: str) -> F
             continue
         shown = content.memory.silences > 0
         traces.append(
-            _line(
+            blocks.line(
                 content.memory.silences[shown].tolist(),
                 numbers(getattr(content.memory, what)[shown]),
                 name=_prefix(contents, content).rstrip(": ") or label,
@@ -60,8 +72,12 @@ def _memory(contents: Sequence[Content], what: str, label: str, scale: str) -> F
             )
         )
     marks = {"tickvals": [1, 10, 100, 1000, 10_000], "ticktext": ["1", "10", "100", "1000", "10 000"]}
-    yaxis = log_axis(label, [trace["y"] for trace in traces]) if scale == "log" else _axis(label, rangemode="tozero")
-    return _figure(traces, xaxis=_axis("silent bins", type="log", **marks), yaxis=yaxis)
+    yaxis = (
+        blocks.log_axis(label, [trace["y"] for trace in traces])
+        if scale == "log"
+        else blocks.axis(label, rangemode="tozero")
+    )
+    return blocks.figure(traces, xaxis=blocks.axis("silent bins", type="log", **marks), yaxis=yaxis)
 
 
 # -- one run --
@@ -73,38 +89,49 @@ def trials(content: Content) -> Figure:
     labels = [label for label, _ in examples[0].rows]
     traces, trial_of, named = [], [], set()
     for trial, example in enumerate(examples):
-        for row, (_, lines) in enumerate(example.rows):
+        for row, (label, lines) in enumerate(example.rows):
             for name, values in lines.items():
-                trace = _line(numbers(example.times), numbers(values), name=name, **_trial_look(name, len(values)))
+                look = _trial_look(name, len(values), pulsed=content.task is not None)
+                look |= _named(values, content.class_names) if label == "class" else {}
+                trace = blocks.line(numbers(example.times), numbers(values), name=name, **look)
                 showlegend = (trial, name) not in named
                 traces.append(trace | {"yaxis": _axis_name(row), "visible": trial == 0, "showlegend": showlegend})
                 trial_of.append(trial)
                 named.add((trial, name))
-    steps = [
-        {"label": f"trial {trial + 1}", "method": "restyle", "args": [{"visible": [of == trial for of in trial_of]}]}
-        for trial in range(len(examples))
-    ]
+    buttons = blocks.trial_buttons([escape(example.name) for example in examples], trial_of)
     gap = 0.06
     height = (1 - gap * (len(labels) - 1)) / len(labels)
     rows = {}
     for row, label in enumerate(labels):
         top = 1 - row * (height + gap)
         domain = [round(max(top - height, 0), 4), round(top, 4)]
-        whole = {"tick0": 0, "dtick": -(-content.model.config.output_size // 6)} if label == "class" else {}
-        rows[f"yaxis{row + 1 if row else ''}"] = _axis(label, domain=domain, **whole)
-    xaxis = _axis("time (s)", anchor=_axis_name(len(labels) - 1))
-    return _figure(traces, height=max(330, 170 + 120 * len(labels)), xaxis=xaxis, **rows, updatemenus=[_buttons(steps)])
+        ticks = _class_ticks(content.class_names) if label == "class" else {}
+        rows[f"yaxis{row + 1 if row else ''}"] = blocks.axis(label, domain=domain, **ticks)
+    xaxis = blocks.axis("time (s)", anchor=_axis_name(len(labels) - 1))
+    return blocks.figure(traces, height=max(330, 170 + 120 * len(labels)), xaxis=xaxis, **rows, updatemenus=[buttons])
+
+
+def _named(classes: np.ndarray, names: list[str]) -> dict[str, Any]:
+    """What the pointer says of a line of classes."""
+    text = [escape(names[int(one)]) if np.isfinite(one) else "" for one in classes]
+    return {"text": text, "hovertemplate": "%{text}<extra>%{fullData.name}</extra>"}
+
+
+def _class_ticks(names: list[str]) -> dict[str, Any]:
+    places, some = style.some_of(names)
+    return {"tickvals": places, "ticktext": list(map(escape, some)), "range": [-0.6, len(names) - 0.4]}
 
 
 def _axis_name(row: int) -> str:
     return f"y{row + 1 if row else ''}"
 
 
-def _trial_look(name: str, samples: int) -> dict[str, Any]:
+def _trial_look(name: str, samples: int, pulsed: bool) -> dict[str, Any]:
     """How an input, a target or an output is drawn: level over the time that each sample stands for."""
     mode = "lines" if samples > _FEW_SAMPLES else "lines+markers"
     if name == "input":
-        return {"mode": "lines", "fill": "tozeroy", "line": {"color": "#b9c0cc", "width": 0.5, "shape": "vh"}}
+        of_pulses = {"fill": "tozeroy", "line": {"color": "#b9c0cc", "width": 0.5, "shape": "vh"}}
+        return {"mode": "lines", **(of_pulses if pulsed else {"line": {"color": "#a3abb9", "width": 2, "shape": "vh"}})}
     line = {"color": style.line_colour(name), "width": 1.6, "shape": "vh"}
     line |= {"width": 2, "dash": "dot"} if name == "target" else {}
     return {"mode": mode, "marker": {"size": 4}, "line": line}
@@ -130,7 +157,7 @@ def landscape(content: Content) -> Figure:
         "x": numbers(grid.x),
         "y": numbers(grid.y),
         "z": numbers(np.maximum(height, floor), 4),
-        "colorscale": _scale(style.SPEED),
+        "colorscale": blocks.scale(style.SPEED),
         "showscale": False,
         "opacity": 0.96,
         "hovertemplate": "log₁₀ speed %{z:.2f}<extra></extra>",
@@ -143,11 +170,13 @@ def landscape(content: Content) -> Figure:
         speed = np.log10(np.maximum(np.linalg.norm(content.velocity(after), axis=1), 1e-4))
         dots = {"size": 3.5, "color": style.value_colours(content.memory.values)}
         traces.append(
-            _scatter(np.column_stack([after, np.maximum(speed, floor) + 0.05]), "after 100 silent bins", dots)
+            blocks.scatter(np.column_stack([after, np.maximum(speed, floor) + 0.05]), "after 100 silent bins", dots)
         )
-    scene = _scene([*content.plane.labels, "log₁₀ speed (1/s)"])
+    scene = blocks.scene([*content.plane.labels, "log₁₀ speed (1/s)"])
     scene["aspectratio"] = {"x": 1, "y": 1, "z": 0.55}
-    return _figure(traces, height=480, scene=scene, margin={"l": 0, "r": 0, "t": 0, "b": 0}, meta={"beyondWidth": 40})
+    return blocks.figure(
+        traces, height=480, scene=scene, margin={"l": 0, "r": 0, "t": 0, "b": 0}, meta={"beyondWidth": 40}
+    )
 
 
 def trajectories(content: Content) -> Figure:
@@ -156,18 +185,18 @@ def trajectories(content: Content) -> Figure:
     paths = _paths(content)
     if content.model.config.state_size == 1:
         lines = [
-            _line(numbers(times), numbers(states[:, 0]), line={"color": colour, "width": 1.6}, showlegend=False)
+            blocks.line(numbers(times), numbers(states[:, 0]), line={"color": colour, "width": 1.6}, showlegend=False)
             for times, states, _, colour in paths
         ]
-        return _figure(lines, xaxis=_axis("time (s)"), yaxis=_axis(content.plane.labels[0]))
+        return blocks.figure(lines, xaxis=blocks.axis("time (s)"), yaxis=blocks.axis(content.plane.labels[0]))
     deep = content.model.config.state_size > 2
     projection = content.space if deep else content.plane
-    traces = []
+    traces, named = [], content.traces is None
     for _, states, label, colour in paths:
-        path = projection(states)
-        traces.append(_scatter(path, label, None, line={"color": colour, "width": 3 if deep else 1.6}, legend=False))
+        path, line = projection(states), {"color": colour, "width": 3 if deep else 1.6}
+        traces.append(blocks.scatter(path, label, None, line=line, legend=named))
         end = {"size": 4 if deep else 8, "color": colour, "line": {"color": "#ffffff", "width": 0.8}}
-        traces.append(_scatter(path[-1:], label, end, legend=False))
+        traces.append(blocks.scatter(path[-1:], label, end, legend=False))
     if deep:
         return _in_space(projection, traces)
     return _in_plane(projection, content, [_speed(content.flow, faint=True), *traces])
@@ -177,8 +206,8 @@ def _paths(content: Content) -> list[tuple[np.ndarray, np.ndarray, str, str]]:
     """Times (T,), states (T, N), name and colour of what is drawn as trajectories."""
     if content.traces is None:
         return [
-            (example.times, example.states, f"trial {number}", style.RUNS[number])
-            for number, example in enumerate(content.examples, start=1)
+            (example.times, example.states, example.name, style.RUNS[number])
+            for number, example in enumerate(content.examples)
         ]
     values, states = content.traces
     times = content.bin_seconds * np.arange(states.shape[1])
@@ -192,9 +221,11 @@ def survivors_readout(content: Content) -> Figure:
     assert memory is not None and ideal is not None
     projection = readout_axes(ideal)
     colours = style.value_colours(memory.values)
-    base = [_scatter(projection(ideal), "ideal", {"size": 2.2 if ideal.shape[1] > 2 else 4, "color": style.IDEAL})]
+    base = [
+        blocks.scatter(projection(ideal), "ideal", {"size": 2.2 if ideal.shape[1] > 2 else 4, "color": style.IDEAL})
+    ]
     layers = [
-        (silence, _scatter(projection(memory.readouts[at]), "readout", _dots(colours, ideal.shape[1])))
+        (silence, blocks.scatter(projection(memory.readouts[at]), "readout", _dots(colours, ideal.shape[1])))
         for silence, at in _shown(content)
     ]
     extent = (
@@ -216,7 +247,7 @@ def survivors_state(content: Content) -> Figure:
     base = [] if deep else [_speed(content.flow, faint=True)] if len(projection.labels) == 2 else []
     base += _points(content, projection, visible="legendonly")
     layers = [
-        (silence, _scatter(projection(memory.states[at]), "state", _dots(colours, len(projection.labels))))
+        (silence, blocks.scatter(projection(memory.states[at]), "state", _dots(colours, len(projection.labels))))
         for silence, at in _shown(content)
     ]
     return _with_slider(base, layers, projection, None if deep else content.bounds)
@@ -227,7 +258,7 @@ def space(content: Content) -> Figure:
     traces = []
     if content.memory is not None:
         traces.append(
-            _scatter(
+            blocks.scatter(
                 content.space(content.after(100)),
                 "after 100 silent bins",
                 {"size": 3, "color": style.value_colours(content.memory.values)},
@@ -235,10 +266,16 @@ def space(content: Content) -> Figure:
         )
     else:
         traces += [
-            _scatter(content.space(example.states), "a trial", None, line={"width": 2}, legend=False)
-            for example in content.examples
+            blocks.scatter(content.space(states), name, None, line={"width": 3, "color": colour})
+            for _, states, name, colour in _paths(content)
         ]
-    return _in_space(content.space, traces + _points(content, content.space))
+    figure = _in_space(content.space, traces + _points(content, content.space))
+    seen = content.space(content.visited)
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    margin = 0.15 * float((high - low).max())  # points beyond it are not drawn, or nothing could be seen of the states
+    for axis, start, end in zip("xyz", low - margin, high + margin, strict=True):
+        figure["layout"]["scene"][f"{axis}axis"]["range"] = [float(start), float(end)]
+    return figure
 
 
 def explained(content: Content) -> Figure:
@@ -255,14 +292,17 @@ def explained(content: Content) -> Figure:
         "hovertemplate": "component %{x}: %{y:.1f} %<extra></extra>",
         "showlegend": False,
     }
-    together = _line(
+    together = blocks.line(
         list(range(1, shown + 1)),
         numbers(100 * np.cumsum(share)[:shown], 4),
         name="together",
         line={"color": style.RUNS[1]},
     )
-    return _figure(
-        [bar, together], height=300, xaxis=_axis("component", dtick=1), yaxis=_axis("variance (%)", range=[0, 104])
+    return blocks.figure(
+        [bar, together],
+        height=300,
+        xaxis=blocks.axis("component", dtick=1),
+        yaxis=blocks.axis("variance (%)", range=[0, 104]),
     )
 
 
@@ -274,7 +314,7 @@ def film(content: Content) -> Figure:
     points = projection(shown.readouts)
     values = content.task.manifold.sample(shown.readouts.shape[1], seed=2023)  # type: ignore[union-attr]
     dots = _dots(style.value_colours(values), ideal.shape[1])
-    base = _scatter(projection(ideal), "ideal", {"size": 2.2 if ideal.shape[1] > 2 else 4, "color": style.IDEAL})
+    base = blocks.scatter(projection(ideal), "ideal", {"size": 2.2 if ideal.shape[1] > 2 else 4, "color": style.IDEAL})
     frames: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []
     for epoch, loss, at in zip(shown.epochs, shown.losses, points, strict=True):
@@ -285,7 +325,7 @@ def film(content: Content) -> Figure:
         frames.append({"name": name, "data": [coordinates], "traces": [1], "layout": layout})
         args = [[name], {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}]
         steps.append({"label": name, "method": "animate", "args": args})
-    moving = _scatter(points[0], "after 100 silent bins", dots)
+    moving = blocks.scatter(points[0], "after 100 silent bins", dots)
     extent = float(
         min(
             1.15 * np.abs(np.concatenate([projection(ideal), points.reshape(-1, points.shape[-1])])).max(),
@@ -300,7 +340,7 @@ def film(content: Content) -> Figure:
         {"label": "▶ play", "method": "animate", "args": [None, play]},
         {"label": "❚❚ pause", "method": "animate", "args": pause},
     ]
-    figure["layout"]["updatemenus"] = [_buttons(buttons)]
+    figure["layout"]["updatemenus"] = [blocks.buttons(buttons)]
     figure["layout"]["sliders"] = [_slider(steps, "epoch ")]
     figure["layout"]["title"] = {
         **frames[0]["layout"]["title"],
@@ -337,7 +377,7 @@ def nullclines(content: Content) -> Figure:
             if curves:
                 broken = np.concatenate([np.vstack([curve, [np.nan, np.nan]]) for curve in curves])
                 line = {"color": ("#e4572e", "#f2c14e")[unit], "dash": dash, "width": 2}
-                traces.append(_scatter(broken, f"{label}, unit {unit + 1}", None, line=line, visible=visible))
+                traces.append(blocks.scatter(broken, f"{label}, unit {unit + 1}", None, line=line, visible=visible))
     for manifold, colour in (("stable", "#7ad1c0"), ("unstable", "#ff8fa3")):
         branches = [
             array for name, array in stored.arrays.items() if name.startswith("saddles/") and f"/{manifold}/" in name
@@ -345,7 +385,9 @@ def nullclines(content: Content) -> Figure:
         if branches:
             broken = np.concatenate([np.vstack([branch, [np.nan, np.nan]]) for branch in branches])
             label = f"{manifold} manifolds of saddles"
-            traces.append(_scatter(broken, label, None, line={"color": colour, "width": 1.5}, visible="legendonly"))
+            traces.append(
+                blocks.scatter(broken, label, None, line={"color": colour, "width": 1.5}, visible="legendonly")
+            )
     traces += _points(content, content.plane)
     return _in_plane(content.plane, content, traces)
 
@@ -366,21 +408,21 @@ def timescale_map(content: Content) -> Figure:
             "zmax": float(high),
             "zsmooth": "best",
             "visible": unit == 0,
-            "colorscale": _scale(style.SPEED[::-1]),
-            "colorbar": _colourbar("τ/gate (s)", low, high),
+            "colorscale": blocks.scale(style.SPEED[::-1]),
+            "colorbar": blocks.colourbar("τ/gate (s)", low, high),
             "hovertemplate": "log₁₀ time constant %{z:.2f}<extra></extra>",
         }
         for unit in range(2)
     ]
     states = stored["timescales/states"]
     dots = {"size": 4, "color": "#ff7a59", "line": {"width": 0.4, "color": "#ffffff"}}
-    traces.append(_scatter(states, "after 100 silent bins", dots))
+    traces.append(blocks.scatter(states, "after 100 silent bins", dots))
     steps = [
         {"label": f"unit {unit + 1}", "method": "restyle", "args": [{"visible": [unit == 0, unit == 1, True]}]}
         for unit in range(2)
     ]
     figure = _in_plane(content.plane, content, traces)
-    figure["layout"]["updatemenus"] = [_buttons(steps)]
+    figure["layout"]["updatemenus"] = [blocks.buttons(steps)]
     figure["layout"]["margin"]["t"] = 48
     return figure
 
@@ -404,8 +446,8 @@ def gate_histogram(content: Content) -> Figure:
         }
         for unit, of_unit in enumerate(counts[:8])
     ]
-    xaxis = _axis("gate (1: τ as it is, 0.01: a hundred times slower)", range=[0, 1])
-    return _figure(traces, height=320, xaxis=xaxis, yaxis=_axis("states (%)"))
+    xaxis = blocks.axis("gate (1: τ as it is, 0.01: a hundred times slower)", range=[0, 1])
+    return blocks.figure(traces, height=320, xaxis=xaxis, yaxis=blocks.axis("states (%)"))
 
 
 def persistence(content: Content) -> Figure:
@@ -421,11 +463,16 @@ def persistence(content: Content) -> Figure:
         finite = diagram[np.isfinite(diagram).all(axis=1)]
         end = max(end, float(finite.max(initial=0.0)))
         dots = {"size": 7, "color": style.RUNS[order], "opacity": 0.7}
-        traces.append(_scatter(finite, label, dots))
+        traces.append(blocks.scatter(finite, label, dots))
     end = 1.06 * end or 1.0
-    traces.append(_line([0, end], [0, end], name="noise", line={"color": style.IDEAL, "dash": "dot"}, showlegend=False))
-    return _figure(
-        traces, xaxis=_axis("appears at distance"), yaxis=_axis("disappears at distance"), meta={"beyondWidth": 40}
+    traces.append(
+        blocks.line([0, end], [0, end], name="noise", line={"color": style.IDEAL, "dash": "dot"}, showlegend=False)
+    )
+    return blocks.figure(
+        traces,
+        xaxis=blocks.axis("appears at distance"),
+        yaxis=blocks.axis("disappears at distance"),
+        meta={"beyondWidth": 40},
     )
 
 
@@ -435,7 +482,7 @@ def lyapunov(content: Content) -> Figure:
     assert stored is not None
     times, curve = stored["lyapunov/map/times"], stored["lyapunov/map/curve"]
     traces = [
-        _line(
+        blocks.line(
             numbers(times),
             numbers(of_one, 4),
             name=f"λ{number}",
@@ -443,18 +490,10 @@ def lyapunov(content: Content) -> Figure:
         )
         for number, of_one in enumerate(curve.T[:6], start=1)
     ]
-    return _figure(traces, height=320, xaxis=_axis("bins"), yaxis=_axis("exponent (1/bin)"))
+    return blocks.figure(traces, height=320, xaxis=blocks.axis("bins"), yaxis=blocks.axis("exponent (1/bin)"))
 
 
-# -- building blocks --
-
-
-def numbers(values: Any, digits: int = 5) -> Any:
-    """Nested lists with so many significant digits; what is not finite is null."""
-    array = np.asarray(values, dtype=float)
-    if array.ndim > 1:
-        return [numbers(row, digits) for row in array]
-    return [float(f"{value:.{digits}g}") if np.isfinite(value) else None for value in array.tolist()]
+# -- parts of several figures --
 
 
 def _coloured(contents: Sequence[Content]) -> list[tuple[Content, str]]:
@@ -468,64 +507,6 @@ def _prefix(contents: Sequence[Content], content: Content) -> str:
 def _loss_name(contents: Sequence[Content]) -> str:
     names = {str(content.summary.get("loss", "loss")) for content in contents}
     return {"mse": "mean squared error"}.get(*names, *names) if len(names) == 1 else "loss"
-
-
-def _axis(title: str, **more: Any) -> dict[str, Any]:
-    return {
-        "title": {"text": title, "standoff": 8, "font": {"size": 13}},
-        "automargin": True,
-        "zeroline": False,
-        **more,
-    }
-
-
-def log_axis(title: str, curves: list[list[float | None]]) -> dict[str, Any]:
-    """Ticks at a handful of powers of ten, and at 2 and 5 times them where the curves span little."""
-    positive = [value for curve in curves for value in curve if value is not None and value > 0] or [1.0]
-    low, high = int(np.floor(np.log10(min(positive)))), int(np.ceil(np.log10(max(positive))))
-    every = max(1, round((high - low) / 7))
-    ticks = [
-        times * 10.0**power for power in range(low, high + 1, every) for times in ((1, 2, 5) if every == 1 else (1,))
-    ]
-    if high - low > 3:
-        ticks = [tick for tick in ticks if np.isclose(np.log10(tick) % 1, 0) or np.isclose(np.log10(tick) % 1, 1)]
-    return _axis(title, type="log", tickvals=ticks, ticktext=[style.number(tick) for tick in ticks])
-
-
-def _figure(traces: list[Trace], height: int = 380, **layout: Any) -> Figure:
-    base: dict[str, Any] = {
-        "height": height,
-        "margin": {"l": 8, "r": 8, "t": 12, "b": 8},
-        "hovermode": "closest",
-        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.16, "yanchor": "top", "font": {"size": 12}},
-    }
-    if "updatemenus" in layout:
-        base["margin"]["t"] = 48
-    return {"data": traces, "layout": {**base, **layout}}
-
-
-def _line(x: Any, y: Any, **more: Any) -> Trace:
-    return {"type": "scatter", "mode": "lines", "x": x, "y": y, **more}
-
-
-def _scatter(
-    points: np.ndarray,
-    name: str,
-    dots: dict | None,
-    *,
-    line: dict | None = None,
-    legend: bool = True,
-    visible: Any = True,
-) -> Trace:
-    """Points (n, 1 to 3) as dots, or as a line where `dots` is None."""
-    points = np.asarray(points, float)
-    if points.shape[1] == 1:
-        points = np.column_stack([points[:, 0], np.zeros(len(points))])
-    kind = "scatter3d" if points.shape[1] == 3 else "scatter"
-    trace: Trace = {"type": kind, "mode": "lines" if dots is None else "markers", "name": name, "visible": visible}
-    trace |= dict(zip("xyz", (numbers(column, 4) for column in points.T), strict=False))
-    trace |= {"marker": dots} if dots is not None else {"line": line or {}}
-    return trace | {"showlegend": legend, "hovertemplate": f"{escape(name)}<extra></extra>"}
 
 
 def _dots(colours: list[str], dimensions: int) -> dict[str, Any]:
@@ -543,12 +524,12 @@ def _speed(grid: FlowGrid, faint: bool = False) -> Trace:
         "zmin": float(low),
         "zmax": float(high),
         "zsmooth": "best",
-        "colorscale": _scale(style.SPEED),
+        "colorscale": blocks.scale(style.SPEED),
         "opacity": 0.45 if faint else 1.0,
         "hovertemplate": "speed 10^%{z:.2f} /s<extra></extra>",
         "name": "speed",
     }
-    return trace | ({"showscale": False} if faint else {"colorbar": _colourbar("speed (1/s)", low, high)})
+    return trace | ({"showscale": False} if faint else {"colorbar": blocks.colourbar("speed (1/s)", low, high)})
 
 
 def _arrows(grid: FlowGrid, every: int = 3) -> Trace:
@@ -564,7 +545,10 @@ def _arrows(grid: FlowGrid, every: int = 3) -> Trace:
     gap = np.full_like(tip, np.nan)
     path = np.stack([tail, tip, left, tip, right, gap], axis=1).reshape(-1, 2)
     line = {"color": "rgba(255,255,255,.62)", "width": 1}
-    return _scatter(path, "direction", None, line=line, legend=False) | {"hoverinfo": "skip", "hovertemplate": None}
+    return blocks.scatter(path, "direction", None, line=line, legend=False) | {
+        "hoverinfo": "skip",
+        "hovertemplate": None,
+    }
 
 
 def _points(content: Content, projection: Projection, visible: Any = True) -> list[Trace]:
@@ -582,13 +566,13 @@ def _points(content: Content, projection: Projection, visible: Any = True) -> li
                 "size": 4 if deep else 9,
                 "line": {"color": "#ffffff", "width": 1},
             }
-            trace = _scatter(projection(found.points[classes == name]), name, dots, visible=visible)
+            trace = blocks.scatter(projection(found.points[classes == name]), name, dots, visible=visible)
             trace["text"] = [_both(found, int(at)) for at in np.flatnonzero(classes == name)]
             traces.append(trace | {"hovertemplate": "%{text}<extra></extra>"})
     if (~slow.fixed).any():
         colour, symbol, _ = style.STABILITY[style.SLOW]
         dots = {"color": colour, "symbol": symbol, "size": 4 if deep else 8, "line": {"color": colour, "width": 1.5}}
-        trace = _scatter(projection(slow.points[~slow.fixed]), style.SLOW, dots, visible=visible)
+        trace = blocks.scatter(projection(slow.points[~slow.fixed]), style.SLOW, dots, visible=visible)
         trace["text"] = [f"slow point: speed {style.number(speed)} /s" for speed in slow.speeds[~slow.fixed]]
         traces.append(trace | {"hovertemplate": "%{text}<extra></extra>"})
     return traces
@@ -603,30 +587,29 @@ def _both(found: Any, at: int) -> str:
 
 def _in_plane(projection: Projection, content: Content, traces: list[Trace]) -> Figure:
     low, high = content.bounds
-    xaxis = _axis(projection.labels[0], range=[float(low[0]), float(high[0])], showgrid=False, constrain="domain")
-    yaxis = _axis(projection.labels[1], range=[float(low[1]), float(high[1])], showgrid=False, constrain="domain")
+    xaxis = blocks.axis(projection.labels[0], range=[float(low[0]), float(high[0])], showgrid=False, constrain="domain")
+    yaxis = blocks.axis(projection.labels[1], range=[float(low[1]), float(high[1])], showgrid=False, constrain="domain")
     yaxis |= {"scaleanchor": "x"}
-    return _figure(traces, height=560, xaxis=xaxis, yaxis=yaxis, meta={"beyondWidth": 40})
+    return blocks.figure(traces, height=560, xaxis=xaxis, yaxis=yaxis, meta={"beyondWidth": 40})
 
 
 def _in_space(projection: Projection, traces: list[Trace]) -> Figure:
-    scene = {**_scene(projection.labels), "aspectmode": "data"}
-    return _figure(traces, height=520, scene=scene, margin={"l": 0, "r": 0, "t": 0, "b": 0}, meta={"beyondWidth": 40})
-
-
-def _scene(labels: list[str]) -> dict[str, Any]:
-    axes = {f"{axis}axis": {"title": {"text": label}} for axis, label in zip("xyz", labels, strict=False)}
-    return {**axes, "camera": {"eye": {"x": 1.35, "y": -1.35, "z": 1.05}}}
+    scene = {**blocks.scene(projection.labels), "aspectmode": "data"}
+    return blocks.figure(
+        traces, height=520, scene=scene, margin={"l": 0, "r": 0, "t": 0, "b": 0}, meta={"beyondWidth": 40}
+    )
 
 
 def _flow_on_a_line(content: Content) -> Figure:
     """N = 1: the velocity against the state."""
     grid = content.flow
     traces = [
-        _line(numbers(grid.x), numbers(grid.velocity[:, 0]), name="dh/dt", line={"color": style.RUNS[0], "width": 2})
+        blocks.line(
+            numbers(grid.x), numbers(grid.velocity[:, 0]), name="dh/dt", line={"color": style.RUNS[0], "width": 2}
+        )
     ]
     traces.append(
-        _line(
+        blocks.line(
             [float(grid.x[0]), float(grid.x[-1])],
             [0, 0],
             name="0",
@@ -635,7 +618,7 @@ def _flow_on_a_line(content: Content) -> Figure:
         )
     )
     traces += _points(content, content.plane)
-    return _figure(traces, xaxis=_axis(content.plane.labels[0]), yaxis=_axis("dh/dt (1/s)"))
+    return blocks.figure(traces, xaxis=blocks.axis(content.plane.labels[0]), yaxis=blocks.axis("dh/dt (1/s)"))
 
 
 def _shown(content: Content) -> list[tuple[int, int]]:
@@ -660,16 +643,20 @@ def _with_slider(base: list[Trace], layers: list[tuple[int, Trace]], projection:
     ]
     layout: dict[str, Any] = {"sliders": [_slider(steps, "silent bins: ", first)]}
     if len(projection.labels) == 3:
-        layout["scene"] = {**_scene(projection.labels), "aspectmode": "data"}
+        layout["scene"] = {**blocks.scene(projection.labels), "aspectmode": "data"}
     else:
         low, high = (-np.full(2, extent), np.full(2, extent)) if np.isscalar(extent) else extent
-        layout["xaxis"] = _axis(projection.labels[0], range=[float(low[0]), float(high[0])], constrain="domain")
+        layout["xaxis"] = blocks.axis(projection.labels[0], range=[float(low[0]), float(high[0])], constrain="domain")
         if len(projection.labels) == 2:
-            layout["yaxis"] = _axis(projection.labels[1], range=[float(low[1]), float(high[1])], constrain="domain")
+            layout["yaxis"] = blocks.axis(
+                projection.labels[1], range=[float(low[1]), float(high[1])], constrain="domain"
+            )
             layout["yaxis"] |= {"scaleanchor": "x"}
         else:
-            layout["yaxis"] = _axis("", range=[-1, 1], showticklabels=False, showgrid=False)
-    figure = _figure(traces, height=260 if len(projection.labels) == 1 else 600, meta={"beyondWidth": 120}, **layout)
+            layout["yaxis"] = blocks.axis("", range=[-1, 1], showticklabels=False, showgrid=False)
+    figure = blocks.figure(
+        traces, height=260 if len(projection.labels) == 1 else 600, meta={"beyondWidth": 120}, **layout
+    )
     figure["layout"]["legend"] = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}}
     figure["layout"]["margin"]["t"] = 34
     return figure
@@ -687,37 +674,3 @@ def _slider(steps: list[dict], prefix: str, active: int = 0) -> dict[str, Any]:
         "bordercolor": "#c5ccd8",
         "activebgcolor": style.RUNS[0],
     }
-
-
-def _buttons(steps: list[dict]) -> dict[str, Any]:
-    return {
-        "type": "buttons",
-        "direction": "right",
-        "buttons": steps,
-        "x": 0,
-        "xanchor": "left",
-        "y": 1,
-        "yanchor": "bottom",
-        "pad": {"b": 8, "t": 0},
-        "showactive": True,
-        "font": {"size": 12},
-    }
-
-
-def _colourbar(title: str, low: float, high: float) -> dict[str, Any]:
-    """Ticks at whole powers of ten; at two values within where there are fewer than two of those."""
-    powers = list(range(int(np.ceil(low)), int(np.floor(high)) + 1))
-    ticks = [float(power) for power in powers] if len(powers) > 1 else [float(low), float(high)]
-    return {
-        "title": {"text": title, "side": "right", "font": {"size": 12}},
-        "tickvals": ticks,
-        "ticktext": [style.number(10.0**tick) for tick in ticks],
-        "thickness": 10,
-        "len": 0.8,
-        "outlinewidth": 0,
-        "xpad": 6,
-    }
-
-
-def _scale(colours: Sequence[str]) -> list[list[Any]]:
-    return [[round(at / (len(colours) - 1), 4), colour] for at, colour in enumerate(colours)]

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from gnode.errors import must_have
-from gnode.examine.content import FILM_SILENCE, Content, content_of
+from gnode.examine.content import CHANNELS, FILM_SILENCE, Content, content_of
 from gnode.files import write_atomically
-from gnode.report import interactive, style
+from gnode.report import interactive, predictions, style
 from gnode.report.html import Card, Section, embedded_json, fact, html_page, table
 from gnode.report.portrait import portrait_weights, why_not
 
@@ -66,12 +66,26 @@ def _sections(contents: Sequence[Content]) -> list[Section]:
 
     return [
         Section(
+            "predictions",
+            "What it predicts, and how well",
+            "",
+            [
+                *each(lambda content: _trials(content) if content.scores else None),
+                *each(predictions.confusion),
+                *each(predictions.by_class),
+                *each(predictions.reliability),
+                *each(predictions.by_channel),
+                *each(predictions.against_truth),
+            ],
+        ),
+        Section(
             "training",
             "How it learned",
             "",
             [
                 *_losses(contents),
-                *each(_trials),
+                *_accuracies(contents),
+                *each(lambda content: None if content.scores else _trials(content)),
             ],
         ),
         Section(
@@ -87,6 +101,7 @@ def _sections(contents: Sequence[Content]) -> list[Section]:
             "The network without input is a flow in the space of its states. Where the flow is slow, a state stays, "
             "and what it stands for is remembered.",
             [
+                *each(predictions.states),
                 *each(_flow),
                 *each(_landscape),
                 *each(_space),
@@ -107,7 +122,14 @@ def _sections(contents: Sequence[Content]) -> list[Section]:
             "timescales",
             "Time scales",
             "",
-            [*each(_timescale_map), *each(_gate_histogram), *each(_nullclines), *each(_lyapunov)],
+            [
+                *each(predictions.time_constants),
+                *each(predictions.slowness),
+                *each(_timescale_map),
+                *each(_gate_histogram),
+                *each(_nullclines),
+                *each(_lyapunov),
+            ],
         ),
         Section(
             "play",
@@ -129,6 +151,16 @@ def _losses(contents: Sequence[Content]) -> list[Card]:
     return [Card("Loss against epoch", caption, interactive.losses(contents))]
 
 
+def _accuracies(contents: Sequence[Content]) -> list[Card]:
+    if not any("val_accuracy" in record for content in contents for record in content.metrics):
+        return []
+    caption = (
+        "The share of answers that are right, on training trials (dotted) and on validation trials (solid). Parameters "
+        "are chosen by the loss, not by this."
+    )
+    return [Card("Accuracy against epoch", caption, interactive.accuracies(contents))]
+
+
 def _trials(content: Content) -> Card | None:
     if not content.examples:
         return None
@@ -137,12 +169,21 @@ def _trials(content: Content) -> Card | None:
         f"{origin}. Grey: the input, held where it is missing. Dotted: what should come out. Blue: what the network "
         "says. A good network lies on the dots."
     )
-    if "class" in dict(content.examples[0].rows):
+    rows = dict(content.examples[0].rows)
+    if "class" in rows:
         caption = (
             f"{origin}. Dotted: the class that is right. Blue: the one that the network takes for the most likely, and "
             "the chance that it gives to the right one, sample by sample."
         )
-    if content.model.config.reading != "each":
+    config = content.model.config
+    beyond = [
+        f"of {count} {what}"
+        for what, count in (("inputs", config.input_size), ("outputs", 0 if "class" in rows else config.output_size))
+        if count > CHANNELS
+    ]
+    if beyond:
+        caption += f" The first {CHANNELS} are drawn {' and '.join(beyond)}."
+    if config.reading != "each":
         caption += " The network answers once a trial: what is drawn is what it would answer if the trial ended there."
     return Card("Sample trials", caption, interactive.trials(content))
 
@@ -223,7 +264,10 @@ def _space(content: Content) -> Card | None:
     if content.model.config.state_size < 3:
         return None
     axes = "its three units" if content.model.config.state_size == 3 else "the three main directions (PCA)"
-    caption = f"States in the coordinates of {axes}, with fixed points. Drag to turn, scroll to come closer."
+    caption = (
+        f"States in the coordinates of {axes}, with the fixed points in their reach. Drag to turn, scroll to come "
+        "closer."
+    )
     return Card("The state space in three dimensions", caption, interactive.space(content))
 
 
@@ -495,10 +539,11 @@ def _headline(content: Content) -> tuple[str, str]:
 
 def _tiles(content: Content) -> list[tuple[str, str, str]]:
     """The numbers that matter: value, name, explanation."""
-    tiles = []
+    tiles = predictions.tiles(content)
     loss, name = content.summary.get("test_loss", content.summary.get("val_loss")), content.summary.get("loss", "loss")
     which = "test" if "test_loss" in content.summary else "validation"
-    if loss is not None and name == "mse":
+    scale = "" if content.model.output_scaling is None else ", in the model's scale"
+    if loss is not None and name == "mse" and not tiles and not scale:
         tiles.append(
             (
                 style.number(float(np.sqrt(loss))),
@@ -507,7 +552,7 @@ def _tiles(content: Content) -> list[tuple[str, str, str]]:
             )
         )
     elif loss is not None:
-        tiles.append((style.number(loss), f"{which} loss", escape(str(name))))
+        tiles.append((style.number(loss), f"{which} loss", f"{escape(str(name))}{scale}"))
     if (memory := content.memory) is not None:
         for silence in (100, 1000):
             at = int(np.flatnonzero(memory.silences == silence)[0])
@@ -529,17 +574,17 @@ def _tiles(content: Content) -> list[tuple[str, str, str]]:
         )
     found = content.fixed_points
     stable = sum(style.stability_class(one) == style.STABLE for one in found.map_stability or [])
-    note = f"from {found.starts} starts; {stable} are stable for the map that was trained"
+    note = f"from {found.starts} starts; {stable} {'is' if stable == 1 else 'are'} stable for the map that was trained"
     tiles.append((str(len(found)), "fixed points", note))
     return tiles
 
 
 def _comparison(contents: Sequence[Content]) -> str:
-    head = ["run", "network", "parameters", *[name for _, name, _ in _tiles(contents[0])]]
-    names = [name for _, name, _ in _tiles(contents[0])]
+    tiles = [{name: value for value, name, _ in _tiles(content)} for content in contents]
+    names = list(dict.fromkeys(name for of_one in tiles for name in of_one))
+    head = ["run", "network", "parameters", *names]
     rows = []
-    for content, colour in zip(contents, style.RUNS * len(contents), strict=False):
-        values = {name: value for value, name, _ in _tiles(content)}
+    for content, values, colour in zip(contents, tiles, style.RUNS * len(contents), strict=False):
         dot = f'<span class="dot" style="background:{colour}"></span>'
         network = f"{content.model.config.model}, N = {content.model.config.state_size}"
         rows.append(

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from gnode.errors import GnodeError, must_have
 from gnode.examine.content import Content, Projection, content_of, readout_axes
@@ -110,8 +109,8 @@ def _trials(content: Content) -> Figure | None:
             if trial == 0:
                 axes.set_ylabel(label)
             if label == "class":
-                axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        grid[0, trial].set_title(f"trial {trial + 1}")
+                axes.set_yticks(*style.some_of(content.class_names))
+        grid[0, trial].set_title(example.name)
         grid[-1, trial].set_xlabel("time (s)")
     figure.legend(handles.values(), handles.keys(), loc="outside upper right", ncols=len(handles))
     return figure

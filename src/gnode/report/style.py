@@ -1,12 +1,16 @@
 """Colours and words that the interactive page and the figures for papers share."""
 
 import colorsys
+from collections.abc import Sequence
 
 import numpy as np
 
 RUNS = ("#2f6fb5", "#d1603d", "#3a9d6e", "#8a5cb8", "#c59a1c", "#4aa6b5")
 SPEED = ("#0b1030", "#1b3a73", "#3d7fb8", "#9ccfd8", "#f6f4e3")  # slow to fast
+SHARE = ("rgba(47,111,181,.15)", "rgba(47,111,181,.65)")  # little to much, under text on light and on dark
 IDEAL = "#8d96a5"
+
+_NAMES = 7  # of classes, on an axis
 
 STABLE, SADDLE, UNSTABLE, MARGINAL, SLOW = "stable", "saddle", "unstable", "marginal", "slow, not fixed"
 STABILITY = {  # colour, plotly marker, matplotlib marker
@@ -22,6 +26,22 @@ def line_colour(name: str) -> str:
     """Of a line of a trial: "target", "output", or one of several inputs, "input 2"."""
     kind, _, number = name.partition(" ")
     return {"target": "#6b7280", "output": RUNS[0]}.get(kind) or RUNS[int(number) % len(RUNS)]
+
+
+def class_looks(count: int) -> list[tuple[str, str]]:
+    """A colour and a plotly marker for each of so many classes: at most ten hues, then other markers."""
+    if count <= len(RUNS):
+        return [(colour, "circle") for colour in RUNS[:count]]
+    markers = ("circle", "diamond", "square", "triangle-up", "x")
+    hues = -(-count // -(-count // 10))  # at most ten
+    colours = [_hex(colorsys.hls_to_rgb(at / hues, 0.5 - 0.08 * (at % 2), 0.62)) for at in range(hues)]
+    return [(colours[at % hues], markers[at // hues % len(markers)]) for at in range(count)]
+
+
+def some_of(names: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Where an axis of classes has names, and which; of many classes some."""
+    places = list(range(len(names)))[:: -(-len(names) // _NAMES)]
+    return places, [names[at] for at in places]
 
 
 def stability_class(name: str) -> str:

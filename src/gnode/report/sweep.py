@@ -9,8 +9,8 @@ import pandas as pd
 
 from gnode.files import write_atomically
 from gnode.report import style
+from gnode.report.blocks import log_axis, numbers
 from gnode.report.html import Card, Section, html_page, table
-from gnode.report.interactive import log_axis, numbers
 from gnode.report.page import report
 from gnode.sweeps import results
 from gnode.workers import run_jobs

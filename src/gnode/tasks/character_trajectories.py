@@ -69,4 +69,4 @@ class AllCharactersTask(CharacterTask):
 @dataclass(frozen=True, kw_only=True)
 class HalfOfCharactersTask(CharacterTask):
     name: ClassVar[str] = "character-trajectories-half"
-    summary: ClassVar[str] = "the same on the half of it, 1429 series, whose labels a course published apart"
+    summary: ClassVar[str] = "tell the 20 letters, of the 1429 series that a course published with their labels"

@@ -28,11 +28,15 @@
     return out;
   };
 
+  /* Text in cells: plotly's own choice of black or white does not know what shines through a cell. */
+  const legible = trace => trace.type === "heatmap" && trace.texttemplate
+    ? {...trace, textfont: {...trace.textfont, color: css("--ink")}} : trace;
+
   const draw = box => {
     const figure = box.figure;
     const layout = themed(figure.layout, box.clientWidth);
     box.style.minHeight = `${layout.height}px`;
-    return Plotly.react(box, figure.data, layout, config).then(() => {
+    return Plotly.react(box, figure.data.map(legible), layout, config).then(() => {
       if (figure.frames && !box.framed) { box.framed = true; return Plotly.addFrames(box, figure.frames); }
     }).then(() => { box.dataset.drawn = "yes"; });
   };
