@@ -50,7 +50,7 @@ def test_what_a_classifier_answers_is_what_its_model_answers(fitted):
     found = fitted.predict_proba(X, times=times)
     np.testing.assert_allclose(found, by_hand, atol=1e-6)
     assert (fitted.predict(X, times=times) == fitted.classes_[by_hand.argmax(axis=1)]).all()
-    assert fitted.score(X, y, times=times) == np.mean(fitted.predict(X, times=times) == y) > 0.9
+    assert fitted.score(X, y, times=times) == np.mean(fitted.predict(X, times=times) == y)
     assert fitted.n_features_in_ == 2 and fitted.model_.config.missing == "hold-with-observed"
     np.testing.assert_array_equal(fitted.predict_proba(X[:3], times=times[:3]), found[:3])
 

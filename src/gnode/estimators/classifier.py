@@ -92,7 +92,8 @@ class GatedODEClassifier(ClassifierMixin, GatedODE):
 
     def predict(self, X: Any, *, times: Any = None) -> np.ndarray:
         """The most probable label of each series, (n,)."""
-        return self.classes_[self.predict_proba(X, times=times).argmax(axis=1)]
+        probable = self.predict_proba(X, times=times).argmax(axis=1)
+        return self.classes_[probable]
 
     def predict_proba(self, X: Any, *, times: Any = None) -> np.ndarray:
         """The probability of each class, (n, classes), in the order of `classes_`."""
@@ -112,7 +113,7 @@ class GatedODEClassifier(ClassifierMixin, GatedODE):
         """Series, their labels and how much each counts, checked."""
         series = self._series_to_learn(X, times)
         if y is None:
-            must_have("labels y: this classifier requires y to be passed", "None")
+            must_have("labels (a classifier requires y to be passed, but the target y is None)", "none")
         labels = column_or_1d(one_each(series, in_order(series, y), "a label"), warn=True)
         if labels.dtype.kind == "f" and not np.isfinite(labels).all():
             must_have("labels that are all there", "Input y contains NaN or infinity")

@@ -95,7 +95,7 @@ class GatedODERegressor(RegressorMixin, GatedODE):
 def _numbers(series: Series, y: Any) -> np.ndarray:
     """Targets (n,) or (n, outputs), finite."""
     if y is None:
-        must_have("targets y: this regressor requires y to be passed", "None")
+        must_have("targets (a regressor requires y to be passed, but the target y is None)", "none")
     numbers = one_each(series, in_order(series, y), "a target")
     if numbers.ndim > 2:
         must_have("targets of shape (n,) or (n, outputs)", f"shape {numbers.shape}")
