@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 __version__ = version("gnode")
 
 _ROOMS = (
-    "analysis", "data", "estimators", "examine", "expressivity", "fields", "models", "report", "series", "sweeps", "tasks",
-    "training",
+    "analysis", "data", "estimators", "examine", "expressivity", "fields", "models", "report", "series", "sweeps",
+    "tasks", "training",
 )  # fmt: skip
 _MODULES = {room: f"gnode.{room}" for room in _ROOMS} | {"results": "gnode.sweeps.results"}
 _NAMES = {

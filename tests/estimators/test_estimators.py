@@ -209,7 +209,7 @@ TWO = [0, 1] * 4
         ({}, LINE, [0, 1, np.nan, 0, 1, 0, 1, 0], {}, "labels that are all there"),
         ({}, LINE, ["a", None] * 4, {}, "labels that are all there"),
         ({}, LINE, TWO[:5], {}, "a label for each of 8 series, instead got 5"),
-        ({}, pd.DataFrame({"id": [1, 1, 2, 2], "x": [0.0, 1, 2, 3]}), TWO[:2], {}, "label for each of 4 .* series='id'"),
+        ({}, pd.DataFrame({"id": [1, 1, 2, 2], "x": [0.0, 1, 2, 3]}), TWO[:2], {}, "each of 4 .* series='id'"),
         ({}, LINE, TWO, {"sample_weight": [-1] * 8}, "sample_weight of finite numbers"),
         ({"options": {"layernorm": True}}, LINE, TWO, {}, "Did you mean 'layer_norm'"),
         ({"options": {"lr": 1.0}}, LINE, TWO, {}, "other options of model or training, instead got 'lr'"),
