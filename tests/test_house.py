@@ -20,7 +20,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 IMPORT_EVERYTHING = """
 import json, logging, os, pkgutil, importlib, sys
-import jax
+import jax, sklearn  # scikit-learn sets two variables of OpenMP when it is imported, which is its own doing
 before = dict(os.environ)
 flags = {name: holder.value for name, holder in jax.config._value_holders.items()}
 import gnode

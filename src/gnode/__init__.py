@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from gnode import (  # noqa: F401
         analysis,
         data,
+        estimators,
         examine,
         expressivity,
         fields,
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 __version__ = version("gnode")
 
 _ROOMS = (
-    "analysis", "data", "examine", "expressivity", "fields", "models", "report", "series", "sweeps", "tasks",
-    "training",
+    "analysis", "data", "estimators", "examine", "expressivity", "fields", "models", "report", "series", "sweeps",
+    "tasks", "training",
 )  # fmt: skip
 _MODULES = {room: f"gnode.{room}" for room in _ROOMS} | {"results": "gnode.sweeps.results"}
 _NAMES = {

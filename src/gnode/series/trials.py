@@ -213,7 +213,7 @@ def _read_targets(series: Series, targets: Any) -> tuple[np.ndarray, np.ndarray]
         if targets.shape[:2] != series.shape[:2] or not np.array_equal(targets.valid, series.valid):
             must_have(f"targets with the lengths of the inputs, {series!r}", f"{targets!r}")
         targets = np.ma.array(targets.values, mask=~targets.seen)
-    array = _beside(series, _in_order(series, targets), "targets")
+    array = _beside(series, in_order(series, targets), "targets")
     wanted = series.shape[:2]
     whole_trial = array.ndim == 1 and array.shape == wanted[:1]
     if not whole_trial and (array.ndim not in (2, 3) or array.shape[:2] != wanted or not array.size):
@@ -234,7 +234,7 @@ def _read_targets(series: Series, targets: Any) -> tuple[np.ndarray, np.ndarray]
     return np.ma.getdata(array), hidden
 
 
-def _in_order(series: Series, targets: Any) -> Any:
+def in_order(series: Series, targets: Any) -> Any:
     """Targets in the order of the series, which are numbered as they appear, where pandas labels them by name."""
     if series.names is None or not is_pandas(targets) or len(targets) != len(series):
         return targets

@@ -1,0 +1,282 @@
+"""A forecaster of series, with prediction intervals."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from gnode.arguments import integer, number
+from gnode.errors import Diverged, must_have
+from gnode.estimators.base import BATCH, GatedODE
+from gnode.estimators.door import one_each, usual_gap
+from gnode.estimators.parts import held_out
+from gnode.estimators.pieces import Piece, cut, next_samples, pieces
+from gnode.models import Model
+from gnode.series import Data, Series
+
+_ENOUGH = 10  # series, from which on some are held out as a whole; of fewer, the ends of all are
+_ORIGINS = 500  # places, at most, from which forecasts are tried for intervals
+_CALIBRATION = "calibration.npz"
+
+
+class Forecast(NamedTuple):
+    """What will come, (n, steps, channels) each: the forecast, and an interval for each value by itself."""
+
+    values: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class GatedODEForecaster(GatedODE):
+    """The next samples of each series, as many as are asked for.
+
+    The model learns to predict the next sample from those up to now; further ones come from feeding its forecasts back.
+    Validation and calibration parts are held out: whole series where there are 10 or more (groups together), else the
+    end of each. The model is not trained on them again.
+
+    After fit: `model_` (a gnode.Model, for gnode.analysis too), `history_`, `n_features_in_` (the number of channels),
+    `has_times_`, `step_` (seconds between forecasts, the median between samples; 1 on the uniform grid).
+
+    Attributes:
+        steps: how many samples ahead `predict` goes by default, and `score` asks for.
+        window: samples that a training piece has, and that a forecast looks back at.
+        calibration_fraction: share that is held out to learn from how wide intervals must be.
+        model, ...: as for every estimator (gnode.estimators.base.GatedODE).
+
+    Example:
+        >>> waves = [np.sin(0.5 * np.arange(40) + phase) for phase in range(12)]
+        >>> forecaster = GatedODEForecaster(state_size=8, epochs=30).fit(waves)
+        >>> forecaster.predict(waves, steps=5).shape
+        (12, 5, 1)
+    """
+
+    steps: int = 1
+    window: int = 64
+    calibration_fraction: float = 0.2
+
+    learned: ClassVar[tuple[str, ...]] = (*GatedODE.learned, "step_", "warm_up_")
+
+    def fit(
+        self, X: Any, y: Any = None, *, times: Any = None, groups: Any = None, out: str | Path | None = None
+    ) -> Self:
+        """Train on series.
+
+        Args:
+            X: series, as `gnode.estimators.door.read_series` takes them.
+            y: not looked at.
+            times: of the samples, as `gnode.Series.of` takes them; seconds.
+            groups: (n,), names; series of one group are held out together.
+            out: a directory for the run, whose test set is the calibration part.
+
+        Raises:
+            InvalidInput: something does not fit; nothing has been computed or written.
+        """
+        window = integer("window", self.window, 2)
+        series = self._series_to_learn(X, times)
+        groups = None if groups is None else one_each(series, groups, "a group")
+        parts = self._parts(series, groups)
+        strides = (max(1, window // 4), window, window)
+        learned, chosen, tested = (
+            next_samples(series, pieces(part, window, stride)) for part, stride in zip(parts, strides, strict=True)
+        )
+        self.step_ = usual_gap(series)
+        self.calibration_ = series[[at for at, _, _ in parts[2]]]
+        self.warm_up_ = np.array([start or min(end // 2, window) for _, start, end in parts[2]])
+        of_model = {"residual": True, "reading": "each"}
+        self._train(Data(learned, chosen, tested), series.channels, out, of_model=of_model, of_training={"loss": "mse"})
+        return self
+
+    def predict(
+        self, X: Any, *, times: Any = None, steps: int | None = None, interval: float | None = None
+    ) -> np.ndarray | Forecast:
+        """The samples after the last of each series, (n, steps, channels), `step_` apart.
+
+        Args:
+            X, times: as for fit.
+            steps: how many; by default the forecaster's own.
+            interval: also give, as a Forecast, an interval around each value that holds the truth with this
+                probability: by split conformal prediction (Vovk et al. 2005; Lei et al., JASA 2018), the quantile of
+                the errors on the calibration part, step by step and channel by channel. It presumes that what will
+                come is like that part; errors from several places of one series are not independent.
+
+        Raises:
+            InvalidInput: something does not fit; too few calibration errors for such an interval.
+        """
+        series = self._series_to_answer(X, times)
+        wanted = integer("steps", self.steps if steps is None else steps, 1)
+        ends = series.valid.sum(axis=1)
+        ahead = np.full((len(series), wanted), self.step_)
+        values = self._forecast(series, [(at, max(0, end - self.window), end) for at, end in enumerate(ends)], ahead)
+        if interval is None:
+            return values
+        widths = self._widths(wanted, interval)
+        return Forecast(values, values - widths, values + widths)
+
+    def score(self, X: Any, y: Any = None, *, times: Any = None) -> float:
+        """The skill of forecasting the last `steps` samples of each series from those before (Murphy 1988).
+
+        1 - squared error / squared error of "no change": 1 is perfect, 0 is as good as the last value seen.
+        """
+        series = self._series_to_answer(X, times)
+        steps = integer("steps", self.steps, 1)
+        ends = series.valid.sum(axis=1)
+        if ends.min() <= steps:
+            must_have(f"series of more than {steps} samples to score {steps} steps on", f"one of {ends.min()}")
+        error, naive = self._errors(series, [(at, end - steps) for at, end in enumerate(ends)], steps)
+        there = ~np.isnan(error) & ~np.isnan(naive)
+        return float(1 - (error[there] ** 2).sum() / (naive[there] ** 2).sum())
+
+    def write_beside(self, folder: Path) -> None:
+        self.calibration_.save(folder / _CALIBRATION)
+        super().write_beside(folder)
+
+    def read_beside(self, folder: Path) -> None:
+        self.calibration_ = Series.load(folder / _CALIBRATION)
+
+    def _series_to_learn(self, X: Any, times: Any) -> Series:
+        series = super()._series_to_learn(X, times)
+        if series.events is not None:
+            must_have("series without events to forecast", "one with events", "Give what happens as a channel.")
+        return series
+
+    def _parts(self, series: Series, groups: np.ndarray | None) -> tuple[list[Piece], list[Piece], list[Piece]]:
+        """What is trained on, what chooses the parameters and what calibrates, as stretches of series."""
+        shares = self.validation_fraction, self.calibration_fraction
+        for name, share in zip(("validation_fraction", "calibration_fraction"), shares, strict=True):
+            if not 0 < number(name, share) < 1 or sum(shares) >= 1:
+                must_have(f"{name} above 0, and less than all of the series held out", share)
+        ends = series.valid.sum(axis=1).tolist()
+        if len(series) >= _ENOUGH:
+            rest, last = held_out(len(series), shares[1], self.seed, groups=groups)
+            within = None if groups is None else groups[rest]
+            first, second = held_out(len(rest), shares[0] / (1 - shares[1]), self.seed, groups=within)
+            whole = [(at, 0, end) for at, end in enumerate(ends)]
+            trained, choosing, calibrating = ([whole[at] for at in rows] for rows in (rest[first], rest[second], last))
+            return trained, choosing, calibrating
+        if groups is not None:
+            must_have(f"at least {_ENOUGH} series for groups to be held out", len(series))
+        parts: tuple[list[Piece], list[Piece], list[Piece]] = ([], [], [])
+        for at, end in enumerate(ends):
+            tail, before = (max(2, round(share * end)) for share in reversed(shares))
+            places = (0, end - tail - before, end - tail, end)
+            if places[1] < 2:
+                must_have(f"at least {_ENOUGH} series, or series of at least 6 samples", f"{len(series)}, one of {end}")
+            for part, first, following in zip(parts, places, places[1:], strict=False):
+                part.append((at, first, following))
+        return parts
+
+    def _forecast(self, series: Series, contexts: list[Piece], ahead: np.ndarray) -> np.ndarray:
+        """Forecasts (contexts, steps, channels) after stretches of series.
+
+        Args:
+            ahead: (contexts, steps), seconds between forecasts, of the first since the last sample.
+        """
+        values, clocks = cut(series, contexts)
+        width = max(map(len, values))
+        padded = np.full((len(values), width, series.channels), np.nan)
+        elapsed = np.full((len(values), width), self.model_.config.dt)
+        there = np.zeros((len(values), width), bool)
+        for at, value in enumerate(values):
+            padded[at, : len(value)], there[at, : len(value)] = value, True
+            if clocks is not None:  # a sample acts until the next one, the first for dt, as in training
+                gaps = np.diff(clocks[at])
+                gaps = gaps / np.timedelta64(1, "s") if gaps.dtype.kind == "m" else gaps
+                elapsed[at, 1 : len(gaps)] = gaps[1:]
+            elapsed[at, len(value) - 1] = ahead[at, 0]
+        following = np.roll(ahead, -1, axis=1)  # a forecast acts until the next one
+        answers = []
+        for first in range(0, len(values), BATCH):
+            rows = np.minimum(np.arange(first, first + BATCH), len(values) - 1)
+            said = _roll_out(self.model_, *(jnp.asarray(one[rows]) for one in (padded, elapsed, there, following)))
+            answers.append(np.asarray(said, float)[: len(values) - first])
+        forecasts = np.concatenate(answers)
+        if not np.isfinite(forecasts).all():
+            at = int((~np.isfinite(forecasts)).any(axis=(1, 2)).argmax())
+            raise Diverged(
+                f"The forecast of series {at} left the numbers. Try fewer steps, or more input_noise in fit."
+            )
+        return forecasts
+
+    def _errors(self, series: Series, origins: list[tuple[int, int]], steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Errors (origins, steps, channels) of forecasts, and of the last value seen; NaN where nothing was seen.
+
+        Args:
+            origins: a series, and how many of its samples a forecast knows of.
+        """
+        contexts = [(at, max(0, origin - self.window), origin) for at, origin in origins]
+        truth, clocks = cut(series, [(at, origin - 1, origin + steps) for at, origin in origins])
+        ahead = np.full((len(origins), steps), self.model_.config.dt)
+        if clocks is not None:
+            gaps = np.diff(np.stack(clocks), axis=1)
+            ahead = gaps / np.timedelta64(1, "s") if gaps.dtype.kind == "m" else gaps
+        coming = np.stack(truth)[:, 1:]
+        latest = np.stack([_last_values(values) for values in cut(series, contexts)[0]])
+        return coming - self._forecast(series, contexts, ahead), coming - latest[:, None]
+
+    def _widths(self, steps: int, interval: float) -> np.ndarray:
+        """Half the widths of intervals, (steps, channels), from errors on the calibration part."""
+        if not 0 < number("interval", interval) < 1:
+            must_have("an interval above 0 and below 1", interval)
+        ends = self.calibration_.valid.sum(axis=1)
+        origins = [
+            (at, origin)
+            for at, (first, end) in enumerate(zip(self.warm_up_.tolist(), ends.tolist(), strict=True))
+            for origin in range(max(1, first), end - steps + 1)
+        ]
+        if len(origins) > _ORIGINS:
+            origins = [origins[at] for at in np.linspace(0, len(origins) - 1, _ORIGINS).astype(int)]
+        sizes = np.abs(self._errors(self.calibration_, origins, steps)[0]) if origins else np.empty((0, steps, 1))
+        counts = (~np.isnan(sizes)).sum(axis=0)
+        ranks = np.ceil((counts + 1) * interval).astype(int)  # of n exchangeable errors and one more
+        if (ranks > counts).any():
+            needed = int(np.ceil(interval / (1 - interval)))
+            must_have(
+                f"at least {needed} calibration errors for intervals of {interval:g}, {steps} steps ahead",
+                int(counts.min(initial=len(origins))),
+                "Fit more or longer series, or raise calibration_fraction.",
+            )
+        return np.take_along_axis(np.sort(sizes, axis=0), ranks[None] - 1, axis=0)[0]
+
+
+def _last_values(values: np.ndarray) -> np.ndarray:
+    """The last value that was seen of each channel, (channels,); NaN where none was."""
+    seen = ~np.isnan(values)
+    last = len(values) - 1 - seen[::-1].argmax(axis=0)
+    return values[last, np.arange(values.shape[1])]
+
+
+@eqx.filter_jit
+def _roll_out(model: Model, values: Array, elapsed: Array, there: Array, following: Array) -> Array:
+    """Forecasts (batch, steps, channels): the model sees samples, then what it said itself.
+
+    Args:
+        values: (batch, time, channels), NaN where missing.
+        elapsed: (batch, time), seconds until the next sample, of the last one until the first forecast.
+        there: (batch, time), False at padding.
+        following: (batch, steps), seconds from each forecast to the next; the last is not read.
+    """
+
+    def see(before: tuple, sample: tuple) -> tuple[tuple, None]:
+        value, seconds, is_there = sample
+        after = model.advance(before[0], value, seconds)
+
+        def kept(new: Array, old: Array) -> Array:
+            return jnp.where(is_there.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
+
+        return jax.tree.map(kept, after, before), None
+
+    def go_on(before: tuple, seconds: Array) -> tuple[tuple, Array]:
+        here, said = before
+        return model.advance(here, said, seconds), said
+
+    first = model.begin(values[:, 0]), jnp.zeros_like(values[:, 0])
+    by_time = (jnp.swapaxes(values, 0, 1), elapsed.T, there.T)
+    latest, _ = jax.lax.scan(see, first, by_time)
+    _, forecasts = jax.lax.scan(go_on, latest, following.T)
+    return jnp.swapaxes(forecasts, 0, 1)

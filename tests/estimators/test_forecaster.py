@@ -1,0 +1,114 @@
+"""Forecasts: what is fed back, what counts, and that intervals hold what they promise on a process that is known."""
+
+import numpy as np
+import pytest
+
+from gnode import Series
+from gnode.errors import InvalidInput
+from gnode.estimators import GatedODEForecaster
+from gnode.estimators.pieces import next_samples, pieces
+
+SMALL = dict(state_size=4, hidden=(8,), epochs=4, batch_size=8)
+RHO, DEVIATION = 0.8, 1.0
+
+
+def autoregressive(count, length, seed):
+    """Series of an AR(1) process in its stationary state."""
+    random = np.random.default_rng(seed)
+    values = [random.standard_normal(count) * DEVIATION / np.sqrt(1 - RHO**2)]
+    for _ in range(length - 1):
+        values.append(RHO * values[-1] + DEVIATION * random.standard_normal(count))
+    return np.stack(values, axis=1)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return GatedODEForecaster(state_size=8, hidden=(16,), epochs=30, window=20).fit(autoregressive(80, 40, 0))
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say(fitted):
+    fresh = autoregressive(600, 25, 1)
+    for interval in (0.5, 0.9):
+        found = fitted.predict(fresh[:, :20], steps=5, interval=interval)
+        held = (found.lower[..., 0] <= fresh[:, 20:]) & (fresh[:, 20:] <= found.upper[..., 0])
+        np.testing.assert_allclose(held.mean(axis=0), interval, atol=0.07)
+
+
+def test_a_forecaster_finds_the_best_forecast_of_a_known_process(fitted):
+    fresh = autoregressive(300, 20, 2)
+    found = fitted.predict(fresh, steps=3)[..., 0]
+    best = fresh[:, -1:] * RHO ** np.arange(1, 4)
+    assert np.sqrt(np.mean((found - best) ** 2)) < 0.35 * DEVIATION
+    possible = 1 - DEVIATION**2 / (2 * DEVIATION**2 / (1 + RHO))  # skill of the best forecast over no change
+    assert 0 <= fitted.score(fresh) < possible + 0.05
+
+
+def test_one_step_is_the_models_output_and_further_ones_feed_it_back():
+    random = np.random.default_rng(0)
+    times = [np.cumsum(random.uniform(0.5, 2, length)) for length in random.integers(8, 12, 12)]
+    X = [np.sin(time)[:, None] + [0.0, 1.0] for time in times]
+    X[3][4, 0] = np.nan
+    forecaster = GatedODEForecaster(**SMALL).fit(X, times=times)
+    found = forecaster.predict(X, times=times, steps=3)
+    model, step = forecaster.model_, forecaster.step_
+    assert step == pytest.approx(np.median(np.concatenate([np.diff(time) for time in times])))
+    for values, clock, forecast in zip(X[2:4], times[2:4], found[2:4], strict=True):
+        acting = [*clock[1:], clock[-1] + step]  # each sample acts until the next one
+        outputs = np.asarray(model(Series.of([values], [acting])))[0]
+        np.testing.assert_allclose(forecast[0], outputs[-1], atol=2e-5)
+        for at in (1, 2):
+            values, acting = np.vstack([values, forecast[at - 1]]), [*acting, acting[-1] + step]
+            outputs = np.asarray(model(Series.of([values], [acting])))[0]
+            np.testing.assert_allclose(forecast[at], outputs[-1], atol=2e-5)
+
+
+def test_pieces_ask_each_sample_for_the_next_and_cover_the_series():
+    series = Series.of([np.arange(11.0), np.arange(4.0)], times=[np.arange(11.0) ** 2, np.arange(4.0)])
+    parts = pieces([(0, 0, 11), (1, 0, 4)], window=4, stride=2)
+    assert parts == [(0, 0, 5), (0, 2, 7), (0, 4, 9), (0, 6, 11), (1, 0, 4)]
+    trials = next_samples(series, parts)
+    there = trials.series.valid
+    np.testing.assert_array_equal(trials.targets[..., 0][there], trials.series.values[..., 0][there] + 1)
+    np.testing.assert_array_equal(trials.series.times[1], np.arange(3, 7) ** 2)
+
+
+def test_targets_count_where_all_channels_were_seen():
+    values = np.ones((1, 5, 2))
+    values[0, 2, 1] = np.nan
+    trials = next_samples(Series.of(values), [(0, 0, 5)])
+    assert trials.counts.tolist() == [[True, False, True, True]]
+
+
+def test_one_long_series_is_held_out_at_its_end():
+    wave = np.sin(0.3 * np.arange(120))
+    forecaster = GatedODEForecaster(**SMALL, window=16).fit([wave])
+    assert forecaster.warm_up_.tolist() == [96]
+    assert forecaster.data_.train.targets.max() <= wave[:73].max()
+    np.testing.assert_allclose(forecaster.data_.test.series.values[0, 0, 0], wave[96])
+    assert forecaster.predict([wave], steps=4, interval=0.5).lower.shape == (1, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "asked", "message"),
+    [
+        ({}, {"steps": 0}, "steps an integer of at least 1"),
+        ({}, {"interval": 1.0}, "an interval above 0 and below 1"),
+        ({}, {"interval": 0.999}, "at least 999 calibration errors for intervals of 0.999"),
+        ({}, {"steps": 30, "interval": 0.5}, "at least 1 calibration errors"),
+        ({"calibration_fraction": 0.0}, {}, "calibration_fraction above 0"),
+        ({"validation_fraction": 0.6, "calibration_fraction": 0.5}, {}, "less than all of the series held out"),
+        ({"window": 1}, {}, "window an integer of at least 2"),
+    ],
+)
+def test_bad_input_is_one_clear_line(options, asked, message):
+    X = autoregressive(12, 12, 0)
+    with pytest.raises(InvalidInput, match=message):
+        GatedODEForecaster(**SMALL, **options).fit(X).predict(X, **asked)
+
+
+def test_what_cannot_be_forecast_is_refused():
+    with pytest.raises(InvalidInput, match="at least 10 series, or series of at least 6 samples"):
+        GatedODEForecaster(**SMALL).fit([[0.0, 1.0, 2.0, 3.0]])
+    events = Series.of([[0.0] * 9] * 12, times=[list(range(9))] * 12).with_events([[[1.5]]] * 12)
+    with pytest.raises(InvalidInput, match="series without events to forecast"):
+        GatedODEForecaster(**SMALL).fit(events)
