@@ -39,7 +39,7 @@ class GatedODE(BaseEstimator):
     Attributes:
         model: a name in gnode.fields.FIELDS: "gnode", "node", "leaky-node", "mgru", "gru", "rnn".
         state_size: N.
-        hidden: hidden widths of F; by default (128,), and none for models whose F is a single layer.
+        hidden: hidden widths of F, whose output is a tanh; by default (128,), and none where F is a single layer.
         gate_bias: where the biases of the gate start; negative for slow units. 0 by default.
         integrator: a step rule or a solver (gnode.integrate).
         tau: time constant and time before the first sample, seconds; by default the median time between samples, and on
@@ -216,6 +216,8 @@ class GatedODE(BaseEstimator):
             "scale": self.scale,
             "seed": self.seed,
         }
+        if deep:  # a bounded target keeps the state from running away, on which untuned training could diverge
+            chosen["candidate_activation"] = "tanh"
         return chosen | ({} if self.gate_bias is None else {"gate_bias": self.gate_bias})
 
     def _settings(self, count: int) -> dict[str, Any]:
