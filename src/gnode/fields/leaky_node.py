@@ -41,10 +41,10 @@ class LeakyField(Field):
     def gates(self) -> dict[str, FeedForward]:
         """The rate as a net: one layer without weights."""
         nothing = jnp.zeros((self.state_size, self.state_size)), jnp.zeros((self.state_size, self.input_size))
-        layers = Dense(nothing[0], None), Dense(nothing[1], self._logits(jnp.float32))
+        layers = Dense(nothing[0], None), Dense(nothing[1], self._logits(np.dtype(np.float32)))
         return {"gate": FeedForward(*layers, (), (), "identity", "sigmoid")}
 
-    def _logits(self, dtype: jnp.dtype) -> Array:
+    def _logits(self, dtype: np.dtype) -> Array:
         return jnp.full(self.state_size, self.fixed_logit, dtype) if self.logits is None else self.logits
 
 
