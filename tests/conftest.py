@@ -51,6 +51,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _forget_programs() -> Iterator[None]:
+    """Programs are let go after each module: a process may have 65,530 memory maps, each program has some, and XLA
+    crashes where there are no more."""
+    yield
+    import jax  # not earlier: see above
+
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """Where the real data sets lie: $GNODE_DATA, or shared/data beside the checkout."""

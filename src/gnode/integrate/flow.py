@@ -221,7 +221,7 @@ class Flow(eqx.Module):
         )
         flat = [values.reshape(-1, *values.shape[2:]) for values in (from_state, of_part * slower, part * fraction)]
         from_start, of_cubic, lengths = flat
-        reached, failed = _across(self._steps(), field, from_start, of_cubic, lengths, turn(field))
+        reached, failed = _across_once(self._steps(), field, from_start, of_cubic, lengths, turn(field))
         return jnp.where((failed == 0)[:, None], reached, jnp.nan).reshape(from_state.shape)
 
     def _steps(self) -> "Flow":
@@ -307,6 +307,9 @@ def _across(
     following, failed = solve(stepping, flow.adjoint, velocity, state, lax.stop_gradient(first), args, turned)
     failed = jnp.where((failed == 0) & ~_bounded(following)[..., 0], NOT_FINITE, failed)
     return following, jnp.where(elapsed == 0, 0, failed)
+
+
+_across_once = eqx.filter_jit(_across)  # for who is not in a program of their own, where each loop would be one
 
 
 def _velocity(field: Field, s: Array, state: Array, cubic: Array, elapsed: Array, dense: Apply) -> Array:
