@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ install_import_hook(
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 import gnode  # noqa: E402
+from gnode.cli import main  # noqa: E402
 from gnode.training import Interrupted  # noqa: E402
 from gnode.training.progress import Silent  # noqa: E402
 
@@ -59,6 +61,23 @@ def _forget_programs() -> Iterator[None]:
     import jax  # not earlier: see above
 
     jax.clear_caches()
+
+
+@pytest.fixture(name="gnode")
+def command(capsys, monkeypatch):
+    """Runs the command in this process: (exit code, standard output, standard error)."""
+
+    def call(line: str, *more: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["gnode", *line.split(), *map(str, more)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -12,29 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from gnode.cli import main
 from gnode.examine.content import content_of
 
 GNODE = str(Path(sys.executable).parent / "gnode")
 QUICK = "--hidden 6 --epochs 2 --batch-size 5 --set bins=20 --set train_trials=10 --set validation_trials=5"
 QUICK += " --set test_trials=5"
-
-
-@pytest.fixture
-def gnode(capsys, monkeypatch):
-    """Runs the command in this process: (exit code, standard output, standard error)."""
-
-    def call(line: str, *more: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gnode", *line.split(), *map(str, more)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def test_train_writes_a_run_directory(gnode, tmp_path):

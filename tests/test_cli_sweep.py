@@ -1,13 +1,11 @@
 """gnode sweep and gnode list experiments, in-process."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
 from gnode import results
-from gnode.cli import main
 
 EXPERIMENT = """
 [task]
@@ -26,23 +24,6 @@ clip = 0
 [grid]
 lr = [1e-2, 1e30]
 """
-
-
-@pytest.fixture
-def gnode(capsys, monkeypatch):
-    """Runs the command in this process: (exit code, standard output, standard error)."""
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gnode", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """gnode train on a table of the user's own: what it says, what it leaves, and that evaluate and report work on it."""
 
 import json
-import sys
 import tomllib
 
 import numpy as np
 import pytest
 from own_tables import long
 
-from gnode.cli import main
 from gnode.data import from_frame
 from gnode.errors import InvalidInput
 from gnode.examine import evaluate
@@ -17,23 +15,6 @@ from gnode.training.experiment import experiment_from, experiment_on
 
 QUICK = "--epochs 2 --state-size 3 --hidden 4 --batch-size 4"
 COLUMNS = "--target label --series id --time t --inputs x,y"
-
-
-@pytest.fixture
-def gnode(capsys, monkeypatch):
-    """Runs the command in this process: (exit code, standard output, standard error)."""
-
-    def call(line: str, *more: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gnode", *line.split(), *map(str, more)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def options_of(name: str) -> dict:
     """Steps that each series takes by itself."""
     if not integrator_kind(name).flow:
         return {}
-    return {"grid": "series", "substeps": 0 if SOLVERS[name].implicit else 2}
+    return {"grid": "series", "substeps": 0 if SOLVERS[name].method.implicit else 2}
 
 
 def make_model(name: str, **options) -> Model:

@@ -372,7 +372,7 @@ def test_a_failure_before_the_first_sample_names_the_start():
 @pytest.mark.parametrize("solver", thin(ADAPTIVE, "tsit5"))
 def test_programs_call_nobody_back(solver, adjoint):
     """JAX does not cache programs that call the host."""
-    if SOLVERS[solver].implicit and adjoint == "backsolve":
+    if SOLVERS[solver].method.implicit and adjoint == "backsolve":
         pytest.skip("refused")
     flow, arguments = Flow(solver, adjoint=adjoint, most_steps=64), (draw_field(jnp.float32), *draw_series(jnp.float32))
     program = jax.jit(jax.value_and_grad(lambda arguments: value(flow, arguments))).lower(arguments).as_text()

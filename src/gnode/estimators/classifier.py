@@ -14,7 +14,7 @@ from sklearn.utils.validation import column_or_1d
 
 from gnode.errors import must_have
 from gnode.estimators.base import GatedODE
-from gnode.estimators.door import one_each, weights_of
+from gnode.estimators.door import counted, one_each, weights_of
 from gnode.estimators.parts import held_out
 from gnode.series import Data, Series, Trials
 from gnode.series.trials import in_order
@@ -69,14 +69,10 @@ class GatedODEClassifier(ClassifierMixin, GatedODE):
             InvalidInput: something does not fit; nothing has been computed or written.
         """
         series, labels, weights = self._read_labelled(X, y, times, sample_weight)
-        if weights is not None:
-            counting = np.flatnonzero(weights)
-            series, labels, weights = series[counting], labels[counting], weights[counting]
-            groups = None if groups is None else np.asarray(groups)[counting]
+        series, labels, weights, groups = counted(series, labels, weights, groups)
         self.classes_, classes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             must_have("labels of at least 2 classes", f"one class, {self.classes_[0].item()!r}")
-        groups = None if groups is None else one_each(series, groups, "a group")
         kept, out_of = held_out(len(series), self.validation_fraction, self.seed, classes, groups)
         absent = np.setdiff1d(classes, classes[kept])
         if len(absent):

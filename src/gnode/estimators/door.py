@@ -91,3 +91,14 @@ def weights_of(series: Series, sample_weight: Any) -> np.ndarray | None:
     if not weights.any():
         must_have("a sample_weight above 0", "all zero")
     return weights
+
+
+def counted(
+    series: Series, targets: np.ndarray, weights: np.ndarray | None, groups: Any
+) -> tuple[Series, np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Series, their targets, weights and groups, without the series of weight 0."""
+    names = None if groups is None else one_each(series, groups, "a group")
+    if weights is None:
+        return series, targets, None, names
+    counting = np.flatnonzero(weights)
+    return series[counting], targets[counting], weights[counting], None if names is None else names[counting]

@@ -11,7 +11,7 @@ from sklearn.utils import check_array
 
 from gnode.errors import must_have
 from gnode.estimators.base import GatedODE
-from gnode.estimators.door import one_each, weights_of
+from gnode.estimators.door import counted, one_each, weights_of
 from gnode.estimators.parts import held_out
 from gnode.series import Data, Series, Trials
 from gnode.series.trials import in_order
@@ -64,11 +64,7 @@ class GatedODERegressor(RegressorMixin, GatedODE):
         series = self._series_to_learn(X, times)
         numbers = _numbers(series, y)
         weights = weights_of(series, sample_weight)
-        if weights is not None:
-            counting = np.flatnonzero(weights)
-            series, numbers, weights = series[counting], numbers[counting], weights[counting]
-            groups = None if groups is None else np.asarray(groups)[counting]
-        groups = None if groups is None else one_each(series, groups, "a group")
+        series, numbers, weights, groups = counted(series, numbers, weights, groups)
         self._flat = numbers.ndim == 1
         self.n_outputs_ = 1 if self._flat else numbers.shape[1]
         kept, out_of = held_out(len(series), self.validation_fraction, self.seed, groups=groups)

@@ -42,26 +42,22 @@ class Solver:
     Attributes:
         method: that takes its steps.
         estimates: whether it estimates its error, which steps chosen by a tolerance need.
-        implicit: whether each step solves equations, which is dear, and stable on stiff fields.
         summary: one line for `gnode list integrators`.
     """
 
     method: Method
     estimates: bool
-    implicit: bool
     summary: str
 
 
 SOLVERS: dict[str, Solver] = {
-    "euler-flow": Solver(euler(), False, False, "Euler with equal steps inside each interval"),
-    "heun": Solver(explicit(diffrax.Heun), True, False, "Heun's method, order 2"),
-    "bosh3": Solver(explicit(diffrax.Bosh3), True, False, "Bogacki and Shampine, order 3: for loose tolerances"),
-    "tsit5": Solver(explicit(diffrax.Tsit5), True, False, "Tsitouras, order 5: the first to try"),
-    "dopri5": Solver(explicit(diffrax.Dopri5), True, False, "Dormand and Prince, order 5"),
-    "dopri8": Solver(
-        explicit(diffrax.Dopri8), True, False, "Dormand and Prince, order 8: for tight tolerances in float64"
-    ),
-    "kvaerno5": Solver(kvaerno5(), True, True, "Kvaerno, order 5, implicit: for stiff fields"),
+    "euler-flow": Solver(euler(), False, "Euler with equal steps inside each interval"),
+    "heun": Solver(explicit(diffrax.Heun), True, "Heun's method, order 2"),
+    "bosh3": Solver(explicit(diffrax.Bosh3), True, "Bogacki and Shampine, order 3: for loose tolerances"),
+    "tsit5": Solver(explicit(diffrax.Tsit5), True, "Tsitouras, order 5: the first to try"),
+    "dopri5": Solver(explicit(diffrax.Dopri5), True, "Dormand and Prince, order 5"),
+    "dopri8": Solver(explicit(diffrax.Dopri8), True, "Dormand and Prince, order 8: for tight tolerances in float64"),
+    "kvaerno5": Solver(kvaerno5(), True, "Kvaerno, order 5, implicit: for stiff fields"),
 }
 
 ADJOINTS: dict[str, str] = {
@@ -140,7 +136,7 @@ class Flow(eqx.Module):
             must_have(f"substeps of 1 or more with {self.solver}", self.substeps, "It has no estimate of its error.")
         if self.adjoint == "backsolve" and self.substeps:
             must_have("substeps = 0 with backsolve", self.substeps, "What it keeps small, it keeps small by tolerance.")
-        if self.adjoint == "backsolve" and solver.implicit:
+        if self.adjoint == "backsolve" and solver.method.implicit:
             must_have(
                 "an explicit solver with backsolve",
                 self.solver,

@@ -24,7 +24,7 @@ class Method:
         advance: one step.
         order: by which power of the step its error falls.
         reuses: whether a step can begin with the slope that the one before it ended with.
-        implicit: whether a step solves equations, in loops of its own.
+        implicit: whether a step solves equations, in loops of its own: dear, and stable on stiff fields.
         in_diffrax: diffrax's solver for the same, where there is one and it is explicit.
     """
 
