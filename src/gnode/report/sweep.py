@@ -1,6 +1,7 @@
 """The page of a sweep: what came out over seeds, how sure that is, how it was learned, and every run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,44 @@ from gnode.report.html import Card, Section, html_page, table
 from gnode.report.page import report
 from gnode.sweeps import results
 from gnode.workers import run_jobs
+
+
+@dataclass(frozen=True)
+class Score:
+    """What runs are judged by.
+
+    Attributes:
+        column: of the table of runs; runs without it are left out.
+        title: what it is called.
+        ascending: the least is the best.
+        words: a value as text.
+        beside_head, beside: how a value compares with the best one, as a column and as text.
+        hover: its format in the picture.
+        axis: the picture's axis for these heights.
+    """
+
+    column: str
+    title: str
+    ascending: bool
+    words: Callable[[float], str]
+    beside_head: str
+    beside: Callable[[float, float], str]
+    hover: str
+    axis: Callable[[list[list[float | None]]], dict[str, Any]]
+
+
+SCORES = (
+    Score(
+        "test_loss", "Test loss", True, style.number,
+        "times the best", lambda value, best: style.number(value / best),
+        ".3e", lambda heights: log_axis("test loss", heights),
+    ),
+    Score(
+        "test_accuracy", "Test accuracy", False, "{:.1%}".format,
+        "points below the best", lambda value, best: f"{100 * (best - value):.1f}",
+        ".1%", lambda heights: {"title": {"text": "test accuracy"}, "tickformat": ".0%"},
+    ),
+)  # fmt: skip
 
 
 def sweep_report(directory: str | Path) -> Path:
@@ -32,7 +71,12 @@ def sweep_report(directory: str | Path) -> Path:
             "results",
             "What came out",
             _how_selected(select),
-            [card for name, part in results.panels(chosen).items() for card in _outcome(name, part, by)],
+            [
+                card
+                for name, part in results.panels(chosen).items()
+                for score in SCORES
+                for card in _outcome(name, part, by, score)
+            ],
         ),
         Section(
             "learning",
@@ -108,50 +152,54 @@ def _titled(title: str, panel: str) -> str:
     return f"{title}: {panel}" if panel else title
 
 
-def _outcome(name: str, part: pd.DataFrame, by: str) -> list[Card]:
-    if part.empty:
+def _outcome(name: str, part: pd.DataFrame, by: str, score: Score) -> list[Card]:
+    if score.column not in part or part[score.column].isna().all():
         return []
-    summary = results.summary(part, [by]).sort_values("median")
+    known = part[part[score.column].notna()]
+    summary = results.summary(known, [by], score.column).sort_values("median", ascending=score.ascending)
+    best = summary["median"].iloc[0]
     rows = [
         [
             escape(str(row[by])),
             str(row["seeds"]),
-            f"<b>{style.number(row['median'])}</b>",
-            f"{style.number(row['low'])} to {style.number(row['high'])}",
-            style.number(row["mean"]),
-            f"{style.number(row['least'])} to {style.number(row['greatest'])}",
-            style.number(row["median"] / summary["median"].iloc[0]),
+            f"<b>{score.words(row['median'])}</b>",
+            f"{score.words(row['low'])} to {score.words(row['high'])}",
+            score.words(row["mean"]),
+            f"{score.words(row['least'])} to {score.words(row['greatest'])}",
+            score.beside(row["median"], best),
         ]
         for row in summary.to_dict("records")
     ]
-    head = [by, "seeds", "median", "95 % interval", "mean", "least to greatest", "times the best"]
+    head = [by, "seeds", "median", "95 % interval", "mean", "least to greatest", score.beside_head]
+    dots = _dots(known, by, score)
     cards = [
-        Card(_titled("Test loss", name), "", table(head, rows), wide=True),
-        Card(_titled("Test loss, seed by seed", name), "Each dot is a seed; the bar is the median.", _dots(part, by)),
+        Card(_titled(score.title, name), "", table(head, rows), wide=True),
+        Card(_titled(f"{score.title}, seed by seed", name), "Each dot is a seed; the bar is the median.", dots),
     ]
-    tests = results.rank_tests(part, by)
-    if len(tests) and part.groupby(by)["seed"].nunique().min() > 1:
+    tests = results.rank_tests(known, by, score.column)
+    if len(tests) and known.groupby(by)["seed"].nunique().min() > 1:
         lines = [
             [escape(str(row["first"])), escape(str(row["second"])), style.number(row["ratio"]), style.number(row["p"])]
             for row in tests.to_dict("records")
         ]
-        cards.append(Card(_titled("Rank tests", name), "", table(["first", "second", "ratio of medians", "p"], lines)))
+        title = _titled(f"Rank tests of the {score.title.lower()}", name)
+        cards.append(Card(title, "", table(["first", "second", "ratio of medians", "p"], lines)))
     return cards
 
 
-def _dots(part: pd.DataFrame, by: str) -> dict[str, Any]:
+def _dots(part: pd.DataFrame, by: str, score: Score) -> dict[str, Any]:
     traces = []
     for colour, (value, group) in _groups(part, by):
-        hover = "%{y:.3e}, seed %{customdata}<extra>" + escape(str(value)) + "</extra>"
-        dots = {"x": [str(value)] * len(group), "y": numbers(group["test_loss"]), "customdata": numbers(group["seed"])}
+        hover = "%{y:" + score.hover + "}, seed %{customdata}<extra>" + escape(str(value)) + "</extra>"
+        dots = {"x": [str(value)] * len(group), "y": numbers(group[score.column]), "customdata": numbers(group["seed"])}
         traces.append(
             {"type": "scatter", "mode": "markers", "marker": {"color": colour, "size": 9, "opacity": 0.75}, **dots}
         )
         traces[-1] |= {"showlegend": False, "hovertemplate": hover}
-        bar = {"x": [str(value)], "y": [float(group["test_loss"].median())], "mode": "markers", "showlegend": False}
+        bar = {"x": [str(value)], "y": [float(group[score.column].median())], "mode": "markers", "showlegend": False}
         symbol = {"symbol": "line-ew", "size": 30, "line": {"color": colour, "width": 3}}
         traces.append({"type": "scatter", "marker": symbol, "hoverinfo": "skip", **bar})
-    return _figure(traces, xaxis={"type": "category"}, yaxis=log_axis("test loss", _heights(traces)))
+    return _figure(traces, xaxis={"type": "category"}, yaxis=score.axis(_heights(traces)))
 
 
 def _curves(part: pd.DataFrame, epochs: pd.DataFrame, by: str) -> dict[str, Any]:
@@ -191,14 +239,17 @@ def _run_caption(runs: pd.DataFrame) -> str:
 
 def _runs(path: Path, runs: pd.DataFrame) -> str:
     axes = [*runs.attrs["axes"], "seed"]
+    shown = [score for score in SCORES if score.column in runs]
     rows = []
     for row in runs.to_dict("records"):
         own = f"runs/{row['run']}/report.html"
         name = f'<a href="{own}">{row["run"]}</a>' if (path / own).is_file() else f"<code>{row['run']}</code>"
         state = escape(f"{row['state']}: {row['why']}" if row["why"] else row["state"])
-        losses = [style.number(_number(row[key])) for key in ("val_loss", "test_loss")]
-        rows.append([name, *(escape(str(row[axis])) for axis in axes), *losses, style.number(row["seconds"]), state])
-    return table(["run", *axes, "validation", "test", "seconds", "state"], rows)
+        scores = [score.words(_number(row[score.column])) for score in shown]
+        scores = [style.number(_number(row["val_loss"])), *scores]
+        rows.append([name, *(escape(str(row[axis])) for axis in axes), *scores, style.number(row["seconds"]), state])
+    heads = ["validation loss", *(score.title.lower() for score in shown)]
+    return table(["run", *axes, *heads, "seconds", "state"], rows)
 
 
 def _number(value: Any) -> float:

@@ -10,6 +10,7 @@ from gnode.sweeps.grid import PlannedRun, plain
 from gnode.training.directory import RunDirectory
 
 RESULTS, EPOCHS = "results.parquet", "epochs.parquet"
+ACCURACIES = ("val_accuracy", "test_accuracy")  # columns where a run has classes
 
 
 def write_tables(sweep: Sweep, stopped: dict[str, str], lost: dict[str, str]) -> pd.DataFrame:
@@ -49,7 +50,8 @@ def _row(sweep: Sweep, run: PlannedRun, stopped: dict[str, str], lost: dict[str,
         "seconds": sum(record.get("seconds", 0.0) for record in records),
     }
     if state == "done":
-        outcome |= {key: value for key, value in RunDirectory(sweep.folder(run)).summary().items() if key in outcome}
+        known = (*outcome, *ACCURACIES)
+        outcome |= {key: value for key, value in RunDirectory(sweep.folder(run)).summary().items() if key in known}
     return row | outcome
 
 

@@ -1,0 +1,101 @@
+"""Peers on the three real tasks: fills docs/results/real-tasks-peers.json, run by run; those that are there are kept.
+
+JAX_PLATFORMS=cpu NPROC=1 .venv-bench/bin/python docs/results/real-tasks-peers.py [EXPERIMENT ...]
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from machine import measured_on
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from benchmarks.peers import Peer, train  # noqa: E402
+
+from gnode import tasks  # noqa: E402
+from gnode.files import write_atomically  # noqa: E402
+from gnode.training import Settings  # noqa: E402
+
+OUT = Path(__file__).with_suffix(".json")
+RATES = (2e-3, 5e-3, 1e-2)
+TUNING_SPLIT = 9
+SEEDS = range(3)
+
+
+class Protocol(NamedTuple):
+    """How peers are trained on a task: as the sweep of the same name says."""
+
+    task: str
+    settings: dict[str, Any]
+    splits: tuple[int, ...]  # (0,) and no tuning on another one where the task has none
+    options: tuple[dict[str, Any], ...]  # of the task, one table column each
+    readout_hidden: tuple[int, ...]
+    step: float  # seconds
+    standard: bool
+    kinds: tuple[str, ...]
+    most_seconds: float
+
+
+PROTOCOLS = {
+    "characters": Protocol(
+        "character-trajectories-half",
+        {"epochs": 40, "batch_size": 32, "weight_decay": 0.1, "input_noise": 0.1, "warmup_epochs": 2},
+        (0, 1, 2), ({"dropped": 0.7}, {"dropped": 0.0}), (), 0.005, True, ("gru", "gru-elapsed", "cfc", "ltc"), 40.0,
+    ),
+    "speech-commands": Protocol(
+        "speech-commands",
+        {"epochs": 20, "batch_size": 32, "weight_decay": 0.1, "warmup_epochs": 2},
+        (0, 1, 2), ({},), (), 0.00625, True, ("gru", "cfc"), 60.0,
+    ),
+    "walker2d": Protocol(
+        "walker2d",
+        {"epochs": 20, "batch_size": 32, "weight_decay": 0.1, "warmup_epochs": 2},
+        (0,), ({},), (128,), 0.008, False, ("gru", "gru-elapsed", "cfc"), 120.0,
+    ),
+}  # fmt: skip
+NAMES = {"gru": "torch-gru", "gru-elapsed": "torch-gru-elapsed", "cfc": "cfc", "ltc": "ltc"}
+UNITS = 64
+
+
+def main() -> None:
+    stored = json.loads(OUT.read_text()) if OUT.exists() else {"measured_on": "", "runs": [], "tuning": []}
+
+    def run(name: str, kind: str, split: int, seed: int, options: dict[str, Any], lr: float, where: str) -> dict:
+        label = {"experiment": name, "model": NAMES[kind], "split": split, "seed": seed, "lr": lr, **options}
+        for known in stored[where]:
+            if all(known.get(key) == value for key, value in label.items()):
+                return known
+        protocol = PROTOCOLS[name]
+        splits = {} if protocol.splits == (0,) else {"split": split}
+        data = tasks.make(protocol.task, **options, **splits).data()
+        peer = Peer(kind, UNITS, protocol.readout_hidden, protocol.step, protocol.standard)
+        outcome = train(peer, data, Settings(**protocol.settings, lr=lr, seed=seed), protocol.most_seconds)
+        stored[where].append(
+            {
+                **label, "state_size": UNITS, "val_loss": outcome.validation, "test_loss": outcome.test,
+                "val_accuracy": outcome.validation_accuracy, "test_accuracy": outcome.test_accuracy,
+                "parameters": outcome.parameters, "epochs": outcome.epochs, "seconds": round(outcome.seconds, 1),
+            }
+        )  # fmt: skip
+        stored["measured_on"] = measured_on()
+        write_atomically(OUT, (json.dumps(stored, indent=1) + "\n").encode())
+        print(where, stored[where][-1], flush=True)
+        return stored[where][-1]
+
+    for name in sys.argv[1:] or list(PROTOCOLS):
+        protocol = PROTOCOLS[name]
+        tuning = TUNING_SPLIT if len(protocol.splits) > 1 else 0
+        for kind in protocol.kinds:
+            brief = kind == "ltc"  # an epoch of it takes as long as a whole run of the others
+            rates = RATES[1:2] if brief else RATES
+            tried = {lr: run(name, kind, tuning, 0, protocol.options[0], lr, "tuning")["val_loss"] for lr in rates}
+            best = min(tried, key=lambda lr: tried[lr])
+            for options in protocol.options[:1] if brief else protocol.options:
+                for split in protocol.splits:
+                    for seed in SEEDS[:1] if brief else SEEDS:
+                        run(name, kind, split, seed, options, best, "runs")
+
+
+if __name__ == "__main__":
+    main()
