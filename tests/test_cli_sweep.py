@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gnode import results
+from gnode.cli import _reasons
 
 EXPERIMENT = """
 [task]
@@ -48,7 +49,7 @@ def test_a_sweep_ends_in_tables_and_a_page_and_names_what_failed(gnode, experime
     assert code == 0 and "1 done" in text and "1 failed" in text
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_reports_of_selected_runs_are_made_and_linked(gnode, experiment, tmp_path):
     out = tmp_path / "out"
     experiment.write_text(EXPERIMENT.replace("[1e-2, 1e30]", "[1e-2]"))
@@ -75,6 +76,10 @@ def test_wrong_use_is_one_clear_line_and_no_directory(gnode, tmp_path, words, li
     assert not (tmp_path / "out").exists()
 
 
+def test_a_reason_that_stopped_many_runs_is_said_once():
+    assert _reasons({"a1": "no data", "b2": "diverged", "c3": "no data"}) == ["a1 and 1 more: no data", "b2: diverged"]
+
+
 def test_experiments_are_listed(gnode):
     code, text, _ = gnode("list", "experiments", "--json")
-    assert code == 0 and {"variable-amplitude-6", "planar", "fixed-amplitude"} <= set(json.loads(text))
+    assert code == 0 and {"variable-amplitude-6", "planar", "characters", "walker2d"} <= set(json.loads(text))

@@ -211,9 +211,7 @@ def draw_curves(root: Path) -> None:
         for model, part in _in_order(runs):
             found = epochs[epochs["run"].isin(part["run"])].groupby("epoch")["val_loss"]
             panel.semilogy(found.median(), color=COLOURS[model], lw=1.6, label=WORDS[model])
-            panel.fill_between(
-                found.median().index, found.min(), found.max(), color=COLOURS[model], alpha=0.15, lw=0
-            )
+            panel.fill_between(found.median().index, found.min(), found.max(), color=COLOURS[model], alpha=0.15, lw=0)
         panel.set_xlabel("epoch")
         panel.set_title(task.experiment + (", 70 % missing" if task.by else ""), fontsize=10)
     axes[0].set_ylabel("validation loss")
@@ -226,10 +224,22 @@ def draw_dropped(runs: pd.DataFrame) -> None:
     figure, panel = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
     for model, part in _in_order(runs):
         groups = part.groupby("dropped")["test_accuracy"]
-        style = "o-" if model in OURS else {"torch-gru": "s:", "torch-gru-elapsed": "d:", "cfc": "^:", "ltc": "v:"}[model]
-        panel.plot(100 * groups.mean().index, 100 * groups.mean(), style, ms=4, lw=1.5, color=COLOURS[model], label=WORDS[model])
+        style = (
+            "o-" if model in OURS else {"torch-gru": "s:", "torch-gru-elapsed": "d:", "cfc": "^:", "ltc": "v:"}[model]
+        )
+        panel.plot(
+            100 * groups.mean().index,
+            100 * groups.mean(),
+            style,
+            ms=4,
+            lw=1.5,
+            color=COLOURS[model],
+            label=WORDS[model],
+        )
         low, high = zip(*(interval(group.to_numpy(float)) for _, group in groups), strict=True)
-        panel.fill_between(100 * groups.mean().index, 100 * np.array(low), 100 * np.array(high), color=COLOURS[model], alpha=0.15, lw=0)
+        panel.fill_between(
+            100 * groups.mean().index, 100 * np.array(low), 100 * np.array(high), color=COLOURS[model], alpha=0.15, lw=0
+        )
     panel.set_xlabel("samples missing (%)")
     panel.set_ylabel("letters told right (%)")
     panel.legend(fontsize=7.5, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -296,7 +306,13 @@ def draw_timescales(root: Path) -> None:
             constants = Content.of(path).time_constants
             values = np.log10(constants[np.isfinite(constants)])
             panel.hist(
-                np.clip(values, -4, 3), bins=60, density=True, histtype="stepfilled", alpha=0.45, color=COLOURS[model], label=WORDS[model]
+                np.clip(values, -4, 3),
+                bins=60,
+                density=True,
+                histtype="stepfilled",
+                alpha=0.45,
+                color=COLOURS[model],
+                label=WORDS[model],
             )
         panel.axvline(np.log10(gnode.load(path).config.tau), color=IDEAL, ls=":", lw=1)
         panel.set_xlabel("log10 of tau / gate (s)")

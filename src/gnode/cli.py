@@ -316,15 +316,31 @@ def sweep(
             run_reports(out)
         page = sweep_report(out)
     counts = {state: int(count) for state, count in runs["state"].value_counts().items()}
-    failed = [f"{row.run}: {row.why}" for row in runs[runs["state"] == "failed"].itertuples()]
+    failed = dict(runs.loc[runs["state"] == "failed", ["run", "why"]].itertuples(index=False))
     _answer(
         as_json,
-        {"directory": str(out), "report": str(page), "runs": len(runs), **counts, "why_failed": failed},
+        {
+            "directory": str(out),
+            "report": str(page),
+            "runs": len(runs),
+            **counts,
+            "why_failed": [f"{run}: {why}" for run, why in failed.items()],
+        },
         f"{len(runs)} runs: " + ", ".join(f"{count} {state}" for state, count in counts.items()),
-        *failed,
+        *_reasons(failed),
         f"Tables: {out}/results.parquet, {out}/epochs.parquet",
         f"Report: {page}",
     )
+
+
+def _reasons(failed: dict[str, str]) -> list[str]:
+    """One line for each reason, however many runs it stopped."""
+    by_reason: dict[str, list[str]] = {}
+    for run, why in failed.items():
+        by_reason.setdefault(why, []).append(run)
+    return [
+        f"{runs[0]}{f' and {len(runs) - 1} more' if len(runs) > 1 else ''}: {why}" for why, runs in by_reason.items()
+    ]
 
 
 @app.command(epilog=example("gnode demo --out runs/demo"))

@@ -102,6 +102,7 @@ def tables(folder: Path) -> list[pd.DataFrame]:
 @pytest.mark.slow
 @pytest.mark.timeout(290)
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="finds Ray's workers through /proc")
+@pytest.mark.full
 def test_worker_node_and_driver_killed_and_the_files_are_those_of_one_machine(cluster, tmp_path):
     experiment = tmp_path / "experiment.toml"
     experiment.write_text(EXPERIMENT)

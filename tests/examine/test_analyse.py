@@ -14,7 +14,12 @@ from gnode.report import report
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "task", "options"),
-    [(1, "variable-amplitude", {"bits": 1}), (3, "ring", {}), (6, "variable-amplitude", {"bits": 3}), (2, "copy", {})],
+    [
+        pytest.param(1, "variable-amplitude", {"bits": 1}, marks=pytest.mark.full),
+        (3, "ring", {}),
+        pytest.param(6, "variable-amplitude", {"bits": 3}, marks=pytest.mark.full),
+        (2, "copy", {}),
+    ],
 )
 def test_analyse_writes_what_the_size_allows(make_run, tmp_path, size, task, options):
     folder = make_run(tmp_path / "run", task, size=size, epochs=2, **options)

@@ -60,7 +60,7 @@ def test_stability_is_that_of_the_models_own_map(tmp_path, integrator):
     np.testing.assert_allclose(np.abs(again.eigenvalues), np.abs(found.map_eigenvalues), atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_run_of_a_flow_is_scored_analysed_and_shown(tmp_path):
     out = trained(tmp_path / "run", integrator="tsit5")
     assert evaluate(out, trials=5, silence=3, integrator="euler")["largest_difference"] > 0

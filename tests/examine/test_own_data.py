@@ -293,6 +293,6 @@ def test_a_trial_that_cannot_be_solved_is_left_out_and_that_is_said(partly_solve
     assert result["largest_difference"] < 1e-3
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_an_analysis_leaves_out_what_cannot_be_solved(partly_solved):
     assert json.loads(analyse(partly_solved).read_text())["unsolved"] == 1

@@ -79,7 +79,7 @@ def value(flow: Flow, arguments) -> jax.Array:
 
 
 def gradients(flow: Flow, *arguments):
-    return jax.grad(lambda arguments: value(flow, arguments))(arguments)
+    return jax.jit(jax.grad(lambda arguments: value(flow, arguments)))(arguments)
 
 
 def largest_relative_difference(one, other) -> float:
@@ -287,6 +287,7 @@ def test_order_of_the_batch_and_easy_neighbours_change_nothing():
     np.testing.assert_allclose(states[:1], alone, atol=1e-6)
 
 
+@pytest.mark.full
 def test_steps_and_parts_of_intervals_are_the_path():
     with jax.enable_x64(True):
         field, (start, inputs, elapsed) = draw_field(), draw_series()
@@ -315,8 +316,8 @@ def test_steps_and_parts_of_intervals_are_the_path():
 @pytest.mark.parametrize(
     "options",
     [
-        {"grid": "series"},
         {"substeps": 50},
+        pytest.param({"grid": "series"}, marks=pytest.mark.full),
         pytest.param({"grid": "batch"}, marks=pytest.mark.full),
         pytest.param({"grid": "series", "solver": "kvaerno5"}, marks=pytest.mark.full),
         pytest.param({"solver": "kvaerno5", "substeps": 50}, marks=pytest.mark.full),

@@ -50,7 +50,15 @@ def told(trials, answers):
     return np.array(truth), np.array(logits, float)
 
 
-@pytest.mark.parametrize(("each", "reading"), [(False, "each"), (False, "last"), (False, "mean"), (True, "each")])
+@pytest.mark.parametrize(
+    ("each", "reading"),
+    [
+        (False, "last"),
+        (True, "each"),
+        pytest.param(False, "each", marks=pytest.mark.full),
+        pytest.param(False, "mean", marks=pytest.mark.full),
+    ],
+)
 def test_a_run_on_classes(tmp_path, each, reading):
     data = Data(*(drawn(seed, each) for seed in (1, 2, 3)), classes=NAMES)
     weights = [1.0, 2.0, 5.0]
@@ -83,6 +91,7 @@ def test_a_run_on_classes(tmp_path, each, reading):
     json.dumps(scores, allow_nan=False)
 
 
+@pytest.mark.full
 def test_equal_weights_change_nothing_and_balanced_ones_are_named():
     data = Data(*(drawn(seed) for seed in (1, 2, 3)))
     plain, equal = (gnode.train(made(), data, **FEW, class_weights=weights) for weights in (None, [1, 1, 1]))

@@ -40,7 +40,9 @@ def test_a_residual_without_a_readout_is_persistence(scale):
     np.testing.assert_allclose(run.model(inputs), inputs, rtol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{}, {"scale": "standard"}, {"integrator": "tsit5"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"scale": "standard"}, pytest.param({"integrator": "tsit5"}, marks=pytest.mark.full)]
+)
 def test_outputs_are_inputs_and_what_the_readout_adds(options):
     random = np.random.default_rng(1)
     values = random.normal(size=(4, 6, 2)) * 3 + 10
