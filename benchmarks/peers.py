@@ -1,13 +1,15 @@
 """Recurrent networks of PyTorch and ncps on our trials, trained as gnode.train trains: what results are compared with.
 
-GRU: torch.nn.GRU, with or without the elapsed time as one more input. CfC (R. Hasani et al., Nature Machine Intelligence
-4, 992 (2022)) and LTC (R. Hasani et al., AAAI 2021), as ncps (github.com/mlech26l/ncps) has them, get it as their time.
-The batched call of CfC with elapsed times fails (ncps#82), so cells are called sample by sample, which computes the same.
+GRU: torch.nn.GRU, with or without the elapsed time as one more input. CfC (R. Hasani et al., Nature Machine
+Intelligence 4, 992 (2022)) and LTC (R. Hasani et al., AAAI 2021), as ncps (github.com/mlech26l/ncps) has them, get it as
+their time. The batched call of CfC with elapsed times fails (ncps#82), so cells are called sample by sample, which
+computes the same.
 
 They have the minibatches, rates, clipping, decay, input noise and choice of the best epoch of gnode.train, scaling by
 the same statistics, and a readout of the same form. One thread.
 """
 
+import itertools
 import math
 import time
 from collections.abc import Sequence
@@ -82,7 +84,7 @@ class Network(torch.nn.Module):
             self.recurrent = LTCCell(wiring)
         widths = (peer.units, *peer.readout_hidden, outputs)
         layers: list[torch.nn.Module] = []
-        for width, following in zip(widths[:-1], widths[1:], strict=True):
+        for width, following in itertools.pairwise(widths):
             layers += [torch.nn.Linear(width, following), torch.nn.ReLU()]
         self.readout = torch.nn.Sequential(*layers[:-1])
 
@@ -106,8 +108,8 @@ class Network(torch.nn.Module):
 def train(peer: Peer, data: Data, settings: Settings, most_seconds: float) -> Outcome:
     """Train, and score the epoch of lowest validation loss.
 
-    Where so many epochs would take longer than `most_seconds`, as many as fit are made, under a schedule of that length;
-    how long one takes is found by making two, of which the second counts.
+    Where so many epochs would take longer than `most_seconds`, as many as fit are made, under a schedule of that
+    length; how long one takes is found by making two, of which the second counts.
 
     Raises:
         Diverged: the validation loss is no number.

@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 from machine import measured_on
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from benchmarks.peers import Peer, train  # noqa: E402
-
-from gnode import tasks  # noqa: E402
-from gnode.files import write_atomically  # noqa: E402
-from gnode.training import Settings  # noqa: E402
+from benchmarks.peers import Peer, train
+from gnode import tasks
+from gnode.files import write_atomically
+from gnode.training import Settings
 
 OUT = Path(__file__).with_suffix(".json")
 RATES = (2e-3, 5e-3, 1e-2)

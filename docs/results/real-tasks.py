@@ -13,7 +13,6 @@ Every number on the page is computed from the tables of the sweeps and from real
 
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,8 +70,8 @@ TASKS = (
     RealTask(
         "characters",
         "Letters from the movement of a pen, samples missing",
-        "One of 20 letters, 3 channels, the 1429 series of the labelled half (not the 2858 of the literature). 0 to 70 % "
-        "of the samples of each series are missing. Split 70/15/15 within each class.",
+        "One of 20 letters, 3 channels, the 1429 series of the labelled half (not the 2858 of the literature). 0 to "
+        "70 % of the samples of each series are missing. Split 70/15/15 within each class.",
         "test_accuracy",
         "dropped",
     ),
@@ -87,8 +86,8 @@ TASKS = (
     RealTask(
         "walker2d",
         "The next frame of a simulated walker",
-        "17 features, windows of 64 frames of which each was kept with probability 0.9, the official split and windows. "
-        "Predicting no change costs 4.538. In the code of CfC's authors: CfC with mixed memory 0.617, CfC 0.640, LTC "
+        "17 features, windows of 64 frames of which each was kept with probability 0.9, the official split and "
+        "windows. Predicting no change costs 4.538. In the code of CfC's authors: CfC with mixed memory 0.617, CfC 0.640, LTC "
         "0.662, all with a linear readout (Hasani et al. 2022).",
         "test_loss",
         None,
@@ -151,7 +150,7 @@ def against(task: RealTask, runs: pd.DataFrame) -> str:
     values = sorted(runs[task.by].dropna().unique()) if task.by else [None]
     points = "points" if task.score.endswith("accuracy") else "difference"
     lines = [f"| gnODE minus | where | {points} | 95 % interval | p |", "|---|---|---|---|---|"]
-    for model, part in _in_order(runs):
+    for model, _ in _in_order(runs):
         if model == REFERENCE:
             continue
         for value in values:
@@ -177,8 +176,8 @@ def settings_of(runs: pd.DataFrame) -> str:
     lines = ["| model | hidden of F | rate | gate bias | tau (ms) |", "|---|---|---|---|---|"]
     for model, part in _in_order(runs):
         lines.append(
-            f"| {WORDS[model]} | {part['hidden'].iloc[0] or 'none'} | {_each(part['lr'])} | {_each(part['gate_bias'])} | "
-            f"{_each(1000 * part['tau'])} |"
+            f"| {WORDS[model]} | {part['hidden'].iloc[0] or 'none'} | {_each(part['lr'])} | "
+            f"{_each(part['gate_bias'])} | {_each(1000 * part['tau'])} |"
         )
     return "\n".join(lines)
 
@@ -380,28 +379,29 @@ def page(root: Path) -> str:
     everything = [results.load(path) for path in sorted(root.iterdir()) if (path / "results.parquet").exists()]
     runs = pd.concat(everything)
     stored = json.loads(PEERS.read_text()) if PEERS.exists() else {"runs": [], "measured_on": "not run"}
+    hours = (runs["seconds"].sum() + sum(run["seconds"] for run in stored["runs"])) / 3600
     return f"""# The benefit of gating on three real tasks
 
 ```
 {__doc__.split("peers' numbers.", 1)[1].split("Every number", 1)[0].strip()}
 ```
 
-Does a gate that gives each unit a timescale which adapts help on recorded data? Three tasks that the paper names (Kim, Can
-and Krishnamurthy, ICML 2023); its own tables were not at hand, so nothing here repeats them.
+Does a gate that gives each unit a timescale which adapts help on recorded data? Three tasks that the paper names (Kim,
+Can and Krishnamurthy, ICML 2023); its own tables were not at hand, so nothing here repeats them.
 
 **What is compared.** The gnODE, the same without a gate (nODE), the same with a constant leak for each unit that is
 learned (the honest baseline between them), and three gated or plain recurrent nets. Beside them networks of PyTorch and
 ncps that see the same trials in the same order under the same schedule.
 
 **How settings were chosen.** For each task by the validation loss of one run each on a split that no table uses (split
-9; on Walker2D, which has one split, within each seed), over three rates, and, where there is a gate or a leak, two
+9; on Walker2D, which has one split, with a seed that no table uses, over two values of tau), over three rates, and, where there is a gate or a leak, two
 starts of its bias (three for the constant leak): `--preset tune`. Epochs, decay and noise were settled for the gnODE by
 earlier trials and are the same for all. Peers: the best of their rates on the same split.
 
-**How sure.** Means over splits and seeds; in brackets 95 % percentile bootstrap intervals of the mean over runs. Runs of
-one split share their test trials, so the intervals are too narrow for what another draw of trials would do; the paired
-differences do not suffer from that. p: Wilcoxon's signed-rank test, uncorrected; with nine pairs the least that can come
-out is 0.004, with three there is none.
+**How sure.** Means over splits and seeds; in brackets 95 % percentile bootstrap intervals of the mean over runs. Runs
+of one split share their test trials, so the intervals are too narrow for what another draw of trials would do; the
+paired differences suffer less from that. p: Wilcoxon's signed-rank test, uncorrected; with nine pairs the least that can
+come out is 0.004, with three there is none.
 
 ## Where gating helps
 
@@ -423,8 +423,7 @@ By this rule, fixed before the runs: gating helps where the interval of the pair
 A gnODE's timescales are tau over its gate while each sample acts; the constant leak has one for each unit. Dotted: tau.
 
 {len(runs)} runs ({(runs["state"] == "failed").sum()} failed) and {len(stored["runs"])} of peers,
-{number((runs["seconds"].sum() + sum(run["seconds"] for run in stored["runs"])) / 3600)} core-hours of training, two at a time, so
-seconds are rough. {measured_on()}
+{number(hours)} core-hours of training, two at a time, so seconds are rough. {measured_on()}
 """
 
 
