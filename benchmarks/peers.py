@@ -1,8 +1,8 @@
 """Recurrent networks of PyTorch and ncps on our trials, trained as gnode.train trains: what results are compared with.
 
 GRU: torch.nn.GRU, with or without the elapsed time as one more input. CfC (R. Hasani et al., Nature Machine
-Intelligence 4, 992 (2022)) and LTC (R. Hasani et al., AAAI 2021), as ncps (github.com/mlech26l/ncps) has them, get it as
-their time. The batched call of CfC with elapsed times fails (ncps#82), so cells are called sample by sample, which
+Intelligence 4, 992 (2022)) and LTC (R. Hasani et al., AAAI 2021), as ncps (github.com/mlech26l/ncps) has them, get it
+as their time. The batched call of CfC with elapsed times fails (ncps#82), so cells are called sample by sample, which
 computes the same.
 
 They have the minibatches, rates, clipping, decay, input noise and choice of the best epoch of gnode.train, scaling by

@@ -87,8 +87,8 @@ TASKS = (
         "walker2d",
         "The next frame of a simulated walker",
         "17 features, windows of 64 frames of which each was kept with probability 0.9, the official split and "
-        "windows. Predicting no change costs 4.538. In the code of CfC's authors: CfC with mixed memory 0.617, CfC 0.640, LTC "
-        "0.662, all with a linear readout (Hasani et al. 2022).",
+        "windows. Predicting no change costs 4.538. In the code of CfC's authors: CfC with mixed memory 0.617, CfC "
+        "0.640, LTC 0.662, all with a linear readout (Hasani et al. 2022).",
         "test_loss",
         None,
     ),
@@ -393,15 +393,15 @@ Can and Krishnamurthy, ICML 2023); its own tables were not at hand, so nothing h
 learned (the honest baseline between them), and three gated or plain recurrent nets. Beside them networks of PyTorch and
 ncps that see the same trials in the same order under the same schedule.
 
-**How settings were chosen.** For each task by the validation loss of one run each on a split that no table uses (split
-9; on Walker2D, which has one split, with a seed that no table uses, over two values of tau), over three rates, and, where there is a gate or a leak, two
-starts of its bias (three for the constant leak): `--preset tune`. Epochs, decay and noise were settled for the gnODE by
-earlier trials and are the same for all. Peers: the best of their rates on the same split.
+**How settings were chosen.** By the validation loss of one run each on a split that no table uses (9), over rates and,
+where there is a gate or a leak, two starts of its bias (three for the constant leak); on Walker2D, which has one split,
+with a seed that no table uses, over two values of tau: `--preset tune`. Epochs, decay and noise were settled for the
+gnODE by earlier trials and are the same for all. Peers: the best of three rates on the same split.
 
 **How sure.** Means over splits and seeds; in brackets 95 % percentile bootstrap intervals of the mean over runs. Runs
 of one split share their test trials, so the intervals are too narrow for what another draw of trials would do; the
-paired differences suffer less from that. p: Wilcoxon's signed-rank test, uncorrected; with nine pairs the least that can
-come out is 0.004, with three there is none.
+paired differences suffer less from that. p: Wilcoxon's signed-rank test, uncorrected; with nine pairs the least that
+can come out is 0.004, with three there is none.
 
 ## Where gating helps
 
