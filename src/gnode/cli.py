@@ -147,7 +147,7 @@ def train(
     threads: Threads = 1,
     as_json: Json = False,
 ) -> None:
-    """Train a model on a task and write a run directory."""
+    """Train a model on a task and write a run directory. Data sets and tables have defaults of their own."""
     if task is None and not resume:
         raise typer.BadParameter("Must have a TASK or an EXPERIMENT.toml, or --resume with the directory of a run.")
     source = str(out / "config.toml") if task is None else task
