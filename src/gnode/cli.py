@@ -147,7 +147,7 @@ def train(
     threads: Threads = 1,
     as_json: Json = False,
 ) -> None:
-    """Train a model on a task and write a run directory."""
+    """Train a model on a task and write a run directory. Data sets and tables have defaults of their own."""
     if task is None and not resume:
         raise typer.BadParameter("Must have a TASK or an EXPERIMENT.toml, or --resume with the directory of a run.")
     source = str(out / "config.toml") if task is None else task
@@ -198,8 +198,9 @@ def train(
     _answer(
         as_json,
         {"directory": str(out), **run.summary},
-        f"Test loss {run.summary['test_loss']:.3e}{_right(run.summary)} (validation {run.summary['val_loss']:.3e}, "
-        f"best epoch {run.summary['best_epoch']} of {run.summary['epochs']}, {run.summary['seconds']:.0f} s): {out}",
+        f"Test loss {_number(run.summary['test_loss'])}{_right(run.summary)} "
+        f"(validation {run.summary['val_loss']:.3e}, best epoch {run.summary['best_epoch']} of "
+        f"{run.summary['epochs']}, {run.summary['seconds']:.0f} s): {out}",
         f"Look at it: gnode report {out}",
     )
 
@@ -495,7 +496,13 @@ def _names(text: str) -> list[str]:
 
 def _right(summary: dict[str, Any]) -> str:
     """How much of the test set is right, where it is classes."""
-    return f", {summary['test_accuracy']:.1%} right" if "test_accuracy" in summary else ""
+    share = summary.get("test_accuracy")
+    return "" if share is None else f", {share:.1%} right"
+
+
+def _number(loss: float | None) -> str:
+    """A loss that may be missing."""
+    return "none" if loss is None else f"{loss:.3e}"
 
 
 def _pairs(settings: list[str]) -> dict[str, Any]:

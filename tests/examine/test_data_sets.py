@@ -56,8 +56,8 @@ def test_a_run_on_a_data_set_from_the_command_to_the_page(folder, monkeypatch):
     assert trained.exit_code == 0, trained.exception
     config = tomllib.loads((run / "config.toml").read_text())
     assert config["task"] == {"name": "walker2d", "keep": 0.8}
-    assert config["model"]["dt"] == config["model"]["tau"] == 0.008
-    assert config["model"]["integrator"] == "exponential-euler"
+    assert config["model"]["dt"] == 0.008 and config["model"]["tau"] == 0.002
+    assert config["model"]["integrator"] == "exponential-euler" and config["training"]["weight_decay"] == 0.1
     assert not (run / "data").exists()
 
     summary = json.loads((run / "summary.json").read_text())
@@ -103,7 +103,8 @@ def test_commands_list_and_find(folder):
 def test_another_integrator_than_the_tasks_own_stays_with_the_run(folder):
     """Files leave out gnode's own default, which is not that of models for data sets."""
     run = folder / "run"
-    assert command("train", "walker2d", *SMALL, run, "--integrator", "euler").exit_code == 0
+    euler = ("--integrator", "euler", "--set", "tau=0.008")
+    assert command("train", "walker2d", *SMALL, run, *euler).exit_code == 0
     assert experiment_from(str(run / "config.toml"), {}).model.integrator == "euler"
     again = command("train", "--resume", "--out", run)
     assert again.exit_code == 0, again.exception

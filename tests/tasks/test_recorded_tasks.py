@@ -6,6 +6,11 @@ import pytest
 import gnode
 from gnode.data import character_trajectories, walker2d
 from gnode.errors import InvalidInput
+from gnode.fields import FIELDS
+from gnode.models import draw, model_table
+from gnode.training.experiment import assemble, experiment_from
+from gnode.training.settings import Settings
+from gnode.training.train import configuration
 
 
 @pytest.fixture
@@ -68,3 +73,40 @@ def test_numbers_of_trials_are_refused_where_sets_are_fixed():
     model = gnode.models.make("rnn", input_size=20, state_size=2, output_size=10)
     with pytest.raises(InvalidInput, match=r"no train_trials, .* for speech-commands, whose sets are fixed"):
         gnode.train(model, gnode.tasks.make("speech-commands"), train_trials=100)
+
+
+RECORDED = [name for name, kind in gnode.tasks.TASKS.items() if issubclass(kind, gnode.tasks.RecordedTask)]
+
+
+@pytest.mark.parametrize("task", RECORDED)
+@pytest.mark.parametrize("model", FIELDS)
+def test_a_data_set_has_defaults_of_its_own_for_every_model(task, model):
+    """What the user does not name is the data set's; keys that a model does not read are left out."""
+    experiment = experiment_from(task, {"model": model})
+    wanted = experiment.task.training_defaults
+    assert wanted["batch_size"] == 32 and experiment.model.state_size == wanted["state_size"] == 64
+    assert experiment.model.hidden == (wanted["hidden"] if FIELDS[model].hidden is not None else ())
+    assert experiment.settings == Settings(**{key: wanted[key] for key in wanted if hasattr(Settings, key)})
+    reads = "gate_bias" in FIELDS[model].reads
+    assert experiment.model.gate_bias == (wanted.get("gate_bias", 0.0) if reads else 0.0)
+    draw(experiment.model, 0)
+
+
+def test_what_the_user_names_wins_over_the_defaults_of_a_data_set():
+    options = {"epochs": 3, "hidden": [4], "input_noise": 0.0, "gate_bias": 1.0, "tau": 1.0, "integrator": "tsit5"}
+    experiment = experiment_from("character-trajectories", options)
+    assert experiment.model.hidden == (4,) and experiment.model.gate_bias == experiment.model.tau == 1.0
+    assert experiment.settings.epochs == 3 and experiment.settings.input_noise == 0.0
+    assert experiment.settings.batch_size == 32 and experiment.model.integrator == "tsit5"
+    tables = {"task": {"name": "walker2d"}, "model": {"model": "gru"}, "training": {"lr": 1e-3}}
+    file = assemble(tables, {})
+    assert file.settings.lr == 1e-3 and file.settings.epochs == 20 and file.model.readout_hidden == (128,)
+
+
+def test_a_file_of_a_run_on_a_data_set_says_all():
+    """Defaults that gnode leaves out of files are not taken for keys that the user left to the data set."""
+    plain = experiment_from("character-trajectories", {"input_noise": 0.0, "gate_bias": 0.0, "integrator": "euler"})
+    written = configuration(plain.task, model_table(draw(plain.model, 0)), plain.settings)
+    assert "input_noise" not in written["training"] and "integrator" not in written["model"]
+    again = assemble(written, {})
+    assert again.settings == plain.settings and again.model == plain.model

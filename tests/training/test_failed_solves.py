@@ -7,6 +7,7 @@ import pytest
 
 import gnode
 from gnode.errors import Diverged, InvalidInput
+from gnode.examine import evaluate
 from gnode.series import Series
 from gnode.training import Data, Trials
 
@@ -72,6 +73,19 @@ def test_nothing_solved_is_no_perfect_loss():
     broken = Trials(inputs, inputs)
     with pytest.raises(Diverged, match="could not be solved"):
         gnode.train(model(), Data(broken, data().validation, data().test), epochs=1, batch_size=2, lr=1e-3)
+
+
+def test_a_test_set_of_which_nothing_is_solved_has_no_loss(tmp_path, capsys):
+    broken = Trials(np.full((2, TIME, 1), 100, np.float32), np.zeros((2, TIME, 1)))
+    parts = data()
+    run = gnode.train(
+        model(), Data(parts.train, parts.validation, broken), out=tmp_path / "run", epochs=2, batch_size=3, lr=1e-3
+    )
+    assert run.summary["test_loss"] is None and np.isfinite(run.summary["val_loss"])
+    assert '"test_loss": null' in (tmp_path / "run" / "summary.json").read_text()
+    assert "The loss on the 2 test trials is no number (none could be solved" in capsys.readouterr().err
+    with pytest.raises(Diverged, match="None of 2 trials could be solved"):
+        evaluate(tmp_path / "run")
 
 
 def test_backsolve_over_long_intervals_is_refused():

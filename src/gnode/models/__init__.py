@@ -11,7 +11,7 @@ from gnode.models.draw import draw, make_critical, model_table, seed_of, tabulat
 from gnode.models.encoding import Encoding
 from gnode.models.model import Model, trainable
 from gnode.models.storage import load_model, model_bytes, named_arrays, save
-from gnode.models.unread import refuse_unread
+from gnode.models.unread import readable, refuse_unread
 
 __all__ = [
     "FIELDS",
@@ -25,6 +25,7 @@ __all__ = [
     "model_bytes",
     "model_table",
     "named_arrays",
+    "readable",
     "refuse_unread",
     "save",
     "seed_of",

@@ -166,6 +166,10 @@ class Encoding(eqx.Module):
         """How long a sample acts, in units of tau, that came so long after the one before, in these units too."""
         return 0 * elapsed + self.dt / self.tau if self.elapsed == "input" else elapsed
 
+    def longest_step(self, series: Series) -> float:
+        """The longest time that a sample of a series acts for, in units of tau; events in between are not looked at."""
+        return float(np.max(self.step(series.elapsed(self.dt) / self.tau)))
+
     def scaled(self, values: Any) -> Any:
         """Values (..., channels) in the scale of the field."""
         return values if self.scaling is None else self.scaling.scaled(values)

@@ -1,7 +1,8 @@
 """Which settings a model reads, so that one that means nothing is refused and not accepted in silence."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from gnode.errors import must_have
 from gnode.fields import FIELDS
@@ -21,6 +22,15 @@ def refuse_unread(config: ModelConfig, given: Iterable[str]) -> None:
         if name in defaults and getattr(config, name) != defaults[name] and not _is_read(config, name):
             by = ", ".join(_readers(name))
             must_have("settings that this model reads", f"{name} = {getattr(config, name)!r}", f"It is read by: {by}.")
+
+
+def readable(model: str, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys without those of a field that a model of this name never reads; all of them where there is none such."""
+    if model not in FIELDS:
+        return dict(keys)
+    of_fields = {"hidden"}.union(*(kind.reads for kind in FIELDS.values()))
+    reads = FIELDS[model].reads | ({"hidden"} if FIELDS[model].hidden is not None else set())
+    return {key: value for key, value in keys.items() if key in reads or key not in of_fields}
 
 
 def _is_read(config: ModelConfig, name: str) -> bool:

@@ -1,6 +1,7 @@
 """The protocol of a task whose trials were recorded: they are what they are, and nothing fresh can be drawn."""
 
 import abc
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -17,6 +18,7 @@ class RecordedTask(abc.ABC):
         loss: the loss that it is trained with where the user names none.
         dt: seconds between samples, where none is dropped.
         scale: how models for the task scale inputs and outputs (gnode.models.ModelConfig).
+        chosen: keys of a model and of training that did well on the task (gnode.training.experiment), beyond these.
     """
 
     name: ClassVar[str]
@@ -24,6 +26,7 @@ class RecordedTask(abc.ABC):
     loss: ClassVar[str]
     dt: ClassVar[float]
     scale: ClassVar[str]
+    chosen: ClassVar[Mapping[str, Any]]
 
     @property
     @abc.abstractmethod
@@ -41,6 +44,13 @@ class RecordedTask(abc.ABC):
         """Keys of a model for the task, where the user names none. A step of Euler's rule over a gap of many samples
         would overshoot, so the rule is one that is stable over any."""
         return {"dt": self.dt, "tau": self.dt, "integrator": "exponential-euler", "scale": self.scale}
+
+    @property
+    @final
+    def training_defaults(self) -> dict[str, Any]:
+        """Keys of a model and of training, with which the command and experiment files train a network on the task
+        where the user names none. Widths are those of a gnODE; other models take what they read of them."""
+        return {**self.model_defaults, **self.chosen}
 
     @abc.abstractmethod
     def data(self, seed: int = 0, trials: tuple[int, int, int] | None = None) -> Data:

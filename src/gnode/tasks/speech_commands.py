@@ -1,7 +1,8 @@
 """Speech Commands: which of ten words was said."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 from gnode import data
 from gnode.arguments import integer
@@ -24,6 +25,9 @@ class SpeechCommandsTask(RecordedTask):
     loss: ClassVar[str] = "cross-entropy"
     dt: ClassVar[float] = FRAME / 1e6
     scale: ClassVar[str] = "standard"
+    chosen: ClassVar[Mapping[str, Any]] = {
+        "state_size": 64, "hidden": (128,), "epochs": 20, "batch_size": 32, "lr": 5e-3,
+    }  # fmt: skip
 
     split: int = 0
 

@@ -1,7 +1,8 @@
 """Walker2D: the next frame of a simulated walker, from frames some of which are missing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -29,6 +30,10 @@ class Walker2dTask(RecordedTask):
     loss: ClassVar[str] = "mse"
     dt: ClassVar[float] = FRAME / 1000
     scale: ClassVar[str] = "none"
+    chosen: ClassVar[Mapping[str, Any]] = {
+        "state_size": 64, "hidden": (256,), "candidate_activation": "tanh", "readout_hidden": (128,), "tau": 0.002,
+        "epochs": 20, "warmup_epochs": 2, "batch_size": 32, "lr": 1e-2, "weight_decay": 0.1,
+    }  # fmt: skip
 
     keep: float = 0.9
 

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 
+from gnode import tasks
 from gnode.data.own import again
 from gnode.errors import GnodeError, InvalidInput, must_have
 from gnode.files import begin_folder, write_atomically
@@ -32,6 +33,7 @@ CHECKPOINT = "checkpoint/state.safetensors"
 ORIGIN = "made_from"  # a table of config.toml
 SOURCE = "source"  # a table in that of the task: where own data came from (gnode.series.Data)
 OWN_DATA = "own data"  # the name, in config.toml, of a task that is none: the user's own trials
+_DRAWN = ("train_trials", "validation_trials", "test_trials")  # keys that mean something where trials are drawn
 DATA_LIMIT = 256 * 2**20  # bytes of own data that a run directory keeps
 
 
@@ -52,7 +54,7 @@ class RunDirectory:
         Raises:
             GnodeError: the directory is not empty, or cannot be written.
         """
-        content = tomli_w.dumps({"gnode": version("gnode"), **config, ORIGIN: origin}).encode()
+        content = tomli_w.dumps({"gnode": version("gnode"), **_as_written(config), ORIGIN: origin}).encode()
         begin_folder(path, "checkpoint", "for the run", CONFIG, "a run already")
         write_atomically(path / CONFIG, content)
         return cls(path)
@@ -70,7 +72,7 @@ class RunDirectory:
         ours = tomllib.loads(tomli_w.dumps(config))
         for tables in (theirs, ours):  # the same table may lie elsewhere: the digest of the data decides
             tables["task"].pop(SOURCE, None)
-        if differing := _differences(theirs, ours):
+        if differing := _differences(_as_written(theirs), _as_written(ours)):  # theirs may be of an older version
             must_have(f"the configuration that {path} was started with", f"another {', '.join(differing)}")
         if began is None:
             return directory, [
@@ -224,6 +226,14 @@ class RunDirectory:
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         write_atomically(self.path / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
+
+
+def _as_written(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration without the numbers of trials where these are not drawn, but own data or a data set."""
+    name = config["task"]["name"]
+    if name != OWN_DATA and not issubclass(tasks.TASKS.get(name, tasks.Task), tasks.RecordedTask):
+        return config
+    return config | {"training": {key: value for key, value in config["training"].items() if key not in _DRAWN}}
 
 
 def _differences(theirs: dict[str, Any], ours: dict[str, Any], prefix: str = "") -> list[str]:

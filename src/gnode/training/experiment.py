@@ -12,7 +12,7 @@ from gnode.data import model_defaults
 from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.fields import FIELDS
 from gnode.integrate import INTERPOLATIONS, integrator_kind, integrators
-from gnode.models import ModelConfig, draw, refuse_unread
+from gnode.models import ModelConfig, draw, readable, refuse_unread
 from gnode.models.initial import INITIAL_STATES
 from gnode.nn.activations import ACTIVATIONS
 from gnode.series import PARTS, Data
@@ -75,10 +75,8 @@ def experiment_on(data: Data, options: dict[str, Any]) -> Experiment:
     Raises:
         InvalidInput: as `experiment_from`.
     """
-    kind = FIELDS.get(str(options.get("model", "gnode")))
-    model = {"model": "gnode", "state_size": _OWN_STATE_SIZE, **model_defaults(data)}
-    if kind is not None and kind.hidden is not None:
-        model["hidden"] = list(_OWN_HIDDEN)
+    sizes = readable(str(options.get("model", "gnode")), {"state_size": _OWN_STATE_SIZE, "hidden": list(_OWN_HIDDEN)})
+    model = {"model": "gnode", **sizes, **model_defaults(data)}
     training = {**_OWN_TRAINING, "batch_size": min(32, max(1, len(data.train) // 8))}
     return assemble({"task": {"name": OWN_DATA}, "model": model, "training": training}, options, data)
 
@@ -118,9 +116,13 @@ def assemble(tables: dict[str, Any], options: dict[str, Any], own: Data | None =
             _check_keys([key], [name for names in known.values() for name in names if name not in _SIZES])
     for section, table in (("task", task_table), ("model", model_table), ("training", training_table)):
         _check_keys(table, known[section])
-    settings = Settings(**training_table)
-    seed = model_table.pop("seed", settings.seed)
     task = tasks.make(name, **task_table) if own is None else own
+    written_by_a_run = all(key in model_table for key in _SIZES)  # then what is left out has gnode's own default
+    suited = {}
+    if isinstance(task, tasks.RecordedTask) and not written_by_a_run:
+        suited = readable(str(model_table.get("model", "gnode")), task.training_defaults)
+    settings = Settings(**{key: suited[key] for key in suited if key in known["training"]} | training_table)
+    seed = model_table.pop("seed", settings.seed)
     sizes = _sizes(task)
     if own is not None and "output_size" in model_table:
         sizes["output_size"] = model_table["output_size"]  # more than the targets need: classes that do not occur, ...
@@ -128,9 +130,7 @@ def assemble(tables: dict[str, Any], options: dict[str, Any], own: Data | None =
         if model_table.get(key, size) != size:
             must_have(f"{key} {size}, as the task {name} has", model_table[key])
     defaults: dict[str, Any] = {"model": "gnode", "state_size": max(sizes["output_size"], 2)}
-    written_by_a_run = all(key in model_table for key in _SIZES)  # then what is left out has gnode's own default
-    if isinstance(task, tasks.RecordedTask) and not written_by_a_run:
-        defaults |= task.model_defaults
+    defaults |= {key: suited[key] for key in suited if key in known["model"]}
     config = ModelConfig(**{**defaults, **model_table, **sizes})
     refuse_unread(config, options)
     return Experiment(task, config, seed, settings)

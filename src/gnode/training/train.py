@@ -17,6 +17,7 @@ import numpy as np
 
 from gnode import tasks
 from gnode.errors import Diverged, GnodeError, check_known, must_have
+from gnode.integrate import RULES
 from gnode.models import Model, model_bytes, model_table, trainable
 from gnode.series import PARTS, Data, Trials
 from gnode.series.arrays import is_frame
@@ -134,6 +135,8 @@ def train(
     """
     chosen, watcher = make_settings(**settings), watcher or Silent()
     model, data, objective = prepare(model, task, chosen)
+    if words := overshooting(model, data):
+        watcher.note(words)
     directory = None
     if out is not None:
         config = configuration(task, model_table(model), chosen)
@@ -240,6 +243,19 @@ def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Mode
         gaps,
     )
     return model, data, objective
+
+
+def overshooting(model: Model, data: Data) -> str:
+    """What the user should know of gaps over which the step rule lets the leak grow, step by step; "" of none."""
+    rule = RULES.get(model.config.integrator)
+    longest = max(model.encoding.longest_step(getattr(data, part).series) for part in PARTS)
+    if rule is None or not model.config.leak or longest <= rule.longest:
+        return ""
+    return (
+        f"The longest time between samples is {longest * model.config.tau:g} s, {longest:.3g} tau, and a step of "
+        f"{model.config.integrator} overshoots beyond {rule.longest:.3g} tau: states may grow without bound. The "
+        "integrator exponential-euler is stable over any time."
+    )
 
 
 def _class_weights(settings: Settings, loss: str, train: Trials, outputs: int) -> tuple[float, ...]:
@@ -349,6 +365,11 @@ def keep_books(
         raise
     best = eqx.combine(state.best_parameters, frozen)
     summary = _summary(best, objective, data, state, directory, history, clock() - began)
+    if summary["test_loss"] is None:
+        watcher.note(
+            f"The loss on the {len(data.test)} test trials is no number (none could be solved, or answers left the "
+            "numbers): test_loss in the summary is null."
+        )
     if directory:
         directory.write_checkpoint(state)
         directory.write_model(best)
@@ -400,7 +421,7 @@ def _summary(
         "epochs": int(state.epoch),
         "train_loss": next(record["train_loss"] for record in records if record["epoch"] == best_epoch),
         "val_loss": float(state.best_loss),
-        "test_loss": test_loss,
+        "test_loss": _finite(test_loss),
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(best, trainable(best)))),
         "seconds": round(seconds + earlier, 3),
         **platform_facts(),
@@ -408,14 +429,19 @@ def _summary(
     if accuracy is not None:
         of_best = next(record for record in records if record["epoch"] == best_epoch)
         outcome |= {key: of_best[key] for key in ("train_accuracy", "val_accuracy") if key in of_best}
-        outcome["test_accuracy"] = accuracy
+        outcome["test_accuracy"] = _finite(accuracy)
     if objective.class_weights:
         outcome["class_weights"] = list(objective.class_weights)
     if data.classes:
         outcome["classes"] = list(data.classes)
     if best.output_scaling is not None:
-        outcome["test_loss_in_units"] = loss_on(best, objective._replace(in_units=True), data.test)
+        outcome["test_loss_in_units"] = _finite(loss_on(best, objective._replace(in_units=True), data.test))
     return outcome
+
+
+def _finite(value: float) -> float | None:
+    """A number as JSON knows it."""
+    return value if np.isfinite(value) else None
 
 
 def _describe(task: Source | Data) -> dict[str, Any]:

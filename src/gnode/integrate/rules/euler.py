@@ -11,4 +11,10 @@ def _advance(field: Field, state: Array, inputs: Array, step: Array | float, den
     return state + step * field(state, inputs, dense)
 
 
-EULER = Rule(_advance, order=1, needs_leak=False, summary="h + step * field(h, x): the map that recurrent networks are")
+EULER = Rule(
+    _advance,
+    order=1,
+    needs_leak=False,
+    summary="h + step * field(h, x): the map that recurrent networks are",
+    longest=2.0,
+)

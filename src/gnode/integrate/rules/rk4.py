@@ -15,4 +15,10 @@ def _advance(field: Field, state: Array, inputs: Array, step: Array | float, den
     return state + step / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
 
 
-RK4 = Rule(_advance, order=4, needs_leak=False, summary="the classical Runge-Kutta step, four evaluations a sample")
+RK4 = Rule(
+    _advance,
+    order=4,
+    needs_leak=False,
+    summary="the classical Runge-Kutta step, four evaluations a sample",
+    longest=2.785293563405282,  # where 1 - z + z^2/2 - z^3/6 + z^4/24 is 1 again
+)

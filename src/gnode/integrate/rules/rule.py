@@ -1,5 +1,6 @@
 """The protocol of a step rule."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,9 +23,11 @@ class Rule:
         order: of the error over a fixed time, for a smooth field.
         needs_leak: whether the field must have the term -h.
         summary: one line for `gnode list integrators`.
+        longest: the longest step, in units of tau, over which the leak alone, h' = -h, does not grow.
     """
 
     advance: Advance
     order: int
     needs_leak: bool
     summary: str
+    longest: float = math.inf
