@@ -133,6 +133,7 @@ def claims(pages: dict[str, Path]) -> str:
                 "- [Attractors of five models on the five planar tasks](attractors.md)",
                 "- [Expressivity: the capacity to generate complex trajectories](expressivity.md)",
                 "- [Memory of a continuous value over a random silent gap, irregularly sampled](irregular-memory.md)",
+                "- [The benefit of gating on three real tasks](real-tasks.md)",
                 "- [Order of integrators, with and without kinks](order.md)",
                 "- [Speed beside peers](speed.md)",
             ]
