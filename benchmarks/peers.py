@@ -107,7 +107,7 @@ class Trained:
         answer: series -> outputs.
         validation: its loss on the validation trials.
         epochs: how many were made.
-        seconds: of training.
+        seconds: of the processor, in training.
     """
 
     answer: Callable[[Series], np.ndarray]
@@ -141,8 +141,8 @@ def train(
         make: the network; its weights are drawn from the seed of the settings.
         step: the time between samples where none is missing, in seconds; elapsed times are in this unit.
         standard: inputs are brought to mean 0 and variance 1 by the training series.
-        most_seconds: where all epochs would take longer, as many as fit are made, under a schedule of that length; how
-            long one takes is found by making two, of which the second counts.
+        most_seconds: of the processor; where all epochs would take longer, as many as fit are made, under a schedule of
+            that length. How long one takes is found by making two, of which the second counts.
 
     Raises:
         Diverged: the validation loss is no number.
@@ -169,18 +169,18 @@ def train(
     if math.isfinite(most_seconds):
         trial = _epochs(fresh(), *parts, replace(settings, epochs=max(settings.epochs, 2)))
         next(trial)
-        began = time.perf_counter()
+        began = time.process_time()
         next(trial)
-        fitting = int(most_seconds / (time.perf_counter() - began))
+        fitting = int(most_seconds / (time.process_time() - began))
         settings = replace(settings, epochs=min(settings.epochs, max(fitting, settings.warmup_epochs + 1)))
-    network, began = fresh(), time.perf_counter()
+    network, began = fresh(), time.process_time()
     best, kept = math.inf, network.state_dict()
     for loss in _epochs(network, *parts, settings):
         if not math.isfinite(loss):
             raise Diverged(f"Training of {network.kind} diverged.")
         if loss < best:
             best, kept = loss, {name: value.clone() for name, value in network.state_dict().items()}
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     network.load_state_dict(kept)
     return Trained(
         lambda series: _answer(network, shown(series)).numpy(), best, parameters_of(network), settings.epochs, seconds

@@ -41,17 +41,17 @@ PROTOCOLS = {
     "characters": Protocol(
         "character-trajectories-half",
         {"epochs": 40, "batch_size": 32, "weight_decay": 0.1, "input_noise": 0.1, "warmup_epochs": 2},
-        (0, 1, 2), ({"dropped": 0.7},), (), 0.005, True, ("gru", "gru-elapsed", "cfc", "ltc"), 40.0,
+        (0, 1, 2), ({"dropped": 0.7},), (), 0.005, True, ("gru", "gru-elapsed", "cfc", "ltc"), 300.0,
     ),
     "speech-commands": Protocol(
         "speech-commands",
         {"epochs": 20, "batch_size": 32, "weight_decay": 0.1, "warmup_epochs": 2},
-        (0, 1, 2), ({},), (), 0.00625, True, ("gru", "cfc"), 60.0,
+        (0, 1, 2), ({},), (), 0.00625, True, ("gru", "cfc"), 600.0,
     ),
     "walker2d": Protocol(
         "walker2d",
         {"epochs": 20, "batch_size": 32, "weight_decay": 0.1, "warmup_epochs": 2},
-        (0,), ({},), (128,), 0.008, False, ("gru", "gru-elapsed", "cfc"), 120.0,
+        (0,), ({},), (128,), 0.008, False, ("gru", "gru-elapsed", "cfc"), 1200.0,
     ),
 }  # fmt: skip
 NAMES = {"gru": "torch-gru", "gru-elapsed": "torch-gru-elapsed", "cfc": "cfc", "ltc": "ltc"}
