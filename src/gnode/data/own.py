@@ -4,15 +4,25 @@ Three forms: long (a row a sample), wide (a row a series), and arrays by name (.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from gnode.data.own_columns import channels_of, named_unit, number_columns, read_times, samples_of, truly_numbers
+from gnode.data.own_columns import (
+    channels_of,
+    named_unit,
+    number_columns,
+    past_midnight,
+    plain_value,
+    read_times,
+    samples_of,
+    truly_numbers,
+)
 from gnode.data.own_targets import Wanted, read_targets
 from gnode.errors import check_known, look_up, must_have
 from gnode.files.table import read_archive, read_table
@@ -124,6 +134,7 @@ def from_file(
     path = Path(path).expanduser()
     options = _checked(target, **columns)
     said: dict[str, str] = {}
+    spelled: dict[str, pd.Series] = {}
     if path.suffix == ".npz":
         arrays = read_archive(path)
         flat = all(array.ndim == 1 and len(array) == len(next(iter(arrays.values()))) for array in arrays.values())
@@ -134,8 +145,11 @@ def from_file(
         table = read_table(path, header=header, encoding=encoding, names=[name for name in asked if name])
         rows, width = table.frame.shape
         said["file"] = f"{path.name}: {_many(rows, 'row')}, {_many(width, 'column')} ({table.how})"
-        read = _read_frame(table.frame, options, said)
-    data = _data(read, options, said)
+        spelled = table.spelled
+        named = options.series in spelled  # 001 and 1 are two series
+        frame = table.frame.assign(**{str(options.series): spelled[str(options.series)]}) if named else table.frame
+        read = _read_frame(frame, options, said)
+    data = _data(read, options, said, spelled)
     given = {"target": options.target, "header": header, "encoding": encoding, **columns}
     source = {
         "file": str(path.resolve()),
@@ -240,7 +254,11 @@ def _read_long(frame: pd.DataFrame, inputs: list[str], options: _Options, said: 
     plain = np.argsort(codes, kind="stable")
     order, moved = plain, ""
     if options.time is not None:
-        stamps, words = read_times(frame[options.time], options.time)
+        stamps, words = read_times(frame[options.time], options.time, options.unit)
+        stamps, passing = past_midnight(stamps, frame[options.time], codes)
+        words += (
+            f"; {_many(passing, 'series')} that {'goes' if passing == 1 else 'go'} past midnight" if passing else ""
+        )
         frame = frame.assign(**{options.time: stamps})
         order = np.lexsort((stamps.to_numpy(), codes))
         unsorted = np.unique(codes[order][order != plain])
@@ -254,7 +272,8 @@ def _read_long(frame: pd.DataFrame, inputs: list[str], options: _Options, said: 
         short = frame[options.series].iloc[np.cumsum(lengths)[np.argmin(lengths)] - 1]
         more = np.count_nonzero(lengths < 2) - 1
         must_have(
-            "at least two samples in each series", f"one in series {short!r}" + (f" and {more} more" if more else "")
+            "at least two samples in each series",
+            f"one in series {plain_value(short)!r}" + (f" and {more} more" if more else ""),
         )
     targets = frame[options.target]
     ahead = [name for name in options.target if name in inputs]
@@ -293,7 +312,7 @@ def _refuse_repeats(frame: pd.DataFrame, codes: np.ndarray, options: _Options) -
     same = (stamps[1:] == stamps[:-1]) & (codes[1:] == codes[:-1])
     if same.any():
         at = int(np.argmax(same))
-        where = "" if options.series is None else f" of series {frame[options.series].iloc[at]!r}"
+        where = "" if options.series is None else f" of series {plain_value(frame[options.series].iloc[at])!r}"
         must_have(
             f"different times in {options.time!r} within a series",
             f"{stamps[at]} twice, in rows {frame.index[at]} and {frame.index[at + 1]}{where}",
@@ -411,10 +430,12 @@ def _read_arrays(arrays: dict[str, np.ndarray], options: _Options, said: dict[st
 # -- trials --
 
 
-def _data(read: _Read, options: _Options, said: dict[str, str]) -> Data:
+def _data(
+    read: _Read, options: _Options, said: dict[str, str], spelled: Mapping[str, pd.Series] = MappingProxyType({})
+) -> Data:
     said["inputs"] = _list(read.channels)
     ahead = said.pop("target", "")
-    wanted = read_targets(read.targets, read.per, "numbers" if ahead else options.kind, not read.in_order)
+    wanted = read_targets(read.targets, read.per, "numbers" if ahead else options.kind, not read.in_order, spelled)
     said["target"] = f"{_list(list(read.targets))}: {wanted.words}" + (f", {ahead}" if ahead else "")
     if (missing := _missing(read)) is not None:
         said["missing"] = missing
@@ -469,7 +490,10 @@ def _given_parts(read: _Read, there: np.ndarray, column: str) -> tuple[list[np.n
     if (first != last).any():
         names = read.series.names
         at = int(np.argmax(first != last))
-        must_have(f"one part for all of a series in {column!r}", f"several in series {names[at] if names else at!r}")
+        must_have(
+            f"one part for all of a series in {column!r}",
+            f"several in series {plain_value(names[at]) if names else at!r}",
+        )
     parts = [there[first[there] == part] for part in range(3)]
     for name, part in zip(("train", "validation", "test"), parts, strict=True):
         if not len(part):

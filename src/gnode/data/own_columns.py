@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ _UNIT_NAMES = {
         "d": "d day days",
     }.items()
 }
+_IN_DIGITS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_DAY = pd.Timedelta(days=1)
 _NUMBERED = re.compile(r"(.*?)[_ .\-]?(\d+)")
 
 
@@ -81,19 +84,68 @@ def truly_numbers(values: np.ndarray, name: str, rows: pd.Index | None = None) -
         must_have(f"finite numbers in {name!r}", f"infinity in {where}" if rows is not None else f"infinity {where}")
 
 
-def read_times(column: pd.Series, name: str) -> tuple[pd.Series, str]:
-    """Times as numbers, dates or durations, all of them there; and in words what they are."""
+def plain_value(value: Any) -> Any:
+    """A cell as a person would write it: 1, not np.int64(1)."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def read_times(column: pd.Series, name: str, unit: str | None = None) -> tuple[pd.Series, str]:
+    """Times as numbers, dates or durations, all of them there; and in words what they are.
+
+    Args:
+        unit: of numbers, where the user names it.
+    """
     if column.isna().any():
         must_have(f"a time in each row of {name!r}", f"none in row {column.index[int(np.argmax(column.isna()))]}")
     kind = column.dtype.kind
     if kind in "iuf":
         truly_numbers(column.to_numpy(float), name, column.index)
+        dates = _dates_in_digits(column) if unit is None and named_unit(name) is None else None
+        if dates is not None:
+            return dates, f"{name}, dates as one number, year, month, day (to count them: unit)"
         return column, f"{name}"
     if kind in "Mm":
         zoned = getattr(column.dtype, "tz", None) is not None
         plain = column.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else column
         return plain, f"{name}, {'dates' if kind == 'M' else 'durations'}"
     return _read_texts(column, name)
+
+
+def past_midnight(stamps: pd.Series, column: pd.Series, codes: np.ndarray) -> tuple[pd.Series, int]:
+    """Times of day counted on past midnight; and in how many series.
+
+    These are texts such as 23:55, below 24 hours, which in their series, as its rows stand, go up but for falls of more
+    than half a day.
+
+    Args:
+        column: the texts, or whatever the times were made of.
+        codes: of which series each row is.
+    """
+    if stamps.dtype.kind != "m" or column.dtype.kind in "iufMm" or (stamps >= _DAY).any():
+        return stamps, 0
+    order = np.argsort(codes, kind="stable")
+    sorted_codes, hours = codes[order], (stamps.iloc[order] / pd.Timedelta(hours=1)).to_numpy()
+    steps = np.where(np.diff(sorted_codes, prepend=-1) == 0, np.diff(hours, prepend=0.0), 0.0)
+    falls = steps < 0
+    unsorted = np.bincount(sorted_codes, falls & (steps >= -12)) > 0
+    counted_on = (np.bincount(sorted_codes, falls) > 0) & ~unsorted
+    nights = pd.Series(falls).groupby(sorted_codes).cumsum().to_numpy() * counted_on[sorted_codes]
+    days = np.empty(len(nights), int)
+    days[order] = nights
+    return stamps + pd.to_timedelta(days, unit="D"), int(counted_on.sum())
+
+
+def _dates_in_digits(column: pd.Series) -> pd.Series | None:
+    """Dates where all numbers are such as 20260131, 202601312359 or 20260131235959, from 1900 to 2100; else None."""
+    numbers = column.to_numpy(float)
+    if (numbers % 1 != 0).any() or numbers.min() < 19000101 or numbers.min() == numbers.max():
+        return None
+    digits = column.astype("int64").astype(str)
+    form = _IN_DIGITS.get(len(digits.iloc[0]))
+    if form is None or not (digits.str.len() == len(digits.iloc[0])).all():
+        return None
+    dates = pd.to_datetime(digits, format=form, errors="coerce")
+    return dates if dates.dt.year.between(1900, 2100).all() else None
 
 
 def _read_texts(column: pd.Series, name: str) -> tuple[pd.Series, str]:

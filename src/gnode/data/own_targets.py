@@ -1,11 +1,12 @@
 """Targets in the user's tables: classes or numbers, one a sample or one a series."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from gnode.data.own_columns import truly_numbers
+from gnode.data.own_columns import plain_value, truly_numbers
 from gnode.errors import must_have
 from gnode.series import Series, Trials
 
@@ -64,7 +65,9 @@ class Wanted(NamedTuple):
             )
 
 
-def read_targets(table: pd.DataFrame, per: np.ndarray, kind: str | None, whole_allowed: bool) -> Wanted:
+def read_targets(
+    table: pd.DataFrame, per: np.ndarray, kind: str | None, whole_allowed: bool, spelled: Mapping[str, pd.Series]
+) -> Wanted:
     """Targets from their columns.
 
     Args:
@@ -72,11 +75,12 @@ def read_targets(table: pd.DataFrame, per: np.ndarray, kind: str | None, whole_a
         per: how many rows each series has.
         kind: "classes", "numbers", or None: what they look like.
         whole_allowed: whether targets that are the same throughout each series are one a series.
+        spelled: the text of columns whose numbers are written as names are (gnode.files.table.Table).
     """
     chosen = kind or ("classes" if len(table.columns) == 1 and _like_classes(table.iloc[:, 0], len(per)) else "numbers")
     guessed = "" if kind else " (change it: kind)"
     if chosen == "classes":
-        return _classes(table, per, whole_allowed, guessed)
+        return _classes(table, per, whole_allowed, guessed, spelled)
     return _numbers(table, per, whole_allowed, guessed)
 
 
@@ -88,15 +92,21 @@ def _like_classes(column: pd.Series, series: int) -> bool:
     return bool((there % 1 == 0).all()) and there.nunique() <= min(_MOST_CLASSES, max(2, series // 2))
 
 
-def _classes(table: pd.DataFrame, per: np.ndarray, whole_allowed: bool, guessed: str) -> Wanted:
+def _classes(
+    table: pd.DataFrame, per: np.ndarray, whole_allowed: bool, guessed: str, spelled: Mapping[str, pd.Series]
+) -> Wanted:
     if len(table.columns) > 1:
         must_have("one target of classes", ", ".join(table.columns))
     name, column = table.columns[0], table.iloc[:, 0]
-    if column.dtype.kind == "f" and (column.dropna() % 1 == 0).all():
-        column = column.astype("Int64")  # that have gaps
-    values = sorted(column.dropna().unique(), key=lambda value: (isinstance(value, str), value))
+    if name in spelled:  # 01 and 1 are two classes
+        number, column = column, spelled[name].loc[column.index]
+        values = column.iloc[np.argsort(number, kind="stable")].dropna().unique().tolist()
+    else:
+        if column.dtype.kind == "f" and (column.dropna() % 1 == 0).all():
+            column = column.astype("Int64")  # that have gaps
+        values = sorted(column.dropna().unique(), key=lambda value: (isinstance(value, str), value))
     if len(values) < 2:
-        must_have(f"at least two classes in {name!r}", f"{values[0]!r} alone" if values else "none")
+        must_have(f"at least two classes in {name!r}", f"{plain_value(values[0])!r} alone" if values else "none")
     codes = column.map({value: at for at, value in enumerate(values)}).astype(float).to_numpy(float, na_value=np.nan)
     names = tuple(map(str, values))
     whole = _one_each(codes, per) if whole_allowed else None

@@ -193,7 +193,7 @@ class Content:
         if self.scored is None:
             return None
         try:
-            return scores(self.model, self.loss, self.scored, self.class_names)
+            return scores(self.model, self.loss, self.scored, self.class_names, RunDirectory(self.path).columns()[1])
         except Diverged:
             return None
 
@@ -213,6 +213,18 @@ class Content:
             return []
         names = list(self.summary.get("classes", [] if self.recorded is None else self.recorded.classes))
         return names + [str(at) for at in range(len(names), self.model.config.output_size)]
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """What a table or the data set calls the rows and lines of examples, "input 1", ... and "channel 1", ...: names
+        of columns; nothing of those without."""
+        inputs, targets = RunDirectory(self.path).columns()
+        inputs = inputs or list(() if self.data_set is None else self.data_set.input_names)
+        return {
+            f"{what} {at}": name
+            for what, names in (("input", inputs), ("channel", targets))
+            for at, name in enumerate(names, start=1)
+        }
 
     @cached_property
     def unseen_path(self) -> Path:

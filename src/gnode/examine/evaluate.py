@@ -75,7 +75,7 @@ def evaluate(
         scored = fresh(task, FRESH if trials is None else trials, seed)
         fresh_loss = loss_on(model, objective, scored)
         result = {"loss": summary["loss"], "fresh_loss": fresh_loss, "trials": len(scored), "seed": seed}
-    result |= scores(model, summary["loss"], scored, summary.get("classes", []))
+    result |= scores(model, summary["loss"], scored, summary.get("classes", []), directory.columns()[1])
     if model.output_scaling is not None:
         result["loss_in_units"] = loss_on(model, objective._replace(in_units=True), scored)
     if integrator is not None:
@@ -113,12 +113,14 @@ def fresh(task: tasks.Task, trials: int = FRESH, seed: int = SEED) -> Trials:
     return task.sample(trials, seed=(seed, _FRESH_STREAM))
 
 
-def scores(model: Model, loss: str, trials: Trials, classes: Sequence[str] = ()) -> dict[str, Any]:
+def scores(
+    model: Model, loss: str, trials: Trials, classes: Sequence[str] = (), channels: Sequence[str] = ()
+) -> dict[str, Any]:
     """How well a model does on trials, beside its loss: what `gnode evaluate` and the report both say.
 
     Args:
         loss: that it was trained with.
-        classes: what they are called.
+        classes, channels: what classes, or the channels of targets, are called.
 
     Returns:
         what gnode.examine.classification or gnode.examine.regression says; and unsolved, how many trials a flow could
@@ -132,7 +134,7 @@ def scores(model: Model, loss: str, trials: Trials, classes: Sequence[str] = ())
         raise Diverged(f"None of {len(trials)} trials could be solved.")
     unsolved = {"unsolved": len(trials) - len(solved)} if len(solved) < len(trials) else {}
     answers = answers_of(model, loss, trials[solved])
-    return unsolved | (classification(answers, classes) if LOSSES[loss].classes else regression(answers))
+    return unsolved | (classification(answers, classes) if LOSSES[loss].classes else regression(answers, channels))
 
 
 def data_of(directory: RunDirectory) -> Data:

@@ -1,5 +1,6 @@
 """How well a model says numbers: errors and R2 by channel, in the units of the targets."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,18 +11,19 @@ _RESAMPLES = 1000  # of the trials, for the interval of the error
 _SEED = 2023
 
 
-def regression(answers: Answers) -> dict[str, Any]:
+def regression(answers: Answers, names: Sequence[str] = ()) -> dict[str, Any]:
     """Figures of a regression; every target that counts weighs alike, and so does every channel.
 
     Args:
         answers: whose truth are numbers.
+        names: of the channels; by default their numbers.
 
     Returns:
-        Plain data: answers (how many); rmse, the root of the mean squared error, and its 95 % interval over resampled
-        trials (percentiles of Efron's bootstrap; None for one trial); mae, the mean absolute error; r2, the mean over
-        channels; rmse_by_channel, mae_by_channel, r2_by_channel, and spread_by_channel, the standard deviation of the
-        targets. R2 is 1 - (mean squared error) / (variance of the targets), 0 for whoever always says their mean, and
-        None for a channel whose targets are all alike (and where all channels are such).
+        Plain data: channels (their names); answers (how many); rmse, the root of the mean squared error, and its 95 %
+        interval over resampled trials (percentiles of Efron's bootstrap; None for one trial); mae, the mean absolute
+        error; r2, the mean over channels; rmse_by_channel, mae_by_channel, r2_by_channel, and spread_by_channel, the
+        standard deviation of the targets. R2 is 1 - (mean squared error) / (variance of the targets), 0 for whoever
+        always says their mean, and None for a channel whose targets are all alike (and where all channels are such).
     """
     errors = answers.said - answers.truth
     squared = np.mean(errors**2, axis=0)
@@ -33,6 +35,7 @@ def regression(answers: Answers) -> dict[str, Any]:
     ]
     known = [share for share in explained if share is not None]
     return {
+        "channels": list(names) or [f"channel {at}" for at in range(1, len(spread) + 1)],
         "answers": len(errors),
         "rmse": float(np.sqrt(squared.mean())),
         "rmse_interval": _interval(np.mean(errors**2, axis=1), answers.trial),

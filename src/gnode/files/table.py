@@ -11,7 +11,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,6 +63,7 @@ _MISSING_NUMBERS = (
 
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
 _GAP = "['\u2019 \u00a0\u202f]"  # between thousands, whatever the decimal mark
+_OF_NAMES = r"\+.*|-?0\d.*|.*[eE].*|-?\d{16,}.*"  # numbers as they stand in names: not as a number would be written
 _GAPS = re.compile(rf"(?<=\d){_GAP}(?=\d{{3}}(?!\d))")
 _PLAIN = re.compile(rf"[+-]?(?:\d+\.?\d*|\.\d+){_EXPONENT}")
 _EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")  # 1,234: a decimal comma or a thousands comma
@@ -80,10 +81,13 @@ class Table:
         frame: a column is of numbers (NaN where missing), of truths (pandas' boolean), or of text. Rows are counted
             from 1, as in the file without its header.
         how: how the file is written, in words.
+        spelled: columns of numbers some of which are written as no number would be (007, 1E2, more than 15 digits), as
+            text, NaN where missing: for whoever reads them as names.
     """
 
     frame: pd.DataFrame
     how: str
+    spelled: dict[str, pd.Series] = field(default_factory=dict)
 
 
 class _Form(NamedTuple):
@@ -119,10 +123,11 @@ def read_table(
     if not len(frame) or not len(frame.columns):
         must_have(f"rows in {path}", f"{'a header alone' if named else 'nothing but blanks'}")
     comma = _comma(frame, form.delimiter, path)
-    frame = pd.DataFrame({name: _typed(frame[name], comma) for name in frame.columns})
+    cells, frame = frame, pd.DataFrame({name: _typed(frame[name], comma) for name in frame.columns})
+    spelled = {name: column for name in frame.columns if (column := _spelled(cells[name], frame[name])) is not None}
     words = [_DELIMITERS.get(form.delimiter, "one column"), written, "header" if named else "no header"]
     words += [f"{comma} comma"] if comma else []
-    return Table(frame, ", ".join(words))
+    return Table(frame, ", ".join(words), spelled)
 
 
 def read_archive(path: str | Path) -> dict[str, np.ndarray]:
@@ -344,7 +349,7 @@ def _comma(frame: pd.DataFrame, delimiter: str, path: Path) -> str:
 def _typed(column: pd.Series, comma: str) -> pd.Series:
     """A column of text as numbers or truths, where it holds nothing else."""
     text = column.str.strip()
-    bare = text.where(~text.isin(_MISSING_NUMBERS), np.nan)
+    bare = text.where(~text.isin(_MISSING_NUMBERS), np.nan).str.replace("\u2212", "-", regex=False)  # a minus sign
     numbers = _numbers(bare, comma)
     if numbers is not None:
         return numbers
@@ -352,6 +357,14 @@ def _typed(column: pd.Series, comma: str) -> pd.Series:
     if lowered.dropna().isin(("true", "false")).all():
         return lowered.map({"true": True, "false": False}).astype("boolean")
     return text.where(~text.isin(_MISSING), np.nan)
+
+
+def _spelled(text: pd.Series, typed: pd.Series) -> pd.Series | None:
+    """A column's text where it is of numbers that would not give it back; else None."""
+    text = text.str.strip()
+    if typed.dtype.kind not in "iuf" or not text.str.fullmatch(_OF_NAMES).any():
+        return None
+    return text.where(typed.notna(), np.nan)
 
 
 def _numbers(bare: pd.Series, comma: str) -> pd.Series | None:

@@ -93,7 +93,8 @@ def trials(content: Content) -> Figure:
             for name, values in lines.items():
                 look = _trial_look(name, len(values), pulsed=content.task is not None)
                 look |= _named(values, content.class_names) if label == "class" else {}
-                trace = blocks.line(numbers(example.times), numbers(values), name=name, **look)
+                title = escape(content.titles.get(name, name))
+                trace = blocks.line(numbers(example.times), numbers(values), name=title, **look)
                 showlegend = (trial, name) not in named
                 traces.append(trace | {"yaxis": _axis_name(row), "visible": trial == 0, "showlegend": showlegend})
                 trial_of.append(trial)
@@ -106,7 +107,8 @@ def trials(content: Content) -> Figure:
         top = 1 - row * (height + gap)
         domain = [round(max(top - height, 0), 4), round(top, 4)]
         ticks = _class_ticks(content.class_names) if label == "class" else {}
-        rows[f"yaxis{row + 1 if row else ''}"] = blocks.axis(label, domain=domain, **ticks)
+        title = escape(content.titles.get(label, label))
+        rows[f"yaxis{row + 1 if row else ''}"] = blocks.axis(title, domain=domain, **ticks)
     xaxis = blocks.axis("time (s)", anchor=_axis_name(len(labels) - 1))
     return blocks.figure(traces, height=max(330, 170 + 120 * len(labels)), xaxis=xaxis, **rows, updatemenus=[buttons])
 

@@ -105,15 +105,20 @@ def _trials(content: Content) -> Figure | None:
             axes = grid[row, trial]
             for name, values in lines.items():
                 handle = _trial_line(axes, name, example.times, values)
-                handles.setdefault(name, handle)
+                handles.setdefault(_title(content, name), handle)
             if trial == 0:
-                axes.set_ylabel(label)
+                axes.set_ylabel(_title(content, label))
             if label == "class":
                 axes.set_yticks(*style.some_of(content.class_names))
         grid[0, trial].set_title(example.name)
         grid[-1, trial].set_xlabel("time (s)")
     figure.legend(handles.values(), handles.keys(), loc="outside upper right", ncols=len(handles))
     return figure
+
+
+def _title(content: Content, name: str) -> str:
+    """What a row or a line is called, with nothing that Matplotlib would read as a formula."""
+    return content.titles.get(name, name).replace("$", r"\$")
 
 
 def _trial_line(axes: Axes, name: str, times: np.ndarray, values: np.ndarray) -> Any:

@@ -268,9 +268,11 @@ def by_channel(content: Content) -> Card | None:
         return None
     scores = content.scores
     rows = [
-        [f"channel {at}", *map(style.number, values[:3]), "–" if values[3] is None else style.number(values[3])]
-        for at, values in enumerate(
-            zip(*(scores[f"{key}_by_channel"] for key in ("rmse", "mae", "spread", "r2")), strict=True), start=1
+        [escape(name), *map(style.number, values), "–" if explained is None else style.number(explained)]
+        for name, explained, *values in zip(
+            scores["channels"],
+            *(scores[f"{key}_by_channel"] for key in ("r2", "rmse", "mae", "spread")),
+            strict=True,
         )
     ]
     caption = (
@@ -321,7 +323,7 @@ def _against_truth(content: Content) -> Figure:
     if channels > 1:
         steps = [
             {
-                "label": f"channel {at + 1}",
+                "label": escape(content.titles.get(f"channel {at + 1}", f"channel {at + 1}")),
                 "method": "restyle",
                 "args": [{"visible": [of // 2 == at for of in range(len(traces))]}],
             }

@@ -26,6 +26,7 @@ class CharacterTask(RecordedTask):
     loss: ClassVar[str] = "cross-entropy"
     dt: ClassVar[float] = SAMPLE / 1000
     scale: ClassVar[str] = "standard"
+    input_names: ClassVar[tuple[str, ...]] = ("velocity in x", "velocity in y", "change of force")
     chosen: ClassVar[Mapping[str, Any]] = {
         "state_size": 64, "hidden": (128,), "gate_bias": -2.0,
         "epochs": 40, "batch_size": 32, "lr": 5e-3, "weight_decay": 0.1, "input_noise": 0.1,

@@ -18,6 +18,7 @@ class RecordedTask(abc.ABC):
         loss: the loss that it is trained with where the user names none.
         dt: seconds between samples, where none is dropped.
         scale: how models for the task scale inputs and outputs (gnode.models.ModelConfig).
+        input_names: what the channels are called; empty for by number.
         chosen: keys of a model and of training that did well on the task (gnode.training.experiment), beyond these.
     """
 
@@ -26,6 +27,7 @@ class RecordedTask(abc.ABC):
     loss: ClassVar[str]
     dt: ClassVar[float]
     scale: ClassVar[str]
+    input_names: ClassVar[tuple[str, ...]] = ()
     chosen: ClassVar[Mapping[str, Any]]
 
     @property

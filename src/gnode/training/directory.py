@@ -107,6 +107,11 @@ class RunDirectory:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidInput(f"Must have a readable {self.path / CONFIG}, instead got: {error}.") from error
 
+    def columns(self) -> tuple[list[str], list[str]]:
+        """What inputs and targets are called in the table that own trials came from; empty where they did from none."""
+        source = self.config().get("task", {}).get(SOURCE, {})
+        return list(source.get("inputs", [])), list(source.get("target", []))
+
     @property
     def on_own_data(self) -> bool:
         """Whether the run was trained on the user's own trials."""
