@@ -55,14 +55,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _forget_programs() -> Iterator[None]:
-    """Compiled programs are let go where they have become many: a process may have 65,530 memory maps, each program has
-    some, and XLA crashes where there are no more."""
+    """Most tests train nothing, and would not let programs go."""
     yield
-    import jax  # not earlier: see above
+    from gnode.training.platform import forget_programs  # not earlier: see above
 
-    maps = Path("/proc/self/maps")
-    if not maps.exists() or len(maps.read_text().splitlines()) > 20_000:
-        jax.clear_caches()
+    forget_programs()
 
 
 @pytest.fixture(name="gnode")

@@ -1,13 +1,24 @@
-"""Where a run is computed."""
+"""Where a run is computed, and that its process does not run out of room for programs."""
 
 import os
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
 from gnode.workers import cores
+
+MOST_MAPS = 30_000  # memory maps, of the 65,530 that Linux grants a process by default
+
+
+def forget_programs() -> None:
+    """Let compiled programs go where they have become many: each has some memory maps, and XLA crashes where there are
+    no more. JAX itself keeps every one, so thousands of runs on series of other lengths would come to that."""
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
+        jax.clear_caches()
 
 
 def computed_on() -> dict[str, Any]:

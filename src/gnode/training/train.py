@@ -24,7 +24,7 @@ from gnode.series.arrays import is_frame
 from gnode.training.directory import DATA_LIMIT, OWN_DATA, SOURCE, RunDirectory
 from gnode.training.loop import Record, TrainingState, begin, epochs
 from gnode.training.losses import LOSSES, balanced
-from gnode.training.platform import computed_on, platform_facts
+from gnode.training.platform import computed_on, forget_programs, platform_facts
 from gnode.training.progress import Silent, Watcher
 from gnode.training.score import LENGTH_CLASSES, Objective, loss_and_accuracy, loss_on, standardised
 from gnode.training.settings import Settings
@@ -134,6 +134,7 @@ def train(
         >>> run = gnode.train(model, gnode.tasks.make("ring"), epochs=150, batch_size=10, lr=1e-2, out="runs/ring")
     """
     chosen, watcher = make_settings(**settings), watcher or Silent()
+    forget_programs()
     model, data, objective = prepare(model, task, chosen)
     if words := overshooting(model, data):
         watcher.note(words)
