@@ -24,8 +24,8 @@ from gnode.series.trials import in_order
 class GatedODEClassifier(ClassifierMixin, GatedODE):
     """Which class each series is of.
 
-    After fit: `classes_`; `model_` (a gnode.Model, for gnode.analysis too), `history_` (one record an epoch),
-    `n_features_in_` (the number of channels), `has_times_`.
+    After fit: `classes_`; `model_` (a gnode.Model, for gnode.analysis too; of several members the first, and `models_`
+    all), `history_` (one record an epoch), `n_features_in_` (the number of channels), `has_times_`, `n_static_`.
 
     Attributes:
         reading: where the logits are read: their "mean" over the samples, or the "last".
@@ -51,6 +51,7 @@ class GatedODEClassifier(ClassifierMixin, GatedODE):
         y: Any,
         *,
         times: Any = None,
+        static: Any = None,
         sample_weight: Any = None,
         groups: Any = None,
         out: str | Path | None = None,
@@ -61,6 +62,8 @@ class GatedODEClassifier(ClassifierMixin, GatedODE):
             X: series, as `gnode.estimators.door.read_series` takes them.
             y: (n,), labels; a pandas Series labelled by the names of the series is put in their order.
             times: of the samples, as `gnode.Series.of` takes them; seconds.
+            static: (n, k), static covariates of each series, NaN where missing; a pandas frame labelled by the names of
+                the series is put in their order. The model sees them at each sample.
             sample_weight: (n,), how much each series counts; those of weight 0 are left out.
             groups: (n,), names; series of one group are held out together.
             out: a directory for the run.
@@ -68,7 +71,7 @@ class GatedODEClassifier(ClassifierMixin, GatedODE):
         Raises:
             InvalidInput: something does not fit; nothing has been computed or written.
         """
-        series, labels, weights = self._read_labelled(X, y, times, sample_weight)
+        series, labels, weights = self._read_labelled(X, y, times, static, sample_weight)
         series, labels, weights, groups = counted(series, labels, weights, groups)
         self.classes_, classes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
@@ -86,28 +89,29 @@ class GatedODEClassifier(ClassifierMixin, GatedODE):
         self._train(data, len(self.classes_), out, of_model=of_model, of_training=of_training)
         return self
 
-    def predict(self, X: Any, *, times: Any = None) -> np.ndarray:
+    def predict(self, X: Any, *, times: Any = None, static: Any = None) -> np.ndarray:
         """The most probable label of each series, (n,)."""
-        probable = self.predict_proba(X, times=times).argmax(axis=1)
+        probable = self.predict_proba(X, times=times, static=static).argmax(axis=1)
         return self.classes_[probable]
 
-    def predict_proba(self, X: Any, *, times: Any = None) -> np.ndarray:
-        """The probability of each class, (n, classes), in the order of `classes_`."""
-        return softmax(self._answers(self._series_to_answer(X, times)).astype(float), axis=1)
+    def predict_proba(self, X: Any, *, times: Any = None, static: Any = None) -> np.ndarray:
+        """The probability of each class, (n, classes), in the order of `classes_`; the mean over members."""
+        logits = self._answers(self._series_to_answer(X, times, static))
+        return np.mean([softmax(one.astype(float), axis=1) for one in logits], axis=0)
 
-    def score(self, X: Any, y: Any, *, times: Any = None, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any, *, times: Any = None, static: Any = None, sample_weight: Any = None) -> float:
         """The share of series whose label is right. A label that fit has not seen is wrong, and warned of."""
-        answers = self.predict(X, times=times)
+        answers = self.predict(X, times=times, static=static)
         unseen = np.setdiff1d(np.asarray(y), self.classes_)
         if len(unseen):
             warnings.warn(f"Labels that were absent from fit count as wrong: {unseen.tolist()!r}.", stacklevel=2)
         return float(accuracy_score(y, answers, sample_weight=sample_weight))
 
     def _read_labelled(
-        self, X: Any, y: Any, times: Any, sample_weight: Any
+        self, X: Any, y: Any, times: Any, static: Any, sample_weight: Any
     ) -> tuple[Series, np.ndarray, np.ndarray | None]:
         """Series, their labels and how much each counts, checked."""
-        series = self._series_to_learn(X, times)
+        series = self._series_to_learn(X, times, static)
         if y is None:
             must_have("labels (a classifier requires y to be passed, but the target y is None)", "none")
         labels = column_or_1d(one_each(series, in_order(series, y), "a label"), warn=True)
