@@ -326,8 +326,8 @@ Mean rank: over the sets that all were measured on, of mean accuracies; 1 is bes
 
 GRU and CfC share the budget of `{OURS["classes"]}`, which is its defaults' (`benchmarks/peers.py`): the same series
 held out, scale, minibatches in the same order, epochs, AdamW, rates, weight decay, clipping and input noise; logits
-averaged over the samples, and the epoch of the lowest validation loss kept. None was tuned for it: the defaults were, for
-gnODEs, on four of these sets (see [estimators](../estimators.md)), which favours them there.
+averaged over the samples, and the epoch of the lowest validation loss kept. None was tuned for it: the defaults were,
+for gnODEs, on four of these sets (see [estimators](../estimators.md)), which favours them there.
 A GRU of as many units has fewer parameters, so one of as many parameters stands beside it. For MiniRocket, which takes
 series of one length, shorter ones have zeros behind them and longer ones are cut to the longest of training.
 
