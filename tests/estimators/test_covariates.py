@@ -4,32 +4,51 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from sklearn.base import clone
 from sklearn.model_selection import cross_validate
 
 from gnode import Series
 from gnode.errors import InvalidInput
 from gnode.estimators import GatedODEClassifier, GatedODEForecaster, GatedODERegressor
+from gnode.estimators.door import read_static, with_channels
 from gnode.estimators.pieces import next_samples
 from gnode.report import report
 
 SMALL = dict(state_size=4, hidden=(8,), epochs=4, batch_size=8)
-LENGTHS = [8, 9, 7, 8] * 6
 
 
-def drawn(seed=0):
-    """24 ragged series of one channel, two static covariates of each, one of them missing, and classes."""
-    random = np.random.default_rng(seed)
-    static = random.standard_normal((24, 2))
+def drawn(lengths=(8,) * 24):
+    """Series of one channel, two static covariates of each, one of them missing, and classes."""
+    random = np.random.default_rng(0)
+    static = random.standard_normal((len(lengths), 2))
     static[5, 1] = np.nan
-    return [random.standard_normal((length, 1)) for length in LENGTHS], static, np.arange(24) % 2
+    return [random.standard_normal((length, 1)) for length in lengths], static, np.arange(len(lengths)) % 2
+
+
+def with_constants(X, static):
+    """The same series with their static covariates as channels, by hand."""
+    return [np.hstack([case, np.tile(row, (len(case), 1))]) for case, row in zip(X, static, strict=True)]
+
+
+def test_static_covariates_are_constant_channels_of_ragged_series_in_the_order_of_their_names():
+    X, static, _ = drawn(lengths=[8, 9, 7] * 3)
+    X[0][2] = np.nan
+    wanted = Series.of(with_constants(X, static)).digest()
+    series = Series.of(X)
+    assert with_channels(series, read_static(series, static)).digest() == wanted
+    names = [f"s{at}" for at in range(9)][::-1]
+    rows = [(name, value) for name, case in zip(names, X, strict=True) for value in case[:, 0]]
+    named = Series.of(pd.DataFrame(rows, columns=["id", "x"]), series="id")
+    table = pd.DataFrame(static, index=names).sort_index()
+    assert with_channels(named, read_static(named, table)).digest() == wanted
+    with pytest.raises(InvalidInput, match="static covariates labelled by the names of the series"):
+        read_static(named, table.rename(index={"s3": "t3"}))
 
 
 @pytest.mark.parametrize("kind", [GatedODEClassifier, GatedODERegressor])
-def test_static_covariates_are_constant_channels(kind, tmp_path):
+def test_an_estimator_sees_static_covariates_as_constant_channels(kind, tmp_path):
     X, static, y = drawn()
     told = kind(**SMALL).fit(X, y, static=static, out=tmp_path / "run")
-    channels = [np.hstack([case, np.tile(row, (len(case), 1))]) for case, row in zip(X, static, strict=True)]
+    channels = with_constants(X, static)
     by_hand = kind(**SMALL).fit(channels, y)
     wanted = by_hand.predict(channels)
     np.testing.assert_array_equal(told.predict(X, static=static), wanted)
@@ -38,29 +57,11 @@ def test_static_covariates_are_constant_channels(kind, tmp_path):
     assert told.n_features_in_ == 1 and told.n_static_ == 2 and by_hand.n_static_ == 0
 
 
-def test_static_covariates_are_put_in_the_order_of_named_series():
+def test_static_covariates_are_metadata_that_can_be_routed():
     X, static, y = drawn()
-    names = [f"s{at:02d}" for at in range(24)][::-1]
-    rows = [(name, value) for name, case in zip(names, X, strict=True) for value in case[:, 0]]
-    frame = pd.DataFrame(rows, columns=["id", "x"])
-    table = pd.DataFrame(static, index=names).sort_index()
-    labels = pd.Series(y, index=names).sort_index()
-    long = GatedODEClassifier(**SMALL, series="id").fit(frame, labels, static=table)
-    plain = GatedODEClassifier(**SMALL).fit(X, y, static=static)
-    np.testing.assert_array_equal(long.predict_proba(frame, static=table), plain.predict_proba(X, static=static))
-
-
-def test_static_covariates_are_metadata_that_are_routed_or_missed_aloud():
-    X, static, y = drawn()
-    series, estimator = Series.of(X), GatedODEClassifier(**SMALL)
-    with pytest.warns(
-        UserWarning, match="Must have 2 static covariates, as in fit, instead got none. Give them by sta"
-    ):
-        missed = cross_validate(estimator, series, y, cv=2, params={"static": static})
-    assert np.isnan(missed["test_score"]).all()
     with sklearn.config_context(enable_metadata_routing=True):
-        routed = clone(estimator).set_fit_request(static=True).set_score_request(static=True)
-        scores = cross_validate(routed, series, y, cv=2, params={"static": static})["test_score"]
+        routed = GatedODEClassifier(**SMALL).set_fit_request(static=True).set_score_request(static=True)
+        scores = cross_validate(routed, Series.of(X), y, cv=2, params={"static": static})["test_score"]
     assert np.isfinite(scores).all()
 
 
