@@ -180,7 +180,7 @@ def _seasonal_naive(name: str, seed: int) -> Score:
 
 def _past_and_coming(name: str) -> tuple[np.ndarray, np.ndarray]:
     """(time, channels): what is learned from, and the last samples, which are forecast."""
-    values = np.atleast_2d(np.asarray(AHEAD[name].load(), float)).T
+    values = np.atleast_2d(np.asarray(_loaded(AHEAD[name].load), float)).T
     return values[: -AHEAD[name].steps], values[-AHEAD[name].steps :]
 
 
@@ -199,9 +199,13 @@ def _timed(run: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def _split(load: Callable[..., tuple[Any, np.ndarray]]) -> Split:
+    return Split(*_loaded(load, split="train"), *_loaded(load, split="test"))
+
+
+def _loaded(load: Callable[..., Any], **options: Any) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a later aeon will not have it
-        return Split(*load(split="train"), *load(split="test"))
+        warnings.simplefilter("ignore", FutureWarning)  # that a later aeon will not have it
+        return load(**options)
 
 
 # -- all of it --
