@@ -25,7 +25,7 @@ from sklearn.metrics import r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.peers import cfc, gru, of_parameters, train
+from benchmarks.peers import Network, of_parameters, train
 from gnode import Series
 from gnode.estimators import GatedODEClassifier, GatedODEForecaster, GatedODERegressor
 from gnode.files import write_atomically
@@ -98,7 +98,7 @@ def _ours(name: str, seed: int) -> Score:
     return Score(score, seconds, fitted.summary_["parameters"])
 
 
-def _peer(name: str, seed: int, make: Callable[[GatedODEClassifier], Any]) -> Score:
+def _peer(name: str, seed: int, make: Callable[[GatedODEClassifier], Network]) -> Score:
     split, (fitted, _) = _split(CLASSES[name]), _fitted(name, seed)
     settings = Settings(**fitted.members_[0].settings)
     trained, seconds = _timed(lambda: train(partial(make, fitted), fitted.data_, settings))
@@ -106,19 +106,21 @@ def _peer(name: str, seed: int, make: Callable[[GatedODEClassifier], Any]) -> Sc
     return Score(float(np.mean(said == split.test_targets)), seconds, trained.parameters)
 
 
-def _gru(fitted: GatedODEClassifier) -> Any:
-    return gru(fitted.n_features_in_, fitted.state_size, len(fitted.classes_))
+def _gru(fitted: GatedODEClassifier) -> Network:
+    return Network("gru", fitted.n_features_in_, fitted.state_size, len(fitted.classes_), fitted.reading)
 
 
-def _large_gru(fitted: GatedODEClassifier) -> Any:
+def _large_gru(fitted: GatedODEClassifier) -> Network:
     return of_parameters(
-        fitted.summary_["parameters"], lambda units: gru(fitted.n_features_in_, units, len(fitted.classes_))
+        fitted.summary_["parameters"],
+        lambda units: Network("gru", fitted.n_features_in_, units, len(fitted.classes_), fitted.reading),
     )
 
 
-def _cfc(fitted: GatedODEClassifier) -> Any:
-    sizes = fitted.n_features_in_, fitted.state_size, len(fitted.classes_)
-    return of_parameters(fitted.summary_["parameters"], lambda backbone: cfc(*sizes, backbone))
+def _cfc(fitted: GatedODEClassifier) -> Network:
+    """On the uniform grid: samples are one unit of its time apart."""
+    sizes = fitted.n_features_in_, fitted.state_size, len(fitted.classes_), fitted.reading
+    return of_parameters(fitted.summary_["parameters"], lambda backbone: Network("cfc", *sizes, backbone=backbone))
 
 
 def _mini_rocket(name: str, seed: int) -> Score:
