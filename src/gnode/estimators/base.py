@@ -164,6 +164,7 @@ class GatedODE(BaseEstimator):
         """Series with static covariates as constant channels behind their own."""
         series = self._read(X, times)
         refuse_short(series)
+        self.__dict__.pop("members_", None)  # a fit that fails leaves no model beside attributes that are not its own
         self.n_features_in_ = series.channels
         self.has_times_ = series.clock is not None
         constants = read_static(series, static)

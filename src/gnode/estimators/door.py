@@ -13,6 +13,7 @@ from gnode.series.arrays import as_floats, described, is_frame, place
 from gnode.series.trials import in_order
 
 SHORTEST = 2  # samples; one alone has no dynamics
+_BLUR = 1e-3  # of the standard deviation, by which rounding may change numbers that are to be predicted
 
 
 def read_series(
@@ -70,8 +71,11 @@ def usual_gap(series: Series) -> float:
 
 
 def one_each(series: Series, values: Any, what: str) -> np.ndarray:
-    """Numbers or names, one for each series, as an array (n,) or (n, k)."""
-    array = np.asarray(values)
+    """Numbers or names, one for each series, as an array (n,) or (n, k).
+
+    What pandas labels by the names of the series is put in their order.
+    """
+    array = np.asarray(in_order(series, values, what))
     if array.shape[:1] != (len(series),):
         must_have(
             f"{what} for each of {len(series)} series",
@@ -193,6 +197,24 @@ def _refuse_infinite(what: str, values: np.ndarray) -> None:
         infinite = np.isinf(values.astype(np.float32)).any(axis=1)
     if infinite.any():
         must_have(f"{what} that are finite, or NaN where one is missing", f"infinity for {place(infinite.argmax())}")
+
+
+def refuse_rounded(values: np.ndarray, what: str) -> None:
+    """Raise InvalidInput where numbers (n, k), NaN where missing, are so far from 0 that float32 blurs them."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounding = np.abs(values - values.astype(np.float32).astype(float))
+    for at, column in enumerate(values.T):
+        there = ~np.isnan(column)
+        if not there.any() or np.ptp(column[there]) == 0:
+            continue
+        spread, off = float(column[there].std()), float(rounding[there, at].max())
+        if off > _BLUR * spread:
+            must_have(
+                f"{what} that float32 can tell apart",
+                f"numbers around {column[there].mean():.6g} that differ by {spread:.2g}, which it rounds by {off:.2g} "
+                f"(channel {at}, counted from 0)",
+                "Subtract what they have in common, and add it to the answers.",
+            )
 
 
 def weights_of(series: Series, sample_weight: Any) -> np.ndarray | None:

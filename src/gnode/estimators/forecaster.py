@@ -13,7 +13,14 @@ from jax import Array
 from gnode.arguments import integer, number
 from gnode.errors import Diverged, must_have
 from gnode.estimators.base import BATCH, GatedODE
-from gnode.estimators.door import one_each, read_covariates, refuse_other_width, usual_gap, with_channels
+from gnode.estimators.door import (
+    one_each,
+    read_covariates,
+    refuse_other_width,
+    refuse_rounded,
+    usual_gap,
+    with_channels,
+)
 from gnode.estimators.parts import held_out
 from gnode.estimators.pieces import Piece, beside_the_next, cut, next_samples, pieces
 from gnode.models import Model
@@ -152,7 +159,8 @@ class GatedODEForecaster(GatedODE):
     def score(self, X: Any, y: Any = None, *, times: Any = None, covariates: Any = None, static: Any = None) -> float:
         """The skill of forecasting the last `steps` samples of each series from those before (Murphy 1988).
 
-        1 - squared error / squared error of "no change": 1 is perfect, 0 is as good as the last value seen.
+        1 - squared error / squared error of "no change": 1 is perfect, 0 is as good as the last value seen. Where
+        nothing changes it is 1 if the forecasts say so and else 0.
         """
         series, _, _ = self._read_to_answer(X, times, covariates, static, 0)
         steps = integer("steps", self.steps, 1)
@@ -160,8 +168,7 @@ class GatedODEForecaster(GatedODE):
         if ends.min() <= steps:
             must_have(f"series of more than {steps} samples to score {steps} steps on", f"one of {ends.min()}")
         error, naive = self._errors(series, [(at, end - steps) for at, end in enumerate(ends)], steps)
-        there = ~np.isnan(error) & ~np.isnan(naive)
-        return float(1 - (error[there] ** 2).sum() / (naive[there] ** 2).sum())
+        return skill(error, naive)
 
     def write_beside(self, folder: Path) -> None:
         self.calibration_.save(folder / _CALIBRATION)
@@ -172,6 +179,8 @@ class GatedODEForecaster(GatedODE):
 
     def _series_to_learn(self, X: Any, times: Any, static: Any) -> Series:
         series = super()._series_to_learn(X, times, static)
+        own = np.where(series.seen, series.values, np.nan)[series.valid]
+        refuse_rounded(own[:, : self.n_features_in_].astype(float), "values to forecast")
         if series.events is not None:
             must_have("series without events to forecast", "one with events", "Give what happens as a channel.")
         return series
@@ -283,6 +292,14 @@ class GatedODEForecaster(GatedODE):
                 "Fit more or longer series, or raise calibration_fraction.",
             )
         return np.take_along_axis(np.sort(sizes, axis=0), ranks[None] - 1, axis=0)[0]
+
+
+def skill(error: np.ndarray, naive: np.ndarray) -> float:
+    """1 - squared error / that of "no change"; errors are NaN where nothing was seen. Where nothing changes it is 1 if
+    there is no error and else 0."""
+    there = ~np.isnan(error) & ~np.isnan(naive)
+    squared, unchanged = (error[there] ** 2).sum(), (naive[there] ** 2).sum()
+    return float(1 - squared / unchanged) if unchanged else float(squared == 0)
 
 
 def _last_values(values: np.ndarray) -> np.ndarray:

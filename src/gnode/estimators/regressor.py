@@ -11,10 +11,9 @@ from sklearn.utils import check_array
 
 from gnode.errors import must_have
 from gnode.estimators.base import GatedODE
-from gnode.estimators.door import counted, one_each, weights_of
+from gnode.estimators.door import counted, one_each, refuse_rounded, weights_of
 from gnode.estimators.parts import held_out
 from gnode.series import Data, Series, Trials
-from gnode.series.trials import in_order
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -86,15 +85,17 @@ class GatedODERegressor(RegressorMixin, GatedODE):
         return said[:, 0] if self._flat else said
 
     def score(self, X: Any, y: Any, *, times: Any = None, static: Any = None, sample_weight: Any = None) -> float:
-        """R squared, the mean over outputs."""
-        return float(r2_score(y, self.predict(X, times=times, static=static), sample_weight=sample_weight))
+        """R squared, the mean over outputs. What pandas labels by the names of the series is put in their order."""
+        series = self._read(X, times)
+        numbers, weights = one_each(series, y, "a target"), weights_of(series, sample_weight)
+        return float(r2_score(numbers, self.predict(X, times=times, static=static), sample_weight=weights))
 
 
 def _numbers(series: Series, y: Any) -> np.ndarray:
     """Targets (n,) or (n, outputs), finite."""
     if y is None:
         must_have("targets (a regressor requires y to be passed, but the target y is None)", "none")
-    numbers = one_each(series, in_order(series, y), "a target")
+    numbers = one_each(series, y, "a target")
     if numbers.ndim > 2:
         must_have("targets of shape (n,) or (n, outputs)", f"shape {numbers.shape}")
     numbers = check_array(numbers, dtype="numeric", ensure_2d=False, ensure_all_finite=False, input_name="y").astype(
@@ -103,6 +104,7 @@ def _numbers(series: Series, y: Any) -> np.ndarray:
     wrong = ~np.isfinite(numbers.reshape(len(series), -1)).all(axis=1)
     if wrong.any():
         must_have("finite targets", f"NaN or infinity for series {int(wrong.argmax())} (Input y contains NaN)")
+    refuse_rounded(numbers.reshape(len(series), -1), "targets")
     return numbers
 
 
