@@ -11,6 +11,7 @@ from benchmarks.machine import use_one_thread
 use_one_thread()  # before JAX, NumPy and PyTorch are imported
 
 from benchmarks import (  # noqa: E402
+    collections,
     expressivity,
     fixed_points,
     irregular,
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "fixed-points": fixed_points.measure,
     "sweep": sweep.measure,
     "expressivity": expressivity.measure,
+    "collections": collections.measure,
 }
 
 

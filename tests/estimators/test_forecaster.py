@@ -66,7 +66,7 @@ def test_pieces_ask_each_sample_for_the_next_and_cover_the_series():
     series = Series.of([np.arange(11.0), np.arange(4.0)], times=[np.arange(11.0) ** 2, np.arange(4.0)])
     parts = pieces([(0, 0, 11), (1, 0, 4)], window=4, stride=2)
     assert parts == [(0, 0, 5), (0, 2, 7), (0, 4, 9), (0, 6, 11), (1, 0, 4)]
-    trials = next_samples(series, parts)
+    trials = next_samples(series, parts, 1)
     there = trials.series.valid
     np.testing.assert_array_equal(trials.targets[..., 0][there], trials.series.values[..., 0][there] + 1)
     np.testing.assert_array_equal(trials.series.times[1], np.arange(3, 7) ** 2)
@@ -75,7 +75,7 @@ def test_pieces_ask_each_sample_for_the_next_and_cover_the_series():
 def test_targets_count_where_all_channels_were_seen():
     values = np.ones((1, 5, 2))
     values[0, 2, 1] = np.nan
-    trials = next_samples(Series.of(values), [(0, 0, 5)])
+    trials = next_samples(Series.of(values), [(0, 0, 5)], 2)
     assert trials.counts.tolist() == [[True, False, True, True]]
 
 

@@ -5,9 +5,10 @@ import warnings
 import pytest
 from sklearn.utils.estimator_checks import check_estimator
 
-from gnode.estimators import GatedODEClassifier, GatedODERegressor
+from gnode.estimators import GatedODEClassifier, GatedODEForecaster, GatedODERegressor
 
 SMALL = dict(state_size=8, hidden=(16,), epochs=30)
+TINY = dict(state_size=4, hidden=(8,), epochs=2, window=8)
 _ROWS = "a row of a table is a series of one channel: n_features_in_ counts channels, and rows may be longer or shorter"
 EXPECTED = {
     "check_n_features_in": _ROWS,
@@ -27,7 +28,12 @@ OF_REGRESSORS = {
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     ("estimator", "more"),
-    [(GatedODEClassifier(**SMALL), OF_CLASSIFIERS), (GatedODERegressor(**SMALL), OF_REGRESSORS)],
+    [
+        (GatedODEClassifier(**SMALL), OF_CLASSIFIERS),
+        (GatedODERegressor(**SMALL), OF_REGRESSORS),
+        (GatedODEForecaster(**TINY), {}),
+    ],
+    ids=["classifier", "regressor", "forecaster"],
 )
 def test_checks_of_scikit_learn(estimator, more):
     with warnings.catch_warnings():

@@ -40,6 +40,20 @@ def test_a_residual_without_a_readout_is_persistence(scale):
     np.testing.assert_allclose(run.model(inputs), inputs, rtol=1e-5)
 
 
+@pytest.mark.parametrize("scale", ["none", "standard"])
+def test_a_residual_of_fewer_outputs_stands_on_the_first_inputs(scale, tmp_path):
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(6, 9, 2)) * [5, 0.1] + [100, -3]
+    trials = Trials(inputs, inputs[..., :1])
+    run = gnode.train(
+        silent(made(scale=scale, output_size=1)), Data(trials, trials, trials), out=tmp_path / "run",
+        **{**STILL, "batch_size": 6},
+    )  # fmt: skip
+    assert run.summary["test_loss"] == pytest.approx(0, abs=1e-9)
+    np.testing.assert_allclose(run.model(inputs), inputs[..., :1], rtol=1e-5)
+    np.testing.assert_array_equal(gnode.load(tmp_path / "run")(inputs), run.model(inputs))
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"scale": "standard"}, pytest.param({"integrator": "tsit5"}, marks=pytest.mark.full)]
 )

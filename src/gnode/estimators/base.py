@@ -11,16 +11,16 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from gnode.arguments import integer
 from gnode.errors import InvalidInput, check_known, look_up, must_have
-from gnode.estimators.door import read_series, refuse_short, usual_gap
+from gnode.estimators.door import read_series, read_static, refuse_other_width, refuse_short, usual_gap, with_channels
+from gnode.estimators.members import Member, place_of, write_members
 from gnode.fields import FIELDS
 from gnode.files import write_atomically
-from gnode.models import Model, ModelConfig, draw, load_model, make, model_table, seed_of
+from gnode.models import Model, ModelConfig, make
 from gnode.series import Data, Series
 from gnode.training import RunDirectory, Settings, train
-from gnode.training.loop import Record
 from gnode.training.progress import Silent, watcher
-from gnode.training.train import Run, configuration, made_from, prepare
 
 FILE = "estimator.json"  # in a run directory, beside what every run has
 _FORMAT = 1  # of that file
@@ -57,6 +57,8 @@ class GatedODE(BaseEstimator):
         options: any other attribute of gnode.models.ModelConfig or gnode.training.Settings, by name.
         series, time, channels: the columns of a long pandas frame that hold the name of the series, the time and the
             values (by default all others).
+        members: how many models are trained on the same split, whose answers are averaged: from `seed`, `seed + 1`, ...
+            each with its own weights, order of series and noise.
         seed: of the weights, the split, the order of series and the noise.
         verbose: show a bar, or lines where there is no terminal.
     """
@@ -80,11 +82,32 @@ class GatedODE(BaseEstimator):
     series: str | None = None
     time: str | None = None
     channels: Sequence[str] | None = None
+    members: int = 1
     seed: int = 0
     verbose: bool = False
 
     # What fit learns beside the model, the data and the history, and save keeps: numbers, texts, lists.
-    learned: ClassVar[tuple[str, ...]] = ("n_features_in_", "has_times_")
+    learned: ClassVar[tuple[str, ...]] = ("n_features_in_", "has_times_", "n_static_")
+
+    @property
+    def models_(self) -> list[Model]:
+        """What was trained, one for each member."""
+        return [member.model for member in self.members_]
+
+    @property
+    def model_(self) -> Model:
+        """The first of them."""
+        return self.members_[0].model
+
+    @property
+    def history_(self) -> list[dict[str, Any]]:
+        """One record an epoch of the first; those of the others are in `members_`."""
+        return self.members_[0].history
+
+    @property
+    def summary_(self) -> dict[str, Any]:
+        """The outcome of training the first, as summary.json has it."""
+        return self.members_[0].summary
 
     def save(self, path: str | Path) -> None:
         """Write a run directory, which `gnode report` shows and `load` reads; no pickle is in it.
@@ -99,18 +122,9 @@ class GatedODE(BaseEstimator):
             must_have(
                 "the training data, which a run directory tells of", "an estimator loaded without", "Copy its folder."
             )
-        settings = Settings(**self.settings_)
-        config = self.model_.config
-        start, data, _ = prepare(draw(config, seed_of(self.model_)), self.data_, settings)
-        directory = RunDirectory.create(
-            Path(path).expanduser(), configuration(data, model_table(start), settings), made_from(start, data)
-        )
-        directory.keep_data(data)
-        for record in self.history_:
-            directory.add(Record(**record), 0.0)
-        directory.write_model(self.model_)
-        directory.write_summary(self.summary_)
-        self.write_beside(directory.path)
+        folder = Path(path).expanduser()
+        write_members(folder, self.members_, self.data_)
+        self.write_beside(folder)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -126,8 +140,7 @@ class GatedODE(BaseEstimator):
         estimator = cls(**{name: _as_parameter(value) for name, value in stored["parameters"].items()})
         for name, value in stored["learned"].items():
             setattr(estimator, name, _learned(value))
-        estimator._take(load_model(directory.path), directory.metrics(), directory.summary())
-        estimator.settings_ = directory.config()["training"]
+        estimator.members_ = tuple(Member.read(place_of(directory.path, at)) for at in range(stored["members"]))
         estimator.data_ = directory.data() if (directory.path / "data").exists() else None
         estimator.read_beside(directory.path)
         return estimator
@@ -140,25 +153,30 @@ class GatedODE(BaseEstimator):
             "estimator": type(self).__name__,
             "parameters": {name: _plain(name, value) for name, value in parameters.items()},
             "learned": {name: _stored(getattr(self, name)) for name in self.learned},
+            "members": len(self.members_),
         }
         write_atomically(folder / FILE, (json.dumps(content, indent=2) + "\n").encode())
 
     def read_beside(self, folder: Path) -> None:
         """Read back what `write_beside` wrote beyond plain attributes."""
 
-    def _series_to_learn(self, X: Any, times: Any) -> Series:
+    def _series_to_learn(self, X: Any, times: Any, static: Any) -> Series:
+        """Series with static covariates as constant channels behind their own."""
         series = self._read(X, times)
         refuse_short(series)
+        self.__dict__.pop("members_", None)  # a fit that fails leaves no model beside attributes that are not its own
         self.n_features_in_ = series.channels
         self.has_times_ = series.clock is not None
-        return series
+        constants = read_static(series, static)
+        self.n_static_ = constants.shape[-1]
+        return with_channels(series, constants)
 
-    def _series_to_answer(self, X: Any, times: Any) -> Series:
-        """Series that are like those of fit.
+    def _series_to_answer(self, X: Any, times: Any, static: Any) -> Series:
+        """Series that are like those of fit, with static covariates as constant channels behind their own.
 
         Raises:
             NotFittedError: before fit.
-            InvalidInput: times where fit had none, none where it had some, other channels.
+            InvalidInput: times or static covariates where fit had none, none where it had some, other channels.
         """
         check_is_fitted(self)
         series = self._read(X, times)
@@ -171,7 +189,9 @@ class GatedODE(BaseEstimator):
             )
         if series.channels != self.n_features_in_:
             must_have(f"series of {self.n_features_in_} channels, as in fit", series.channels)
-        return series
+        constants = read_static(series, static)
+        refuse_other_width("static covariates", "static", self.n_static_, constants)
+        return with_channels(series, constants)
 
     def _read(self, X: Any, times: Any) -> Series:
         return read_series(X, times, series=self.series, time=self.time, channels=self.channels)
@@ -184,21 +204,31 @@ class GatedODE(BaseEstimator):
         Args:
             of_model, of_training: what the kind of estimator sets beside its parameters.
         """
-        options = dict(self.options or {})
+        members, options = integer("members", self.members, 1), dict(self.options or {})
         check_known(
             options, (_MODEL_KEYS | _TRAINING_KEYS) - set(self.get_params()), "other options of model or training"
         )
-        model = make(
-            **self._model_options(data.train.series) | of_model | {k: options[k] for k in options if k in _MODEL_KEYS},
-            output_size=outputs,
-        )
-        settings = (
-            self._settings(len(data.train)) | of_training | {k: options[k] for k in options if k in _TRAINING_KEYS}
-        )
-        run = train(model, data, out=out, watcher=watcher() if self.verbose else Silent(), **settings)
-        self._keep(run, data, Settings(**settings))
-        if run.path is not None:
-            self.write_beside(run.path)
+        for_model = self._model_options(data.train.series) | of_model | _only(_MODEL_KEYS, options)
+        for_training = self._settings(len(data.train)) | of_training | _only(_TRAINING_KEYS, options)
+        trained: list[Member] = []
+        for at in range(members):
+            seed = self.seed + at
+            model = make(**for_model, output_size=outputs, seed=seed)
+            run = train(
+                model,
+                data,
+                out=None if at else out,
+                watcher=watcher() if self.verbose else Silent(),
+                **for_training,
+                seed=seed,
+            )
+            trained.append(Member.of_run(run, Settings(**for_training, seed=seed)))
+            if out is not None and at:  # the data lie with the first
+                trained[at].write(place_of(Path(out).expanduser(), at), data)
+        self.members_ = tuple(trained)
+        self.data_: Data | None = data
+        if out is not None:
+            self.write_beside(Path(out).expanduser())
 
     def _model_options(self, series: Series) -> dict[str, Any]:
         deep = look_up("model", self.model, FIELDS).hidden is not None
@@ -214,7 +244,6 @@ class GatedODE(BaseEstimator):
             "dt": gap,
             "missing": self.missing or ("hold-with-observed" if incomplete else "hold"),
             "scale": self.scale,
-            "seed": self.seed,
         }
         if deep:  # a bounded target keeps the state from running away, on which untuned training could diverge
             chosen["candidate_activation"] = "tanh"
@@ -231,36 +260,32 @@ class GatedODE(BaseEstimator):
             "input_noise": self.input_noise,
             "warmup_epochs": max(1, epochs // 10),
             "patience": self.patience,
-            "seed": self.seed,
         }
 
-    def _keep(self, run: Run, data: Data, settings: Settings) -> None:
-        self._take(run.model, [record.as_dict() for record in run.history], run.summary)
-        self.settings_ = settings.as_dict()
-        self.data_: Data | None = data
-
-    def _take(self, model: Model, history: list[dict[str, Any]], summary: dict[str, Any]) -> None:
-        known = {field.name for field in dataclasses.fields(Record)}
-        self.model_ = model
-        self.history_ = [{key: value for key, value in record.items() if key in known} for record in history]
-        self.summary_ = summary
-
-    def _answers(self, series: Series) -> np.ndarray:
-        """What the model answers, (n, ...): at each sample, or once a series."""
-        answers = []
-        for first in range(0, len(series), BATCH):
-            wanted = np.minimum(np.arange(first, first + BATCH), len(series) - 1)
-            answers.append(np.asarray(self.model_(series[wanted]))[: len(series) - first])
-        return np.concatenate(answers)
+    def _answers(self, series: Series) -> list[np.ndarray]:
+        """What each member answers, (n, ...): at each sample, or once a series."""
+        return [_answers_of(model, series) for model in self.models_]
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "model_")
+        return hasattr(self, "members_")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _answers_of(model: Model, series: Series) -> np.ndarray:
+    answers = []
+    for first in range(0, len(series), BATCH):
+        wanted = np.minimum(np.arange(first, first + BATCH), len(series) - 1)
+        answers.append(np.asarray(model(series[wanted]))[: len(series) - first])
+    return np.concatenate(answers)
+
+
+def _only(names: set[str], options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name in names}
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -301,7 +326,7 @@ def _read(path: Path) -> dict[str, Any]:
             must_have(
                 f"an estimator of format {_FORMAT} or older", f"format {stored['format']}: {path}", "Update gnode."
             )
-        return {name: stored[name] for name in ("estimator", "parameters", "learned")}
+        return {name: stored[name] for name in ("estimator", "parameters", "learned", "members")}
     except FileNotFoundError:
         must_have("a run directory that an estimator wrote", f"one without {FILE}: {path.parent}")
     except (KeyError, TypeError, ValueError) as error:

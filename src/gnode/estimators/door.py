@@ -1,16 +1,19 @@
 """What estimators are given: anything that holds series becomes a gnode.Series, or is refused in one line."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import check_array
 
 from gnode.errors import must_have
 from gnode.series import Series
-from gnode.series.arrays import described, is_frame
+from gnode.series.arrays import as_floats, described, is_frame, place
+from gnode.series.trials import in_order
 
 SHORTEST = 2  # samples; one alone has no dynamics
+_BLUR = 1e-3  # of the standard deviation, by which rounding may change numbers that are to be predicted
 
 
 def read_series(
@@ -68,8 +71,11 @@ def usual_gap(series: Series) -> float:
 
 
 def one_each(series: Series, values: Any, what: str) -> np.ndarray:
-    """Numbers or names, one for each series, as an array (n,) or (n, k)."""
-    array = np.asarray(values)
+    """Numbers or names, one for each series, as an array (n,) or (n, k).
+
+    What pandas labels by the names of the series is put in their order.
+    """
+    array = np.asarray(in_order(series, values, what))
     if array.shape[:1] != (len(series),):
         must_have(
             f"{what} for each of {len(series)} series",
@@ -77,6 +83,138 @@ def one_each(series: Series, values: Any, what: str) -> np.ndarray:
             "A long pandas frame is read so where its column is named: series='id'.",
         )
     return array
+
+
+def read_static(series: Series, static: Any) -> np.ndarray:
+    """Static covariates at each sample of the series, (n, time, k), NaN where missing; k is 0 where there are none.
+
+    Args:
+        static: (n, k), or (n,) for one; a pandas frame labelled by the names of the series is put in their order. None
+            for none.
+    """
+    if static is None:
+        return np.empty((*series.shape[:2], 0), np.float32)
+    values = as_floats(in_order(series, static, "static covariates"), "static covariates")
+    values = one_each(series, values, "static covariates")
+    if values.ndim > 2:
+        must_have("static covariates of shape (n, k) or (n,)", f"shape {values.shape}")
+    values = values.reshape(len(series), -1)
+    _refuse_infinite("static covariates", values)
+    return np.repeat(values[:, None], series.shape[1], axis=1)
+
+
+class Covariates(NamedTuple):
+    """What is known ahead of each series.
+
+    Attributes:
+        along: (n, time, k), at the samples of the series, NaN where missing.
+        ahead: (n, steps, k), at the samples that follow.
+        gaps: (n, steps), seconds between the samples that follow, of the first since the last of the series; None where
+            covariates have no times.
+    """
+
+    along: np.ndarray
+    ahead: np.ndarray
+    gaps: np.ndarray | None
+
+
+def read_covariates(
+    series: Series, covariates: Any, steps: int, *, names: str | None = None, time: str | None = None
+) -> Covariates:
+    """What is known ahead, as much of it as is asked for.
+
+    Args:
+        covariates: for each series its samples and so many more: a list of arrays (time, k) or (time,), an array (n,
+            time, k), a gnode.Series, or a long pandas frame. None for none.
+        steps: how many samples ahead are needed.
+        names, time: the columns of a frame.
+
+    Raises:
+        InvalidInput: too few samples, other times than those of the series, or what `read_series` refuses.
+    """
+    trials, longest, _ = series.shape
+    if covariates is None:
+        return Covariates(np.empty((trials, longest, 0)), np.empty((trials, steps, 0)), None)
+    columns = {"series": names, "time": time} if is_frame(covariates) else {"series": None, "time": None}
+    beside = _in_order_of(series, read_series(covariates, **columns, channels=None))
+    ends, known = series.valid.sum(axis=1), beside.valid.sum(axis=1)
+    for at in np.flatnonzero(known < ends + steps)[:1]:
+        needed = f" and {steps} steps ahead" if steps else ""
+        must_have(f"covariates for the {ends[at]} samples of series {at}{needed}", f"{known[at]} samples of them")
+    values = np.where(beside.seen, beside.values, np.nan)
+    following = ends[:, None] + np.arange(steps)
+    along = values[:, np.minimum(np.arange(longest), values.shape[1] - 1)]  # beyond its end a series reads nothing
+    ahead = np.take_along_axis(values, following[..., None], axis=1)
+    return Covariates(along, ahead, _gaps_ahead(series, beside, following))
+
+
+def _in_order_of(series: Series, beside: Series) -> Series:
+    """Covariates in the order of the series, by name where both have names."""
+    if len(beside) != len(series):
+        must_have(f"covariates for each of {len(series)} series", len(beside))
+    if series.names is None or beside.names is None:
+        return beside
+    for name in series.names:
+        if name not in beside.names:
+            must_have("covariates named as the series are", f"none for series {name!r}")
+    return beside[[beside.names.index(name) for name in series.names]]
+
+
+def _gaps_ahead(series: Series, beside: Series, following: np.ndarray) -> np.ndarray | None:
+    """Seconds between the samples that follow, where covariates have times, which then must be those of the series."""
+    if beside.times is None:
+        return None
+    if series.times is None:
+        must_have("covariates without times, as the series are", "times")
+    for at, there in enumerate(series.valid):
+        own = int(there.sum())
+        if not np.array_equal(series.times[at, :own], beside.times[at, :own]):
+            must_have("covariates at the times of the series", f"other times in {place(at)}")
+    return np.take_along_axis(np.broadcast_to(beside.gaps, beside.shape[:2]), following, axis=1)
+
+
+def refuse_other_width(what: str, argument: str, fitted: int, given: np.ndarray) -> None:
+    """Raise InvalidInput where there are not as many of something as in fit."""
+    if given.shape[-1] != fitted:
+        advice = f"Give them by {argument}=." * (not given.shape[-1])
+        must_have(f"{fitted or 'no'} {what}, as in fit", given.shape[-1] or "none", advice)
+
+
+def with_channels(series: Series, more: np.ndarray) -> Series:
+    """Series with further channels (n, time, k), NaN where missing."""
+    there = series.valid[..., None]
+    seen = ~np.isnan(more) & there
+    complete = series.observed is None and (seen | ~there).all()
+    return replace(
+        series,
+        values=np.concatenate([series.values, np.where(seen, more, more.dtype.type(0))], axis=-1),
+        observed=None if complete else np.concatenate([series.seen, seen], axis=-1),
+    )
+
+
+def _refuse_infinite(what: str, values: np.ndarray) -> None:
+    with np.errstate(over="ignore"):
+        infinite = np.isinf(values.astype(np.float32)).any(axis=1)
+    if infinite.any():
+        must_have(f"{what} that are finite, or NaN where one is missing", f"infinity for {place(infinite.argmax())}")
+
+
+def refuse_rounded(values: np.ndarray, what: str) -> None:
+    """Raise InvalidInput where numbers (n, k), NaN where missing, are so far from 0 that float32 blurs them."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounding = np.abs(values - values.astype(np.float32).astype(float))
+    for at, column in enumerate(values.T):
+        there = ~np.isnan(column)
+        if not there.any() or np.ptp(column[there]) == 0:
+            continue
+        spread, off = float(column[there].std()), float(rounding[there, at].max())
+        if off > _BLUR * spread:
+            must_have(
+                f"{what} that float32 can tell apart",
+                f"numbers around {column[there].mean():.6g} that differ by {spread:.2g}, which it rounds by {off:.2g} "
+                f"(channel {at}, counted from 0)",
+                "Subtract what they have in common, and add it to the answers.",
+            )
 
 
 def weights_of(series: Series, sample_weight: Any) -> np.ndarray | None:

@@ -13,9 +13,16 @@ from jax import Array
 from gnode.arguments import integer, number
 from gnode.errors import Diverged, must_have
 from gnode.estimators.base import BATCH, GatedODE
-from gnode.estimators.door import one_each, usual_gap
+from gnode.estimators.door import (
+    one_each,
+    read_covariates,
+    refuse_other_width,
+    refuse_rounded,
+    usual_gap,
+    with_channels,
+)
 from gnode.estimators.parts import held_out
-from gnode.estimators.pieces import Piece, cut, next_samples, pieces
+from gnode.estimators.pieces import Piece, beside_the_next, cut, next_samples, pieces
 from gnode.models import Model
 from gnode.series import Data, Series
 
@@ -40,8 +47,12 @@ class GatedODEForecaster(GatedODE):
     Validation and calibration parts are held out: whole series where there are 10 or more (groups together), else the
     end of each. The model is not trained on them again.
 
-    After fit: `model_` (a gnode.Model, for gnode.analysis too), `history_`, `n_features_in_` (the number of channels),
-    `has_times_`, `step_` (seconds between forecasts, the median between samples; 1 on the uniform grid).
+    The inputs of the model are the channels of the series, then static covariates, then the covariates of the sample
+    that it predicts.
+
+    After fit: `model_` (a gnode.Model, for gnode.analysis too; of several members the first, and `models_` all),
+    `history_`, `n_features_in_` (the number of channels of the series), `n_covariates_`, `n_static_`, `has_times_`,
+    `step_` (seconds between forecasts, the median between samples; 1 on the uniform grid).
 
     Attributes:
         steps: how many samples ahead `predict` goes by default, and `score` asks for.
@@ -60,10 +71,18 @@ class GatedODEForecaster(GatedODE):
     window: int = 64
     calibration_fraction: float = 0.2
 
-    learned: ClassVar[tuple[str, ...]] = (*GatedODE.learned, "step_", "warm_up_")
+    learned: ClassVar[tuple[str, ...]] = (*GatedODE.learned, "n_covariates_", "step_", "warm_up_")
 
     def fit(
-        self, X: Any, y: Any = None, *, times: Any = None, groups: Any = None, out: str | Path | None = None
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        times: Any = None,
+        covariates: Any = None,
+        static: Any = None,
+        groups: Any = None,
+        out: str | Path | None = None,
     ) -> Self:
         """Train on series.
 
@@ -71,6 +90,10 @@ class GatedODEForecaster(GatedODE):
             X: series, as `gnode.estimators.door.read_series` takes them.
             y: not looked at.
             times: of the samples, as `gnode.Series.of` takes them; seconds.
+            covariates: what is known ahead, such as prices or days of the week: for each series a value at each of its
+                samples, as an array (time, k), in all a list or an array (n, time, k); a gnode.Series; or a long pandas
+                frame with the columns `series` and `time`. NaN is missing. What lies beyond the series is not read.
+            static: (n, k), as for GatedODEClassifier.
             groups: (n,), names; series of one group are held out together.
             out: a directory for the run, whose test set is the calibration part.
 
@@ -78,27 +101,41 @@ class GatedODEForecaster(GatedODE):
             InvalidInput: something does not fit; nothing has been computed or written.
         """
         window = integer("window", self.window, 2)
-        series = self._series_to_learn(X, times)
+        series = self._series_to_learn(X, times, static)
+        known = read_covariates(series, covariates, 0, names=self.series, time=self.time)
+        self.n_covariates_ = known.along.shape[-1]
+        series = with_channels(series, known.along)
         groups = None if groups is None else one_each(series, groups, "a group")
         parts = self._parts(series, groups)
         strides = (max(1, window // 4), window, window)
         learned, chosen, tested = (
-            next_samples(series, pieces(part, window, stride)) for part, stride in zip(parts, strides, strict=True)
+            next_samples(series, pieces(part, window, stride), self.n_features_in_)
+            for part, stride in zip(parts, strides, strict=True)
         )
         self.step_ = usual_gap(series)
         self.calibration_ = series[[at for at, _, _ in parts[2]]]
         self.warm_up_ = np.array([start or min(end // 2, window) for _, start, end in parts[2]])
         of_model = {"residual": True, "reading": "each"}
-        self._train(Data(learned, chosen, tested), series.channels, out, of_model=of_model, of_training={"loss": "mse"})
+        data = Data(learned, chosen, tested)
+        self._train(data, self.n_features_in_, out, of_model=of_model, of_training={"loss": "mse"})
         return self
 
     def predict(
-        self, X: Any, *, times: Any = None, steps: int | None = None, interval: float | None = None
+        self,
+        X: Any,
+        *,
+        times: Any = None,
+        covariates: Any = None,
+        static: Any = None,
+        steps: int | None = None,
+        interval: float | None = None,
     ) -> np.ndarray | Forecast:
-        """The samples after the last of each series, (n, steps, channels), `step_` apart.
+        """The samples after the last of each series, (n, steps, channels), `step_` apart; the mean over members.
 
         Args:
-            X, times: as for fit.
+            X, times, static: as for fit.
+            covariates: as for fit, but going on for so many steps beyond each series. Where they have times, the
+                forecasts are for these.
             steps: how many; by default the forecaster's own.
             interval: also give, as a Forecast, an interval around each value that holds the truth with this
                 probability: by split conformal prediction (Vovk et al. 2005; Lei et al., JASA 2018), the quantile of
@@ -108,29 +145,30 @@ class GatedODEForecaster(GatedODE):
         Raises:
             InvalidInput: something does not fit; too few calibration errors for such an interval.
         """
-        series = self._series_to_answer(X, times)
         wanted = integer("steps", self.steps if steps is None else steps, 1)
+        series, known, gaps = self._read_to_answer(X, times, covariates, static, wanted)
         ends = series.valid.sum(axis=1)
-        ahead = np.full((len(series), wanted), self.step_)
-        values = self._forecast(series, [(at, max(0, end - self.window), end) for at, end in enumerate(ends)], ahead)
+        ahead = np.full((len(series), wanted), self.step_) if gaps is None else gaps
+        contexts = [(at, max(0, end - self.window), end) for at, end in enumerate(ends)]
+        values = self._forecast(series, contexts, ahead, known)
         if interval is None:
             return values
         widths = self._widths(wanted, interval)
         return Forecast(values, values - widths, values + widths)
 
-    def score(self, X: Any, y: Any = None, *, times: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, *, times: Any = None, covariates: Any = None, static: Any = None) -> float:
         """The skill of forecasting the last `steps` samples of each series from those before (Murphy 1988).
 
-        1 - squared error / squared error of "no change": 1 is perfect, 0 is as good as the last value seen.
+        1 - squared error / squared error of "no change": 1 is perfect, 0 is as good as the last value seen. Where
+        nothing changes it is 1 if the forecasts say so and else 0.
         """
-        series = self._series_to_answer(X, times)
+        series, _, _ = self._read_to_answer(X, times, covariates, static, 0)
         steps = integer("steps", self.steps, 1)
         ends = series.valid.sum(axis=1)
         if ends.min() <= steps:
             must_have(f"series of more than {steps} samples to score {steps} steps on", f"one of {ends.min()}")
         error, naive = self._errors(series, [(at, end - steps) for at, end in enumerate(ends)], steps)
-        there = ~np.isnan(error) & ~np.isnan(naive)
-        return float(1 - (error[there] ** 2).sum() / (naive[there] ** 2).sum())
+        return skill(error, naive)
 
     def write_beside(self, folder: Path) -> None:
         self.calibration_.save(folder / _CALIBRATION)
@@ -139,11 +177,25 @@ class GatedODEForecaster(GatedODE):
     def read_beside(self, folder: Path) -> None:
         self.calibration_ = Series.load(folder / _CALIBRATION)
 
-    def _series_to_learn(self, X: Any, times: Any) -> Series:
-        series = super()._series_to_learn(X, times)
+    def _series_to_learn(self, X: Any, times: Any, static: Any) -> Series:
+        series = super()._series_to_learn(X, times, static)
+        own = np.where(series.seen, series.values, np.nan)[series.valid]
+        refuse_rounded(own[:, : self.n_features_in_].astype(float), "values to forecast")
         if series.events is not None:
             must_have("series without events to forecast", "one with events", "Give what happens as a channel.")
         return series
+
+    def _read_to_answer(
+        self, X: Any, times: Any, covariates: Any, static: Any, steps: int
+    ) -> tuple[Series, np.ndarray, np.ndarray | None]:
+        """Series as in fit, with all that the model is told; what it is told of the samples that follow, (n, steps, k);
+        and seconds between these where covariates have times."""
+        series = self._series_to_answer(X, times, static)
+        known = read_covariates(series, covariates, steps, names=self.series, time=self.time)
+        refuse_other_width("covariates", "covariates", self.n_covariates_, known.along)
+        constants = np.where(series.seen, series.values, np.nan)[:, :1, self.n_features_in_ :]
+        told = np.concatenate([np.repeat(constants, steps, axis=1), known.ahead], axis=-1)
+        return with_channels(series, known.along), told, known.gaps
 
     def _parts(self, series: Series, groups: np.ndarray | None) -> tuple[list[Piece], list[Piece], list[Piece]]:
         """What is trained on, what chooses the parameters and what calibrates, as stretches of series."""
@@ -171,31 +223,29 @@ class GatedODEForecaster(GatedODE):
                 part.append((at, first, following))
         return parts
 
-    def _forecast(self, series: Series, contexts: list[Piece], ahead: np.ndarray) -> np.ndarray:
+    def _forecast(self, series: Series, contexts: list[Piece], ahead: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Forecasts (contexts, steps, channels) after stretches of series.
 
         Args:
             ahead: (contexts, steps), seconds between forecasts, of the first since the last sample.
+            known: (contexts, steps, k), what the model is told of the samples that it forecasts.
         """
         values, clocks = cut(series, contexts)
-        width = max(map(len, values))
+        width, channels = max(map(len, values)), self.n_features_in_
         padded = np.full((len(values), width, series.channels), np.nan)
         elapsed = np.full((len(values), width), self.model_.config.dt)
         there = np.zeros((len(values), width), bool)
         for at, value in enumerate(values):
-            padded[at, : len(value)], there[at, : len(value)] = value, True
+            padded[at, : len(value)] = beside_the_next(value, known[at, :1], channels)
+            there[at, : len(value)] = True
             if clocks is not None:  # a sample acts until the next one, the first for dt, as in training
                 gaps = np.diff(clocks[at])
                 gaps = gaps / np.timedelta64(1, "s") if gaps.dtype.kind == "m" else gaps
                 elapsed[at, 1 : len(gaps)] = gaps[1:]
             elapsed[at, len(value) - 1] = ahead[at, 0]
-        following = np.roll(ahead, -1, axis=1)  # a forecast acts until the next one
-        answers = []
-        for first in range(0, len(values), BATCH):
-            rows = np.minimum(np.arange(first, first + BATCH), len(values) - 1)
-            said = _roll_out(self.model_, *(jnp.asarray(one[rows]) for one in (padded, elapsed, there, following)))
-            answers.append(np.asarray(said, float)[: len(values) - first])
-        forecasts = np.concatenate(answers)
+        # A forecast acts until the next one, beside what is known of that.
+        given = padded, elapsed, there, np.roll(ahead, -1, axis=1), np.roll(known, -1, axis=1)
+        forecasts = np.mean([_in_batches(model, given) for model in self.models_], axis=0)
         if not np.isfinite(forecasts).all():
             at = int((~np.isfinite(forecasts)).any(axis=(1, 2)).argmax())
             raise Diverged(
@@ -215,9 +265,9 @@ class GatedODEForecaster(GatedODE):
         if clocks is not None:
             gaps = np.diff(np.stack(clocks), axis=1)
             ahead = gaps / np.timedelta64(1, "s") if gaps.dtype.kind == "m" else gaps
-        coming = np.stack(truth)[:, 1:]
-        latest = np.stack([_last_values(values) for values in cut(series, contexts)[0]])
-        return coming - self._forecast(series, contexts, ahead), coming - latest[:, None]
+        coming, known = np.split(np.stack(truth)[:, 1:], [self.n_features_in_], axis=-1)
+        latest = np.stack([_last_values(values[:, : self.n_features_in_]) for values in cut(series, contexts)[0]])
+        return coming - self._forecast(series, contexts, ahead, known), coming - latest[:, None]
 
     def _widths(self, steps: int, interval: float) -> np.ndarray:
         """Half the widths of intervals, (steps, channels), from errors on the calibration part."""
@@ -244,6 +294,14 @@ class GatedODEForecaster(GatedODE):
         return np.take_along_axis(np.sort(sizes, axis=0), ranks[None] - 1, axis=0)[0]
 
 
+def skill(error: np.ndarray, naive: np.ndarray) -> float:
+    """1 - squared error / that of "no change"; errors are NaN where nothing was seen. Where nothing changes it is 1 if
+    there is no error and else 0."""
+    there = ~np.isnan(error) & ~np.isnan(naive)
+    squared, unchanged = (error[there] ** 2).sum(), (naive[there] ** 2).sum()
+    return float(1 - squared / unchanged) if unchanged else float(squared == 0)
+
+
 def _last_values(values: np.ndarray) -> np.ndarray:
     """The last value that was seen of each channel, (channels,); NaN where none was."""
     seen = ~np.isnan(values)
@@ -251,15 +309,26 @@ def _last_values(values: np.ndarray) -> np.ndarray:
     return values[last, np.arange(values.shape[1])]
 
 
+def _in_batches(model: Model, given: tuple[np.ndarray, ...]) -> np.ndarray:
+    """What `_roll_out` gives, BATCH contexts at once."""
+    answers, count = [], len(given[0])
+    for first in range(0, count, BATCH):
+        rows = np.minimum(np.arange(first, first + BATCH), count - 1)
+        said = _roll_out(model, *(jnp.asarray(one[rows]) for one in given))
+        answers.append(np.asarray(said, float)[: count - first])
+    return np.concatenate(answers)
+
+
 @eqx.filter_jit
-def _roll_out(model: Model, values: Array, elapsed: Array, there: Array, following: Array) -> Array:
+def _roll_out(model: Model, values: Array, elapsed: Array, there: Array, following: Array, known: Array) -> Array:
     """Forecasts (batch, steps, channels): the model sees samples, then what it said itself.
 
     Args:
-        values: (batch, time, channels), NaN where missing.
+        values: (batch, time, inputs), NaN where missing.
         elapsed: (batch, time), seconds until the next sample, of the last one until the first forecast.
         there: (batch, time), False at padding.
         following: (batch, steps), seconds from each forecast to the next; the last is not read.
+        known: (batch, steps, k), what stands beside each forecast when it is fed back; the last is not read.
     """
 
     def see(before: tuple, sample: tuple) -> tuple[tuple, None]:
@@ -271,12 +340,14 @@ def _roll_out(model: Model, values: Array, elapsed: Array, there: Array, followi
 
         return jax.tree.map(kept, after, before), None
 
-    def go_on(before: tuple, seconds: Array) -> tuple[tuple, Array]:
+    def go_on(before: tuple, coming: tuple) -> tuple[tuple, Array]:
         here, said = before
-        return model.advance(here, said, seconds), said
+        seconds, beside = coming
+        return model.advance(here, jnp.concatenate([said, beside], axis=-1), seconds), said
 
-    first = model.begin(values[:, 0]), jnp.zeros_like(values[:, 0])
+    outputs = model.config.output_size
+    first = model.begin(values[:, 0]), jnp.zeros_like(values[:, 0, :outputs])
     by_time = (jnp.swapaxes(values, 0, 1), elapsed.T, there.T)
     latest, _ = jax.lax.scan(see, first, by_time)
-    _, forecasts = jax.lax.scan(go_on, latest, following.T)
+    _, forecasts = jax.lax.scan(go_on, latest, (following.T, jnp.swapaxes(known, 0, 1)))
     return jnp.swapaxes(forecasts, 0, 1)

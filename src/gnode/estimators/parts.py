@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold
 
-from gnode.arguments import number
+from gnode.arguments import integer, number
 from gnode.errors import must_have
 
 _STREAM = 103  # of random numbers; training has others
@@ -32,7 +32,7 @@ def held_out(
         return np.arange(count), np.arange(count)
     if count < 2:
         must_have("at least 2 series, of which one is held out to choose by", f"n_samples = {count}")
-    random = np.random.default_rng((seed, _STREAM))
+    random = np.random.default_rng((integer("seed", seed, 0), _STREAM))
     if groups is not None:
         return _by_group(np.asarray(groups), share, int(random.integers(2**31)), classes)
     kinds = np.zeros(count, int) if classes is None else classes

@@ -27,18 +27,32 @@ def cut(series: Series, chosen: Sequence[Piece]) -> tuple[list[np.ndarray], list
     return [values[at, first:end] for at, first, end in chosen], clocks
 
 
-def next_samples(series: Series, chosen: Sequence[Piece]) -> Trials:
+def beside_the_next(values: np.ndarray, following: np.ndarray, channels: int) -> np.ndarray:
+    """Samples (time, ...) of which what is known ahead, behind the first channels, is that of the sample after each.
+
+    Args:
+        following: (1, k), what is known of the sample after the last.
+    """
+    return np.hstack([values[:, :channels], np.vstack([values[1:, channels:], following])])
+
+
+def next_samples(series: Series, chosen: Sequence[Piece], channels: int) -> Trials:
     """Trials whose inputs are all samples of a piece but the last, and whose targets are the samples that follow.
 
     An input acts until the sample that it predicts. A target counts where all of its channels were seen.
+
+    Args:
+        channels: how many are predicted; what stands behind them is known of a sample when it is predicted.
     """
     inputs, targets, masks, clocks = [], [], [], []
     values, times = cut(series, chosen)
     for at, piece in enumerate(values):
-        counts = ~np.isnan(piece[1:]).any(axis=1)
-        if counts.any() and not np.isnan(piece[:-1]).all():
-            inputs.append(piece[:-1])
-            targets.append(piece[1:])
+        given = beside_the_next(piece[:-1], piece[-1:, channels:], channels)
+        wanted = piece[1:, :channels]
+        counts = ~np.isnan(wanted).any(axis=1)
+        if counts.any() and not np.isnan(given).all():
+            inputs.append(given)
+            targets.append(wanted)
             masks.append(counts)
             clocks.append(None if times is None else times[at][1:])
     if not inputs:

@@ -11,10 +11,9 @@ from sklearn.utils import check_array
 
 from gnode.errors import must_have
 from gnode.estimators.base import GatedODE
-from gnode.estimators.door import counted, one_each, weights_of
+from gnode.estimators.door import counted, one_each, refuse_rounded, weights_of
 from gnode.estimators.parts import held_out
 from gnode.series import Data, Series, Trials
-from gnode.series.trials import in_order
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -22,7 +21,8 @@ class GatedODERegressor(RegressorMixin, GatedODE):
     """One number, or several, for each series, read at its last sample.
 
     After fit: `model_` (a gnode.Model, for gnode.analysis too; its output at an earlier sample is what it would answer
-    if the series ended there), `history_`, `n_features_in_` (the number of channels), `n_outputs_`, `has_times_`.
+    if the series ended there; of several members the first, and `models_` all), `history_`, `n_features_in_` (the
+    number of channels), `n_outputs_`, `has_times_`, `n_static_`.
 
     Attributes:
         loss: "mse", or "poisson" for counts.
@@ -46,6 +46,7 @@ class GatedODERegressor(RegressorMixin, GatedODE):
         y: Any,
         *,
         times: Any = None,
+        static: Any = None,
         sample_weight: Any = None,
         groups: Any = None,
         out: str | Path | None = None,
@@ -53,7 +54,7 @@ class GatedODERegressor(RegressorMixin, GatedODE):
         """Train on series and a number for each, or several.
 
         Args:
-            X, times, sample_weight, groups, out: as for GatedODEClassifier.
+            X, times, static, sample_weight, groups, out: as for GatedODEClassifier.
             y: (n,) or (n, outputs), finite; a pandas Series labelled by the names of the series is put in their order.
 
         Raises:
@@ -61,7 +62,7 @@ class GatedODERegressor(RegressorMixin, GatedODE):
         """
         if self.loss not in ("mse", "poisson"):
             must_have("the loss mse or poisson", repr(self.loss))
-        series = self._series_to_learn(X, times)
+        series = self._series_to_learn(X, times, static)
         numbers = _numbers(series, y)
         weights = weights_of(series, sample_weight)
         series, numbers, weights, groups = counted(series, numbers, weights, groups)
@@ -74,25 +75,27 @@ class GatedODERegressor(RegressorMixin, GatedODE):
         self._train(data, self.n_outputs_, out, of_model={}, of_training={"loss": self.loss})
         return self
 
-    def predict(self, X: Any, *, times: Any = None) -> np.ndarray:
-        """(n,), or (n, outputs) where y had two dimensions; the expected count with the loss poisson."""
-        series = self._series_to_answer(X, times)
-        outputs = self._answers(series)
-        ends = series.valid.sum(axis=1) - 1
-        last = outputs[np.arange(len(series)), ends].astype(float)
-        last = np.exp(last) if self.loss == "poisson" else last
-        return last[:, 0] if self._flat else last
+    def predict(self, X: Any, *, times: Any = None, static: Any = None) -> np.ndarray:
+        """(n,), or (n, outputs) where y had two dimensions; the expected count with the loss poisson; the mean over
+        members."""
+        series = self._series_to_answer(X, times, static)
+        places = np.arange(len(series)), series.valid.sum(axis=1) - 1
+        last = [outputs[places].astype(float) for outputs in self._answers(series)]
+        said = np.mean([np.exp(one) if self.loss == "poisson" else one for one in last], axis=0)
+        return said[:, 0] if self._flat else said
 
-    def score(self, X: Any, y: Any, *, times: Any = None, sample_weight: Any = None) -> float:
-        """R squared, the mean over outputs."""
-        return float(r2_score(y, self.predict(X, times=times), sample_weight=sample_weight))
+    def score(self, X: Any, y: Any, *, times: Any = None, static: Any = None, sample_weight: Any = None) -> float:
+        """R squared, the mean over outputs. What pandas labels by the names of the series is put in their order."""
+        series = self._read(X, times)
+        numbers, weights = one_each(series, y, "a target"), weights_of(series, sample_weight)
+        return float(r2_score(numbers, self.predict(X, times=times, static=static), sample_weight=weights))
 
 
 def _numbers(series: Series, y: Any) -> np.ndarray:
     """Targets (n,) or (n, outputs), finite."""
     if y is None:
         must_have("targets (a regressor requires y to be passed, but the target y is None)", "none")
-    numbers = one_each(series, in_order(series, y), "a target")
+    numbers = one_each(series, y, "a target")
     if numbers.ndim > 2:
         must_have("targets of shape (n,) or (n, outputs)", f"shape {numbers.shape}")
     numbers = check_array(numbers, dtype="numeric", ensure_2d=False, ensure_all_finite=False, input_name="y").astype(
@@ -101,6 +104,7 @@ def _numbers(series: Series, y: Any) -> np.ndarray:
     wrong = ~np.isfinite(numbers.reshape(len(series), -1)).all(axis=1)
     if wrong.any():
         must_have("finite targets", f"NaN or infinity for series {int(wrong.argmax())} (Input y contains NaN)")
+    refuse_rounded(numbers.reshape(len(series), -1), "targets")
     return numbers
 
 

@@ -43,8 +43,8 @@ class ModelConfig:
         gain: a learned scalar in front of F.
         critical: critical initialisation of F (gnode.nn.critical).
         readout_hidden: hidden widths of the readout; empty means a linear readout.
-        residual: outputs are the inputs, where missing the last seen, and what the readout adds to them: for predicting
-            the next sample.
+        residual: outputs are the first inputs, where missing the last seen, and what the readout adds to them: for
+            predicting the next sample.
         reading: where outputs are read: at "each" sample, at the "last", or their "mean".
         initial_state: "learned", "fixed-random", "first-input" or "first-target".
         initial_hidden: hidden widths of the net that maps the first input or target to the initial state.
@@ -153,9 +153,9 @@ class ModelConfig:
         look_up("missing", self.missing, MISSING)
         look_up("gradient", self.gradient, SCANS)
         look_up("interpolation", self.interpolation, INTERPOLATIONS)
-        if self.residual and (self.output_size != self.input_size or self.reading != "each"):
+        if self.residual and (self.output_size > self.input_size or self.reading != "each"):
             must_have(
-                "as many outputs as inputs, read at each sample, for residual",
+                "at most as many outputs as inputs, read at each sample, for residual",
                 f"{self.output_size} outputs, {self.input_size} inputs and reading {self.reading}",
             )
         chosen = integrator_kind(self.integrator)

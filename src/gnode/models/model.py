@@ -181,7 +181,10 @@ class Model(eqx.Module):
     @property
     def output_scaling(self) -> Scaling | None:
         """From the units of the targets to the scale of the net in the readout; None where they are the same."""
-        return self.encoding.scaling if self.config.residual else self.readout.scaling
+        if not self.config.residual:
+            return self.readout.scaling
+        of_inputs = self.encoding.scaling
+        return None if of_inputs is None else of_inputs.first(self.config.output_size)
 
     def field_at(self, inputs: ArrayLike) -> "StillField":
         """The flow with the input held still: f(h) -> dh/dt in units of the state per second, h (..., N)."""

@@ -234,7 +234,7 @@ def _read_targets(series: Series, targets: Any) -> tuple[np.ndarray, np.ndarray]
     return np.ma.getdata(array), hidden
 
 
-def in_order(series: Series, targets: Any) -> Any:
+def in_order(series: Series, targets: Any, what: str = "targets") -> Any:
     """Targets in the order of the series, which are numbered as they appear, where pandas labels them by name."""
     if series.names is None or not is_pandas(targets) or len(targets) != len(series):
         return targets
@@ -243,7 +243,7 @@ def in_order(series: Series, targets: Any) -> Any:
         return targets.loc[list(series.names)]
     if labels != list(range(len(series))):  # which are no labels
         must_have(
-            "targets labelled by the names of the series, one each",
+            f"{what} labelled by the names of the series, one each",
             f"labels such as {labels[0]!r} beside a series {series.names[0]!r}",
             "In the order in which the series appear: targets.to_numpy().",
         )

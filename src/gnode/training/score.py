@@ -131,7 +131,8 @@ def standardised(model: Model, loss: str, train: Trials) -> Model:
     if inputs is None:
         inputs = Scaling.fit(train.series.values, train.series.seen)
     if outputs is None and model.config.residual:
-        outputs = Scaling.of(np.zeros(model.config.output_size), inputs.scale)  # of what is added to the inputs
+        number = model.config.output_size
+        outputs = Scaling.of(np.zeros(number), inputs.scale[:number])  # of what is added to the inputs
     if outputs is None and of_outputs is not None:
         counts = np.broadcast_to(train.counts[..., None], train.targets.shape)
         outputs = of_outputs(Scaling.fit(train.targets, counts))
