@@ -57,6 +57,7 @@ def test_an_estimator_sees_static_covariates_as_constant_channels(kind, tmp_path
     assert told.n_features_in_ == 1 and told.n_static_ == 2 and by_hand.n_static_ == 0
 
 
+@pytest.mark.full
 def test_static_covariates_are_metadata_that_can_be_routed():
     X, static, y = drawn()
     with sklearn.config_context(enable_metadata_routing=True):

@@ -21,7 +21,10 @@ def answers(estimator):
     return getattr(estimator, asked)(X)
 
 
-@pytest.mark.parametrize("kind", Y)
+@pytest.mark.parametrize(
+    "kind",
+    [GatedODEClassifier, *(pytest.param(kind, marks=pytest.mark.full) for kind in Y if kind is not GatedODEClassifier)],
+)
 def test_answers_are_the_mean_over_models_of_successive_seeds_and_are_kept(tmp_path, kind):
     alone = kind(**SMALL, seed=3).fit(X, Y[kind])
     both = kind(**SMALL, seed=3, members=2).fit(X, Y[kind], out=tmp_path / "fit")
