@@ -29,7 +29,7 @@ class CharacterTask(RecordedTask):
     input_names: ClassVar[tuple[str, ...]] = ("velocity in x", "velocity in y", "change of force")
     chosen: ClassVar[Mapping[str, Any]] = {
         "state_size": 64, "hidden": (128,), "gate_bias": -2.0,
-        "epochs": 40, "batch_size": 32, "lr": 5e-3, "weight_decay": 0.1, "input_noise": 0.1,
+        "epochs": 40, "warmup_epochs": 2, "batch_size": 32, "lr": 1e-2, "weight_decay": 0.1, "input_noise": 0.1,
     }  # fmt: skip
 
     dropped: float = 0.0

@@ -26,7 +26,8 @@ class SpeechCommandsTask(RecordedTask):
     dt: ClassVar[float] = FRAME / 1e6
     scale: ClassVar[str] = "standard"
     chosen: ClassVar[Mapping[str, Any]] = {
-        "state_size": 64, "hidden": (128,), "epochs": 20, "batch_size": 32, "lr": 5e-3,
+        "state_size": 64, "hidden": (128,), "gate_bias": -2.0, "epochs": 20, "warmup_epochs": 2, "batch_size": 32,
+        "lr": 1e-2, "weight_decay": 0.1,
     }  # fmt: skip
 
     split: int = 0
