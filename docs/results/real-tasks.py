@@ -249,14 +249,18 @@ def runs_of(root: Path, task: RealTask, model: str) -> list[Path]:
     return [root / f"{task.experiment}-quick" / "runs" / run for run in found["run"]]
 
 
+def task_of(path: Path) -> tasks.RecordedTask:
+    fields = dict(RunDirectory.open(path).config()["task"])
+    return tasks.make(fields.pop("name"), **fields)
+
+
 def draw_confusion(root: Path) -> None:
     """Confusion of the gnODE, summed over splits: the share of each row."""
     figure, axes = plt.subplots(1, 2, figsize=(10.5, 4.8), layout="constrained")
     for panel, task in zip(axes, TASKS[:2], strict=True):
         counts, names = 0, []
         for path in runs_of(root, task, REFERENCE):
-            config = RunDirectory.open(path).config()["task"]
-            data = tasks.make(**config).data()
+            data = task_of(path).data()
             found = classification(answers_of(gnode.load(path), "cross-entropy", data.test), data.classes)
             counts, names = counts + np.array(found["confusion"]), found["classes"]
         shares = counts / counts.sum(axis=1, keepdims=True)
@@ -276,7 +280,7 @@ def draw_walker(root: Path) -> None:
     """What follows each frame of a test window, and what was said."""
     task = TASKS[2]
     path = runs_of(root, task, REFERENCE)[0]
-    trials = tasks.make(**RunDirectory.open(path).config()["task"]).data().test[:1]
+    trials = task_of(path).data().test[:1]
     said = np.asarray(gnode.load(path)(trials.series))[0]
     times = np.arange(len(said))
     spread = trials.targets[0].std(axis=0)
