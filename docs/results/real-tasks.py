@@ -13,6 +13,7 @@ Every number on the page is computed from the tables of the sweeps and from real
 
 import json
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -303,19 +304,11 @@ def draw_timescales(root: Path) -> None:
             path = runs_of(root, task, model)[0]
             constants = content_of(path).time_constants
             values = np.log10(constants[np.isfinite(constants)])
-            panel.hist(
-                np.clip(values, -4, 3),
-                bins=60,
-                density=True,
-                histtype="stepfilled",
-                alpha=0.45,
-                color=COLOURS[model],
-                label=WORDS[model],
-            )
+            panel.ecdf(np.clip(values, -4, 3), lw=1.6, color=COLOURS[model], label=WORDS[model])
         panel.axvline(np.log10(gnode.load(path).config.tau), color=IDEAL, ls=":", lw=1)
         panel.set_xlabel("log10 of tau / gate (s)")
         panel.set_title(task.experiment, fontsize=10)
-    axes[0].set_ylabel("density")
+    axes[0].set_ylabel("share of units and samples below")
     axes[0].legend(fontsize=8, frameon=False)
     _save(figure, "timescales")
 
@@ -398,7 +391,7 @@ def page(root: Path) -> str:
     return f"""# The benefit of gating on three real tasks
 
 ```
-{__doc__.split("peers' numbers.", 1)[1].split("Every number", 1)[0].strip()}
+{textwrap.dedent(__doc__.split("numbers.", 1)[1].split("Every number", 1)[0]).strip()}
 ```
 
 {_missing(root)}
@@ -440,6 +433,7 @@ been seen, where the interval of one comparison only just left out zero (p = 0.1
 ![Timescales of units over the samples of test trials](real-tasks-timescales.png)
 
 A gnODE's timescales are tau over its gate while each sample acts; the constant leak has one for each unit. Dotted: tau.
+The longest are drawn at 1000 s.
 
 {len(runs)} runs ({(runs["state"] == "failed").sum()} failed) and {len(stored["runs"])} of peers,
 {number(hours)} core-hours of training, two at a time, so seconds are rough. {measured_on()}
