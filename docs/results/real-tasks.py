@@ -124,7 +124,7 @@ def table(task: RealTask, runs: pd.DataFrame) -> str:
     """Mean score with its interval, by model and, where there is one, by the task's axis."""
     values = sorted(runs[task.by].dropna().unique()) if task.by else [None]
     heads = [f"{100 * value:.0f} % missing" for value in values] if task.by else [task.score.replace("_", " ")]
-    lines = [f"| model | N | parameters | runs a cell | {' | '.join(heads)} | core-seconds a run | epochs |"]
+    lines = [f"| model | N | parameters | runs a cell | {' | '.join(heads)} | seconds a run | epochs |"]
     lines += [f"|{'---|' * (6 + len(heads))}"]
     for model, part in _in_order(runs):
         cells, counts = [], set()
