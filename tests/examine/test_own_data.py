@@ -279,6 +279,7 @@ def partly_solved(tmp_path_factory):
     return path
 
 
+@pytest.mark.full
 def test_a_trial_that_cannot_be_solved_is_left_out_and_that_is_said(partly_solved, tmp_path):
     content = content_of(partly_solved)
     assert content.unsolved == 1 and len(content.trials) == 5

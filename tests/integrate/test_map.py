@@ -40,7 +40,7 @@ def cut_by_hand(field, start, inputs, elapsed, length):
     return jnp.concatenate(pieces, axis=1)
 
 
-@pytest.mark.parametrize("time", [6, 7])
+@pytest.mark.parametrize("time", [7, pytest.param(6, marks=pytest.mark.full)])
 def test_truncated_gradients_are_those_of_pieces(time):
     with jax.enable_x64(True):
         field, batch = draw_field(), batch_of(4, time, np.random.default_rng(1))

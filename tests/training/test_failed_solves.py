@@ -88,6 +88,7 @@ def test_a_test_set_of_which_nothing_is_solved_has_no_loss(tmp_path, capsys):
         evaluate(tmp_path / "run")
 
 
+@pytest.mark.full
 def test_backsolve_over_long_intervals_is_refused():
     """torchdiffeq#184, #249: solved backwards a state that had settled grows, and gradients were wrong in silence."""
     model = gnode.models.make(

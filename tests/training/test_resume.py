@@ -127,11 +127,12 @@ def command(out: Path) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_killed_at_twenty_random_moments_and_resumed_is_uninterrupted(tmp_path):
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.full)])
+def test_killed_at_random_moments_and_resumed_is_uninterrupted(tmp_path, kills):
     subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True)
     random = np.random.default_rng(20)
     metrics = tmp_path / "parts/metrics.jsonl"
-    for _ in range(20):
+    for _ in range(kills):
         process = subprocess.Popen(command(tmp_path / "parts"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         before = metrics.stat().st_mtime_ns if metrics.exists() else 0
         while not metrics.exists() or metrics.stat().st_mtime_ns == before:
