@@ -42,3 +42,9 @@ def test_the_page_says_how_often_it_was_right(tmp_path, classes):
         assert "<b>91.0%</b>" in page and ">41.0<" in page  # medians 0.91 and 0.5
         assert page.index("<b>91.0%</b>") < page.index("<b>50.0%</b>")  # the best one first
         assert results.rank_tests(runs, "model", "test_accuracy")["p"].item() == pytest.approx(0.1)
+
+
+def test_panels_are_named_so_that_a_number_says_what_it_is():
+    runs = pd.DataFrame({"task": ["ring", "ring", "disk"], "split": [0, 1, 0], "model": "rnn"})
+    runs.attrs = {"axes": ["task", "split", "model"], "select": [], "compare": "model"}
+    assert list(results.panels(runs)) == ["ring, split 0", "ring, split 1", "disk, split 0"]

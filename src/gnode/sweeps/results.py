@@ -43,12 +43,20 @@ def selected(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def panels(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The rows, split by every axis that is neither selected over nor compared; named by its values, or ""."""
+    """The rows, split by every axis that is neither selected over nor compared, or all of them under the name "".
+
+    Names are the axes' values, numbers with their axis: "ring", "split 0, dropped 0.7".
+    """
     used = (*runs.attrs["select"], runs.attrs["compare"])
     by = [axis for axis in runs.attrs["axes"] if axis not in used]
     if not by:
         return {"": runs}
-    named = {", ".join(map(str, key)): part for key, part in runs.groupby(by, sort=False)}
+    named = {
+        ", ".join(
+            value if isinstance(value, str) else f"{axis} {value}" for axis, value in zip(by, key, strict=True)
+        ): part
+        for key, part in runs.groupby(by, sort=False)
+    }
     if len(by) == 1 and len(named) == 1:
         return {"": runs}
     return named
