@@ -16,6 +16,7 @@ import sys
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib
 
@@ -103,9 +104,12 @@ def rows(root: Path, task: RealTask, preset: str) -> pd.DataFrame:
     return results.selected(results.load(root / f"{task.experiment}-{preset}"))
 
 
+def peer_runs() -> list[dict]:
+    return json.loads(PEERS.read_text())["runs"] if PEERS.exists() else []
+
+
 def peers(task: RealTask) -> pd.DataFrame:
-    stored = json.loads(PEERS.read_text()) if PEERS.exists() else {"runs": []}
-    return pd.DataFrame([run for run in stored["runs"] if run["experiment"] == task.experiment])
+    return pd.DataFrame([run for run in peer_runs() if run["experiment"] == task.experiment])
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
@@ -120,17 +124,46 @@ def words(task: RealTask, value: float) -> str:
     return f"{100 * value:.1f}" if task.score.endswith("accuracy") else f"{value:.3f}"
 
 
+def columns(task: RealTask, runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The runs by the task's axis, named as "70 % missing"; all of them under "" where it has none."""
+    if task.by is None:
+        return {"": runs}
+    return {
+        f"{100 * value:.0f} % missing": runs[runs[task.by] == value]
+        for value in sorted(runs[task.by].dropna().unique())
+    }
+
+
+class Gain(NamedTuple):
+    """The gnODE's score minus another model's, paired by split and seed: mean, 95 % interval, p (NaN for few pairs)."""
+
+    mean: float
+    low: float
+    high: float
+    p: float
+
+    @classmethod
+    def over(cls, model: str, task: RealTask, runs: pd.DataFrame) -> "Gain | None":
+        """None where there are no pairs."""
+        keys = [key for key in ("split", "seed") if key in runs]
+        ours, theirs = (runs[runs["model"] == name].set_index(keys)[task.score] for name in (REFERENCE, model))
+        gains = (ours - theirs).dropna().to_numpy(float)
+        if not len(gains):
+            return None
+        p = stats.wilcoxon(gains).pvalue if len(gains) >= FEW and np.any(gains) else np.nan
+        return cls(gains.mean(), *interval(gains), p)
+
+
 def table(task: RealTask, runs: pd.DataFrame) -> str:
     """Mean score with its interval, by model and, where there is one, by the task's axis."""
-    values = sorted(runs[task.by].dropna().unique()) if task.by else [None]
-    heads = [f"{100 * value:.0f} % missing" for value in values] if task.by else [task.score.replace("_", " ")]
+    parts = columns(task, runs)
+    heads = [name or task.score.replace("_", " ") for name in parts]
     lines = [f"| model | N | parameters | runs a cell | {' | '.join(heads)} | seconds a run | epochs |"]
     lines += [f"|{'---|' * (6 + len(heads))}"]
     for model, part in _in_order(runs):
         cells, counts = [], set()
-        for value in values:
-            found = part if value is None else part[part[task.by] == value]
-            scores = found[task.score].to_numpy(float)
+        for found in parts.values():
+            scores = found.loc[found["model"] == model, task.score].to_numpy(float)
             if not len(scores):
                 cells.append("not run")
                 continue
@@ -149,27 +182,19 @@ def table(task: RealTask, runs: pd.DataFrame) -> str:
 
 def against(task: RealTask, runs: pd.DataFrame) -> str:
     """Each model beside the gnODE, paired by split and seed."""
-    keys = [key for key in ("split", "seed") if key in runs]
-    values = sorted(runs[task.by].dropna().unique()) if task.by else [None]
     points = "points" if task.score.endswith("accuracy") else "difference"
     lines = [f"| gnODE minus | where | {points} | 95 % interval | p |", "|---|---|---|---|---|"]
     for model, _ in _in_order(runs):
         if model == REFERENCE:
             continue
-        for value in values:
-            both = runs if value is None else runs[runs[task.by] == value]
-            ours = both[both["model"] == REFERENCE].set_index(keys)[task.score]
-            theirs = both[both["model"] == model].set_index(keys)[task.score]
-            gain = (ours - theirs).dropna().to_numpy(float)
-            if not len(gain):
+        for where, both in columns(task, runs).items():
+            gain = Gain.over(model, task, both)
+            if gain is None:
                 continue
-            low, high = interval(gain)
-            p = stats.wilcoxon(gain).pvalue if len(gain) >= FEW and np.any(gain) else np.nan
-            where = "" if value is None else f"{100 * value:.0f} % missing"
-            between = "" if np.isnan(low) else f"{_signed(task, low)} to {_signed(task, high)}"
+            between = "" if np.isnan(gain.low) else f"{_signed(task, gain.low)} to {_signed(task, gain.high)}"
             lines.append(
-                f"| {WORDS[model]} | {where} | **{_signed(task, gain.mean())}** | {between} | "
-                f"{'' if np.isnan(p) else number(p)} |"
+                f"| {WORDS[model]} | {where} | **{_signed(task, gain.mean)}** | {between} | "
+                f"{'' if np.isnan(gain.p) else number(gain.p)} |"
             )
     return "\n".join(lines)
 
@@ -350,7 +375,7 @@ def _missing(root: Path) -> str:
         (TASKS[2], "large"),
     ]
     missing = [f"{task.experiment} {preset}" for task, preset in wanted if not _there(root, task, preset)]
-    kinds = {run["model"] for run in json.loads(PEERS.read_text())["runs"]} if PEERS.exists() else set()
+    kinds = {run["model"] for run in peer_runs()}
     missing += [WORDS[name] for name in OTHERS if name not in kinds]
     return f"**Not run yet: {', '.join(missing)}.**" if missing else ""
 
@@ -363,22 +388,20 @@ def verdicts(root: Path) -> str:
     """Where gating helps, by the rule on the page."""
     lines = ["| task | beside | gnODE minus it | gating |", "|---|---|---|---|"]
     for task in TASKS:
-        runs = rows(root, task, "quick")
-        for value in sorted(runs[task.by].unique()) if task.by else [None]:
-            part = runs if value is None else runs[runs[task.by] == value]
-            where = task.experiment + ("" if value is None else f", {100 * value:.0f} % missing")
+        for name, part in columns(task, rows(root, task, "quick")).items():
+            where = ", ".join(filter(None, (task.experiment, name)))
             for model in ("node", "leaky-node"):
-                keys = [key for key in ("split", "seed") if key in part]
-                ours, theirs = (part[part["model"] == name].set_index(keys)[task.score] for name in (REFERENCE, model))
-                gain = (ours - theirs).dropna().to_numpy(float)
-                low, high = interval(gain)
-                sure = len(gain) < FEW or stats.wilcoxon(gain).pvalue < 0.05
-                better = sure and ((low > 0) if task.score.endswith("accuracy") else (high < 0))
-                worse = sure and ((high < 0) if task.score.endswith("accuracy") else (low > 0))
-                word = "**helps**" if better else "**hurts**" if worse else "makes no difference that is shown"
+                gain = Gain.over(model, task, part)
+                assert gain is not None
+                above, below = gain.low > 0, gain.high < 0
+                better, worse = (above, below) if task.score.endswith("accuracy") else (below, above)
+                sure = not gain.p >= 0.05  # NaN: too few pairs for p to say anything
+                word = "makes no difference that is shown"
+                if sure and (better or worse):
+                    word = "**helps**" if better else "**hurts**"
                 lines.append(
-                    f"| {where} | {WORDS[model]} | {_signed(task, gain.mean())} ({_signed(task, low)} to "
-                    f"{_signed(task, high)}) | {word} |"
+                    f"| {where} | {WORDS[model]} | {_signed(task, gain.mean)} ({_signed(task, gain.low)} to "
+                    f"{_signed(task, gain.high)}) | {word} |"
                 )
     return "\n".join(lines)
 
@@ -386,8 +409,8 @@ def verdicts(root: Path) -> str:
 def page(root: Path) -> str:
     everything = [results.load(path) for path in sorted(root.iterdir()) if (path / "results.parquet").exists()]
     runs = pd.concat(everything)
-    stored = json.loads(PEERS.read_text()) if PEERS.exists() else {"runs": [], "measured_on": "not run"}
-    hours = (runs["seconds"].sum() + sum(run["seconds"] for run in stored["runs"])) / 3600
+    others = peer_runs()
+    hours = (runs["seconds"].sum() + sum(run["seconds"] for run in others)) / 3600
     return f"""# The benefit of gating on three real tasks
 
 ```
@@ -435,7 +458,7 @@ been seen, where the interval of one comparison only just left out zero (p = 0.1
 A gnODE's timescales are tau over its gate while each sample acts; the constant leak has one for each unit. Dotted: tau.
 The longest are drawn at 1000 s.
 
-{len(runs)} runs ({(runs["state"] == "failed").sum()} failed) and {len(stored["runs"])} of peers,
+{len(runs)} runs ({(runs["state"] == "failed").sum()} failed) and {len(others)} of peers,
 {number(hours)} core-hours of training, two at a time, so seconds are rough. {measured_on()}
 """
 

@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -24,7 +25,7 @@ from gnode.training.progress import Silent, watcher
 
 FILE = "estimator.json"  # in a run directory, beside what every run has
 _FORMAT = 1  # of that file
-BATCH = 64  # series that are answered at once, always as many: a series has the same answer in any company
+_BATCH = 64  # series that are answered at once, always as many: a series has the same answer in any company
 _UPDATES = 1000  # of the parameters, about, where epochs is None; within these limits:
 _FEWEST, _MOST = 30, 300
 _LARGEST_BATCH = 32
@@ -264,7 +265,7 @@ class GatedODE(BaseEstimator):
 
     def _answers(self, series: Series) -> list[np.ndarray]:
         """What each member answers, (n, ...): at each sample, or once a series."""
-        return [_answers_of(model, series) for model in self.models_]
+        return [in_batches(partial(_answers_to, model, series), len(series)) for model in self.models_]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "members_")
@@ -276,11 +277,16 @@ class GatedODE(BaseEstimator):
         return tags
 
 
-def _answers_of(model: Model, series: Series) -> np.ndarray:
+def _answers_to(model: Model, series: Series, rows: np.ndarray) -> Any:
+    return model(series[rows])
+
+
+def in_batches(answer: Callable[[np.ndarray], Any], count: int) -> np.ndarray:
+    """What is answered for the rows 0 to count - 1, _BATCH of them at once."""
     answers = []
-    for first in range(0, len(series), BATCH):
-        wanted = np.minimum(np.arange(first, first + BATCH), len(series) - 1)
-        answers.append(np.asarray(model(series[wanted]))[: len(series) - first])
+    for first in range(0, count, _BATCH):
+        rows = np.minimum(np.arange(first, first + _BATCH), count - 1)
+        answers.append(np.asarray(answer(rows))[: count - first])
     return np.concatenate(answers)
 
 

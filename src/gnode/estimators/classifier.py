@@ -96,20 +96,23 @@ class GatedODEClassifier(ClassifierMixin, GatedODE):
 
     def predict_proba(self, X: Any, *, times: Any = None, static: Any = None) -> np.ndarray:
         """The probability of each class, (n, classes), in the order of `classes_`; the mean over members."""
-        logits = self._answers(self._series_to_answer(X, times, static))
-        return np.mean([softmax(one.astype(float), axis=1) for one in logits], axis=0)
+        return self._probabilities(self._series_to_answer(X, times, static))
 
     def score(self, X: Any, y: Any, *, times: Any = None, static: Any = None, sample_weight: Any = None) -> float:
         """The share of series whose label is right. A label that fit has not seen is wrong, and warned of.
 
         What pandas labels by the names of the series is put in their order.
         """
-        series, answers = self._read(X, times), self.predict(X, times=times, static=static)
+        series = self._series_to_answer(X, times, static)
+        answers = self.classes_[self._probabilities(series).argmax(axis=1)]
         labels, weights = read_labels(series, y), weights_of(series, sample_weight)
         unseen = np.setdiff1d(labels, self.classes_)
         if len(unseen):
             warnings.warn(f"Labels that were absent from fit count as wrong: {unseen.tolist()!r}.", stacklevel=2)
         return float(accuracy_score(labels, answers, sample_weight=weights))
+
+    def _probabilities(self, series: Series) -> np.ndarray:
+        return np.mean([softmax(one.astype(float), axis=1) for one in self._answers(series)], axis=0)
 
     def _read_labelled(
         self, X: Any, y: Any, times: Any, static: Any, sample_weight: Any

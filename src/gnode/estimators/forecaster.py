@@ -1,6 +1,7 @@
 """A forecaster of series, with prediction intervals."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -12,7 +13,7 @@ from jax import Array
 
 from gnode.arguments import integer, number
 from gnode.errors import Diverged, must_have
-from gnode.estimators.base import BATCH, GatedODE
+from gnode.estimators.base import GatedODE, in_batches
 from gnode.estimators.door import (
     one_each,
     read_covariates,
@@ -239,13 +240,13 @@ class GatedODEForecaster(GatedODE):
             padded[at, : len(value)] = beside_the_next(value, known[at, :1], channels)
             there[at, : len(value)] = True
             if clocks is not None:  # a sample acts until the next one, the first for dt, as in training
-                gaps = np.diff(clocks[at])
-                gaps = gaps / np.timedelta64(1, "s") if gaps.dtype.kind == "m" else gaps
+                gaps = _seconds_between(clocks[at])
                 elapsed[at, 1 : len(gaps)] = gaps[1:]
             elapsed[at, len(value) - 1] = ahead[at, 0]
         # A forecast acts until the next one, beside what is known of that.
         given = padded, elapsed, there, np.roll(ahead, -1, axis=1), np.roll(known, -1, axis=1)
-        forecasts = np.mean([_in_batches(model, given) for model in self.models_], axis=0)
+        said = [in_batches(partial(_roll_out_rows, model, given), len(values)) for model in self.models_]
+        forecasts = np.mean(np.asarray(said, float), axis=0)
         if not np.isfinite(forecasts).all():
             at = int((~np.isfinite(forecasts)).any(axis=(1, 2)).argmax())
             raise Diverged(
@@ -263,8 +264,7 @@ class GatedODEForecaster(GatedODE):
         truth, clocks = cut(series, [(at, origin - 1, origin + steps) for at, origin in origins])
         ahead = np.full((len(origins), steps), self.model_.config.dt)
         if clocks is not None:
-            gaps = np.diff(np.stack(clocks), axis=1)
-            ahead = gaps / np.timedelta64(1, "s") if gaps.dtype.kind == "m" else gaps
+            ahead = _seconds_between(np.stack(clocks))
         coming, known = np.split(np.stack(truth)[:, 1:], [self.n_features_in_], axis=-1)
         latest = np.stack([_last_values(values[:, : self.n_features_in_]) for values in cut(series, contexts)[0]])
         return coming - self._forecast(series, contexts, ahead, known), coming - latest[:, None]
@@ -302,6 +302,12 @@ def skill(error: np.ndarray, naive: np.ndarray) -> float:
     return float(1 - squared / unchanged) if unchanged else float(squared == 0)
 
 
+def _seconds_between(times: np.ndarray) -> np.ndarray:
+    """Gaps along the last axis of times, which are seconds or dates."""
+    gaps = np.diff(times)
+    return gaps / np.timedelta64(1, "s") if gaps.dtype.kind == "m" else gaps
+
+
 def _last_values(values: np.ndarray) -> np.ndarray:
     """The last value that was seen of each channel, (channels,); NaN where none was."""
     seen = ~np.isnan(values)
@@ -309,14 +315,8 @@ def _last_values(values: np.ndarray) -> np.ndarray:
     return values[last, np.arange(values.shape[1])]
 
 
-def _in_batches(model: Model, given: tuple[np.ndarray, ...]) -> np.ndarray:
-    """What `_roll_out` gives, BATCH contexts at once."""
-    answers, count = [], len(given[0])
-    for first in range(0, count, BATCH):
-        rows = np.minimum(np.arange(first, first + BATCH), count - 1)
-        said = _roll_out(model, *(jnp.asarray(one[rows]) for one in given))
-        answers.append(np.asarray(said, float)[: count - first])
-    return np.concatenate(answers)
+def _roll_out_rows(model: Model, given: tuple[np.ndarray, ...], rows: np.ndarray) -> Array:
+    return _roll_out(model, *(jnp.asarray(one[rows]) for one in given))
 
 
 @eqx.filter_jit

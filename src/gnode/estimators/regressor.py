@@ -78,7 +78,9 @@ class GatedODERegressor(RegressorMixin, GatedODE):
     def predict(self, X: Any, *, times: Any = None, static: Any = None) -> np.ndarray:
         """(n,), or (n, outputs) where y had two dimensions; the expected count with the loss poisson; the mean over
         members."""
-        series = self._series_to_answer(X, times, static)
+        return self._said(self._series_to_answer(X, times, static))
+
+    def _said(self, series: Series) -> np.ndarray:
         places = np.arange(len(series)), series.valid.sum(axis=1) - 1
         last = [outputs[places].astype(float) for outputs in self._answers(series)]
         said = np.mean([np.exp(one) if self.loss == "poisson" else one for one in last], axis=0)
@@ -86,9 +88,9 @@ class GatedODERegressor(RegressorMixin, GatedODE):
 
     def score(self, X: Any, y: Any, *, times: Any = None, static: Any = None, sample_weight: Any = None) -> float:
         """R squared, the mean over outputs. What pandas labels by the names of the series is put in their order."""
-        series = self._read(X, times)
+        series = self._series_to_answer(X, times, static)
         numbers, weights = one_each(series, y, "a target"), weights_of(series, sample_weight)
-        return float(r2_score(numbers, self.predict(X, times=times, static=static), sample_weight=weights))
+        return float(r2_score(numbers, self._said(series), sample_weight=weights))
 
 
 def _numbers(series: Series, y: Any) -> np.ndarray:

@@ -541,10 +541,8 @@ def _tiles(content: Content) -> list[tuple[str, str, str]]:
     """The numbers that matter: value, name, explanation."""
     tiles = predictions.tiles(content)
     which = "validation" if content.summary.get("test_loss") is None else "test"
-    loss, name = (
-        content.summary.get({"test": "test_loss", "validation": "val_loss"}[which]),
-        content.summary.get("loss", "loss"),
-    )
+    loss = content.summary.get("val_loss" if which == "validation" else "test_loss")
+    name = content.summary.get("loss", "loss")
     scale = "" if content.model.output_scaling is None else ", in the model's scale"
     if loss is not None and name == "mse" and not tiles and not scale:
         tiles.append(

@@ -245,8 +245,8 @@ def _runs(path: Path, runs: pd.DataFrame) -> str:
         own = f"runs/{row['run']}/report.html"
         name = f'<a href="{own}">{row["run"]}</a>' if (path / own).is_file() else f"<code>{row['run']}</code>"
         state = escape(f"{row['state']}: {row['why']}" if row["why"] else row["state"])
-        scores = [score.words(_number(row[score.column])) for score in shown]
-        scores = [style.number(_number(row["val_loss"])), *scores]
+        scores = [style.number(_number(row["val_loss"]))]
+        scores += [score.words(_number(row[score.column])) for score in shown]
         rows.append([name, *(escape(str(row[axis])) for axis in axes), *scores, style.number(row["seconds"]), state])
     heads = ["validation loss", *(score.title.lower() for score in shown)]
     return table(["run", *axes, *heads, "seconds", "state"], rows)

@@ -249,8 +249,10 @@ def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Mode
 def overshooting(model: Model, data: Data) -> str:
     """What the user should know of gaps over which the step rule lets the leak grow, step by step; "" of none."""
     rule = RULES.get(model.config.integrator)
+    if rule is None or not model.config.leak or np.isinf(rule.longest):
+        return ""
     longest = max(model.encoding.longest_step(getattr(data, part).series) for part in PARTS)
-    if rule is None or not model.config.leak or longest <= rule.longest:
+    if longest <= rule.longest:
         return ""
     return (
         f"The longest time between samples is {longest * model.config.tau:g} s, {longest:.3g} tau, and a step of "
