@@ -4,20 +4,23 @@ PYTHON ?= python3
 UV := .tools/bin/uv
 BIN := .venv/bin
 BENCH := .venv-bench
+TORCH := .venv-torch
 
 # An environment remembers where it lies, so its stamp is named after the folder: a copied or moved checkout is set up anew.
 # A change of what is pinned only installs the difference.
 HERE := $(shell pwd | cksum | cut -d ' ' -f 1)
 READY := .venv/.ready-$(HERE)
 BENCH_READY := $(BENCH)/.ready-$(HERE)
+TORCH_READY := $(TORCH)/.ready-$(HERE)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all docs bench lock clean
+.PHONY: help setup demo test test-all test-torch docs bench lock clean
 
 help:
 	@echo "make demo      train a small network to remember an angle, and write runs/demo/report.html"
 	@echo "make test      format, lint, import layers, types, tests"
 	@echo "make test-all  the same with the full crosses, of which make test runs a slice"
+	@echo "make test-torch  the tests on functions of PyTorch, in an environment that has it"
 	@echo "make docs      build the documentation into site/"
 	@echo "make bench     measure against PyTorch, side by side"
 	@echo "make setup     only set up .venv, as every command above does by itself"
@@ -36,6 +39,9 @@ test test-all: setup
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist worksteal $(if $(filter test,$@),-m "not full")
 
+test-torch: $(TORCH_READY)
+	$(TORCH)/bin/pytest tests/analysis/test_pytorch.py tests/truths/test_fixed_points.py -k "pytorch"
+
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
@@ -48,7 +54,7 @@ lock: | $(UV)
 	  --no-annotate --no-emit-index-url --custom-compile-command "make lock" --quiet $(LOCK) --output-file requirements.lock
 
 clean:
-	rm -rf .venv .venv-bench .tools .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis site dist
+	rm -rf .venv .venv-bench .venv-torch .tools .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis site dist
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -59,6 +65,14 @@ $(READY): requirements.lock pyproject.toml | $(UV)
 	test -e $@ || $(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" .venv
 	$(UV) pip sync --quiet --compile-bytecode --python .venv requirements.lock
 	$(UV) pip install --quiet --python .venv --no-deps --editable .
+	@touch $@
+
+# PyTorch is no dependency, but its functions may be analysed. The version is that of the benchmarks.
+$(TORCH_READY): requirements.lock pyproject.toml benchmarks/requirements.txt | $(UV)
+	test -e $@ || $(UV) venv --quiet --clear --seed --python "$$(command -v $(PYTHON))" $(TORCH)
+	$(UV) pip install --quiet --compile-bytecode --python $(TORCH) --requirements requirements.lock
+	$(UV) pip install --quiet --python $(TORCH) --no-deps --editable .
+	$(TORCH)/bin/python -m pip install --quiet $(shell grep ^torch== benchmarks/requirements.txt)
 	@touch $@
 
 # PyTorch is a peer to measure against and no part of the package; pip, unlike uv, may be set up to prefer a build for CPUs.

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gnode import analysis
-from gnode.analysis.fixed_points import merged
+from gnode.analysis.zeros import merged
 
 BOX = ([-3.0, -3.0], [3.0, 3.0])
 

@@ -39,6 +39,7 @@ def descend(
     reach: float,
     iterations: int,
     progress: float,
+    resolution: float = 1e-14,
     seconds: float = np.inf,
 ) -> Descent:
     """Minimise |r(h)|^2 from each start by Levenberg-Marquardt.
@@ -53,6 +54,7 @@ def descend(
         starts: (B, N).
         threshold: the |r| and `reach` the length of the last step below both of which a lane has converged.
         iterations: the largest number of trial steps of a lane.
+        resolution: steps shorter than this, beside 1 or the state itself, change nothing.
         progress: a lane whose |r|^2 falls by less than this share of itself in 20 trial steps has stalled.
         seconds: what is not done by then stays where it is, unfinished.
     """
@@ -60,7 +62,15 @@ def descend(
     lanes = max(1, _ENTRIES // starts.shape[1] ** 2)
     parts = [
         _descend_together(
-            residual, jacobian, starts[first : first + lanes], threshold, reach, iterations, progress, deadline
+            residual,
+            jacobian,
+            starts[first : first + lanes],
+            threshold,
+            reach,
+            iterations,
+            progress,
+            resolution,
+            deadline,
         )
         for first in range(0, len(starts), lanes)
     ]
@@ -70,7 +80,9 @@ def descend(
 
 
 @np.errstate(all="ignore")
-def _descend_together(residual, jacobian, starts, threshold, reach, iterations, progress, deadline) -> Descent:
+def _descend_together(
+    residual, jacobian, starts, threshold, reach, iterations, progress, resolution, deadline
+) -> Descent:
     points, residuals = starts.copy(), residual(starts)
     if time.monotonic() > deadline:
         finite = np.isfinite(residuals).all(axis=1)
@@ -104,7 +116,7 @@ def _descend_together(residual, jacobian, starts, threshold, reach, iterations, 
         squares = np.where(better, new_squares, squares)
 
         arrived = (np.sqrt(squares) <= threshold) & (length <= reach)
-        stuck = ~better & (length <= 1e-14 * (1 + np.linalg.norm(here, axis=1)))
+        stuck = ~better & (length <= resolution * (1 + np.linalg.norm(here, axis=1)))
         if iteration % _PATIENCE == _PATIENCE - 1:
             stuck |= squares > (1 - progress) * earlier
             earlier = squares

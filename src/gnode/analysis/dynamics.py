@@ -1,88 +1,179 @@
-"""One face for any dynamics: a callable (batch, N) -> (batch, N) in JAX, NumPy or PyTorch, seen as float64 NumPy.
+"""One door for a function: any callable (batch, N) -> (batch, N), as float64 NumPy, checked before it is believed.
 
-Which framework a callable speaks is read off what it returns for a NumPy array (or, if it refuses one, for a JAX array
-and then a PyTorch tensor). Jacobians come from automatic differentiation in JAX and PyTorch; for NumPy from complex
-steps where the callable turns out to be analytic, else from extrapolated central differences, with an error estimate.
-Nothing here sets a global JAX flag: float64 is switched on around each call.
+What every analysis calls first. It finds out in which numbers the callable computes, that its rows are independent of
+each other and its answers repeatable, and whether its derivative is that of the function: by autodiff or complex steps
+where these agree with differences, else by differences.
 """
 
-import abc
-import copy
-import sys
-import warnings
-from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
+from gnode.analysis.differences import Check, by_differences, compared, spacing
+from gnode.analysis.frameworks import Function as Function
+from gnode.analysis.frameworks import Speaker, is_recurrent_cell, speaker_of
 from gnode.errors import InvalidInput, must_have
 
-Function = Callable[[Any], Any]  # (batch, N) -> (batch, N), rows independent of each other
-Call = Callable[[np.ndarray], np.ndarray]
-
-_LARGEST_BATCH = 256  # rows that one compiled call takes
-_SMALL_BATCH = 4  # calls with no more rows than this get a compiled function of their own
-_JACOBIAN_ROWS = 64  # of a call for Jacobians: most calls of a search come from its last few starts, padded to this
-_JACOBIAN_ENTRIES = 2**21  # fewer rows where those of many units would fill the memory
+_PROBES = 32  # states at which the precision and the derivative are looked at
+_MOST = 256  # states at which derivatives are compared in one go
+_COARSE = [2.0**-10, 2.0**-7]  # spacings of float16 and bfloat16
+_SINGLE = 2.0**-23
+_TRUNCATED = 8  # how many times the spacing of its numbers a callable's own arithmetic may lose
 
 
-class Dynamics(abc.ABC):
-    """What every framework's adapter offers. Arrays in and out are NumPy float64.
+class Dynamics:
+    """A callable that has passed the door. Arrays in and out are NumPy float64.
 
     Attributes:
         size: N.
         framework: "jax", "numpy" or "torch".
+        extent: (N,), the length of each coordinate over which the callable is of interest: units of everything.
         precision: the spacing of numbers near 1 in which the callable really computes.
-        jacobian_method: "autodiff", "complex step" or "finite differences".
+        jacobian_method: "autodiff", "complex step" or "finite differences". Differences take over, for good, where the
+            first two turn out not to be the derivative of the function.
     """
 
-    size: int
-    framework: str
-    precision: float
-    jacobian_method: str
+    def __init__(self, speaker: Speaker, extent: np.ndarray, precision: float, probe: np.ndarray) -> None:
+        self.size = extent.size
+        self.framework = speaker.framework
+        self.extent = extent
+        self.precision = precision
+        self.jacobian_method = speaker.method
+        self.values = speaker.values
+        self._exact = speaker.jacobians
+        self._said: dict[str, str] = {"remark": speaker.remark} if speaker.remark else {}
+        self._compared = 0
+        self._unseen: np.ndarray | None = probe  # where the derivative will be looked at before it is used
 
-    @abc.abstractmethod
-    def values(self, states: np.ndarray) -> np.ndarray:
-        """f at states (batch, N), (batch, N)."""
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """What was found out about the callable, a sentence each."""
+        numbers = "float64" if self.precision < 1e-10 else "float32" if self.precision < 1e-5 else "less than float32"
+        sentences = [f"Computes in {numbers or 'less than float32'}; repeatable; rows independent."]
+        if self._exact is not None and "derivative" not in self._said:
+            sentences.append(
+                f"Derivative by {self.jacobian_method} agrees with differences at {self._compared} states."
+            )
+        elif self._exact is None:
+            sentences.append("Derivative by finite differences: the callable is not analytic.")
+        return (*sentences, *self._said.values())
 
-    @abc.abstractmethod
     def jacobians(self, states: np.ndarray) -> np.ndarray:
-        """df_i / dh_j at states (batch, N), (batch, N, N)."""
+        """df_i / dh_j at states (batch, N), (batch, N, N). By differences where autodiff gives no finite number."""
+        if self._unseen is not None:
+            probe, self._unseen = self._unseen, None
+            self.verify(probe)
+        if self._exact is None or self.jacobian_method == "finite differences":
+            return self._by_differences(states)[0]
+        slopes = self._exact(states)
+        holes = np.flatnonzero(~np.isfinite(slopes).all(axis=(1, 2)))
+        if len(holes):
+            differences = self._by_differences(states[holes])[0]
+            filled = np.isfinite(differences).all(axis=(1, 2))
+            slopes[holes[filled]] = differences[filled]
+            if filled.any():
+                self._said["holes"] = (
+                    f"Derivative by {self.jacobian_method} is not finite at some states; differences are used there."
+                )
+        return slopes
 
-    @abc.abstractmethod
+    def checked_jacobians(self, states: np.ndarray) -> np.ndarray:
+        """The same at states (batch, N) that matter: each is compared with differences and replaced by them where it
+        is not the derivative, as where autodiff has a convention for a kink that is the slope of neither side."""
+        slopes = self.jacobians(states)
+        if self._exact is None or self.jacobian_method == "finite differences" or not len(states):
+            return slopes
+        wrong = ~self.compared(states, slopes).right
+        if wrong.any():
+            slopes[wrong] = self._by_differences(states[wrong])[0]
+        return slopes
+
+    def jacobian_errors(self, states: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+        """Largest error of each entry of Jacobians (batch, N, N) at states: of rounding, and of differences."""
+        rounding = _TRUNCATED * self.precision * np.abs(slopes)
+        if self._exact is not None and self.jacobian_method != "finite differences":
+            return rounding
+        return rounding + self._by_differences(states)[1]
+
     def jacobian_error(self, states: np.ndarray) -> float:
         """Estimate of the largest absolute error of the Jacobians at `states`; 0 where they are exact to rounding."""
+        if self._exact is not None and self.jacobian_method != "finite differences":
+            return 0.0
+        errors = self._by_differences(states)[1]
+        return float(np.max(errors[np.isfinite(errors)], initial=0.0))
+
+    def verify(self, states: np.ndarray) -> bool:
+        """Compare the derivative with differences at (at most 256 of) the states; where it is another one, differences
+        take over from now on.
+
+        Returns:
+            whether they have taken over now, so that what was computed before is in doubt.
+        """
+        if self._exact is None or self.jacobian_method == "finite differences" or not len(states):
+            return False
+        some = states[np.unique(np.linspace(0, len(states) - 1, min(len(states), _MOST)).astype(int))]
+        some = some[np.isfinite(some).all(axis=1)]
+        check = self.compared(some, self.jacobians(some))
+        self._compared += len(some)
+        wrong = int(np.sum(~check.right))
+        if not wrong:
+            return False
+        self._said["derivative"] = (
+            f"Derivative by {self.jacobian_method} is not that of the function at {wrong} of {len(some)} states "
+            f"(off by {check.off.max():.2g} of its size); finite differences are used."
+        )
+        self.jacobian_method = "finite differences"
+        return True
+
+    def compared(self, states: np.ndarray, slopes: np.ndarray) -> Check:
+        """Jacobians at states beside differences along one direction: right or not, on a kink or not."""
+        return compared(self.values, states, slopes, self.extent, self.precision)
+
+    def spacing(self, states: np.ndarray) -> np.ndarray:
+        """Distance between numbers that the callable tells apart at states (batch, N), in units of the extent."""
+        return spacing(states, self.extent, self.precision)
+
+    def _by_differences(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return by_differences(self.values, states, self.extent, self.precision)
 
 
-def dynamics_of(function: Function, states: np.ndarray) -> Dynamics:
-    """The adapter for a callable, after checking that it is one.
+def dynamics_of(function: Function, states: np.ndarray, extent: np.ndarray | None = None) -> Dynamics:
+    """A callable that has been looked at from all sides.
 
     Args:
         function: (batch, N) -> (batch, N); each row of the answer may depend on the same row of the argument only.
         states: (batch, N), some states at which it is meant to be called.
+        extent: (N,), the lengths that matter; by default those of the states (`extent_of`).
 
     Raises:
-        InvalidInput: it is not callable, refuses (batch, N) arrays, returns another shape or other numbers than
-            floating ones, gives different answers to equal questions, or mixes rows.
+        InvalidInput: it is not callable, takes something else than states, refuses (batch, N) arrays, returns another
+            shape or other numbers than floating ones, gives different answers to equal questions, or mixes rows.
     """
-    if not callable(function):
-        must_have("a callable (batch, N) -> (batch, N)", f"{type(function).__name__}")
+    extent = extent_of(states) if extent is None else extent
     size = states.shape[1]
-    rows = 5 if size == 4 else 4  # never N, so that a transposed answer shows
-    probe = np.array(states[np.linspace(0, len(states) - 1, rows).astype(int)], dtype=float)
-    probe = probe + 1e-3 * (1 + np.abs(probe)) * np.linspace(-1, 2, rows)[:, None]  # no two rows alike
-    framework, call = _ask(function, probe)
-    answer = call(probe)
+    few = 5 if size == 4 else 4  # never N, so that a transposed answer shows
+    probe = _scattered(states, extent, few)
+    speaker = speaker_of(function, probe)
+    answer = speaker.raw(probe)
     _check_answer(answer, probe)
-    _check_repeatable(call, answer, probe)
-    precision = _precision(call, answer, probe)
-    if isinstance(call, _TorchCall):
-        return _Torch(call, size, precision)
-    if framework == "jax" and _traceable(function, probe):
-        return _Jax(function, size, precision)
-    return _NumPy(function, size, precision, probe)
+    _check_repeatable(speaker, answer, probe)
+    wide = _scattered(states, extent, _PROBES)
+    precision = max(_precision(speaker.values, wide, extent), float(np.finfo(answer.dtype).eps))
+    _check_independent(speaker, probe, extent, precision)
+    return Dynamics(speaker, extent, precision, wide)
+
+
+def extent_of(states: np.ndarray) -> np.ndarray:
+    """Half of the range (N,) of each coordinate of states (batch, N), without the outermost twentieth of them.
+
+    A coordinate that does not vary has the length of its value, or of the widest other one; one state at 0 has 1.
+    """
+    spread = np.ptp(np.quantile(states, [0.025, 0.975], axis=0), axis=0) / 2
+    spread = np.where(spread > 0, spread, np.ptp(states, axis=0) / 2)
+    sizes = np.abs(states).max(axis=0)
+    varies = spread > 16 * np.finfo(float).eps * sizes
+    widest = spread[varies].max(initial=0.0) or sizes.max() or 1.0
+    return np.where(varies, spread, np.where(sizes > 0, np.minimum(sizes, widest), widest))
 
 
 def kind_of(function: Function, kind: str | None, otherwise: str = "flow") -> str:
@@ -97,7 +188,7 @@ def kind_of(function: Function, kind: str | None, otherwise: str = "flow") -> st
     """
     if kind not in (None, "flow", "map"):
         must_have('kind = "flow" or kind = "map"', repr(kind))
-    known = getattr(function, "kind", None)
+    known = "map" if is_recurrent_cell(function) else getattr(function, "kind", None)
     if known not in ("flow", "map"):
         return kind or otherwise
     if kind not in (None, known):
@@ -147,61 +238,11 @@ def checked_bounds(bounds: Any, size: int | None = None) -> tuple[np.ndarray, np
 # -- finding out what a callable is --
 
 
-def _ask(function: Function, probe: np.ndarray) -> tuple[str, Call]:
-    """The framework that the callable speaks, and how to call it in that framework, NumPy to NumPy."""
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(function, torch.nn.Module):
-        return "torch", _TorchCall(function, probe)
-    refusals: list[Exception] = []
-    with jax.enable_x64(True):
-        for convert in (np.asarray, jnp.asarray):
-            try:
-                answer = function(convert(probe))
-            except Exception as refusal:
-                refusals.append(refusal)
-                continue
-            if isinstance(answer, jax.Array):
-                return "jax", lambda states: _call_jax(function, states)
-            if torch is None or not isinstance(answer, torch.Tensor):
-                return "numpy", lambda states: np.asarray(function(np.asarray(states)))
-            break
-    if torch is not None:
-        try:
-            return "torch", _TorchCall(function, probe)
-        except Exception as refusal:
-            refusals.append(refusal)
-    if isinstance(refusals[0], InvalidInput):
-        raise refusals[0]
-    reasons = "; ".join(f"{type(refusal).__name__}: {refusal}" for refusal in refusals)
-    raise InvalidInput(
-        f"Must have a callable that takes an array of shape (batch, N) = {probe.shape}, instead got {reasons}."
-    ) from refusals[0]
-
-
-def _call_jax(function: Function, states: np.ndarray) -> np.ndarray:
-    with jax.enable_x64(True):
-        return np.asarray(function(jnp.asarray(states)))
-
-
-class _TorchCall:
-    """A PyTorch callable from NumPy to NumPy, in float64 if it can: modules are copied to it, without dropout."""
-
-    def __init__(self, function: Function, probe: np.ndarray) -> None:
-        torch = sys.modules["torch"]
-        module = isinstance(function, torch.nn.Module)
-        self.function: Any = copy.deepcopy(function).double().eval() if module else function  # type: ignore[attr-defined]
-        self.dtype = torch.float64
-        try:
-            self(probe)
-        except RuntimeError:  # a plain callable around float32 weights
-            self.dtype = torch.float32
-            self(probe)
-
-    def __call__(self, states: np.ndarray) -> np.ndarray:
-        return self.function(self.tensor(states)).detach().cpu().numpy()
-
-    def tensor(self, states: np.ndarray, **options: Any) -> Any:
-        return sys.modules["torch"].tensor(np.ascontiguousarray(states), dtype=self.dtype, **options)
+def _scattered(states: np.ndarray, extent: np.ndarray, rows: int) -> np.ndarray:
+    """States (rows, N) near some of the given ones, no two alike."""
+    random = np.random.default_rng(0)
+    some = states[np.linspace(0, len(states) - 1, rows).astype(int)]
+    return some + 1e-2 * extent * random.uniform(-1, 1, (rows, states.shape[1]))
 
 
 def _check_answer(answer: np.ndarray, probe: np.ndarray) -> None:
@@ -215,172 +256,69 @@ def _check_answer(answer: np.ndarray, probe: np.ndarray) -> None:
         must_have("a callable that returns floating-point numbers", f"{answer.dtype}")
 
 
-def _check_repeatable(call: Call, answer: np.ndarray, probe: np.ndarray) -> None:
-    """The same states must give the same answer, and in reversed order the same rows in reversed order."""
-    again, reversed_rows = call(probe), call(probe[::-1].copy())
+def _check_repeatable(speaker: Speaker, answer: np.ndarray, probe: np.ndarray) -> None:
+    again = speaker.raw(probe)
     if not np.array_equal(answer, again, equal_nan=True):
-        difference = _largest(answer - again)
         must_have(
             "a deterministic callable",
-            f"two answers to the same states that differ by {difference:.3g}",
+            f"two answers to the same states that differ by {_largest(answer - again):.3g}",
             "Hold its noise or dropout still.",
         )
-    with np.errstate(all="ignore"):
-        tolerance = 1e3 * np.finfo(answer.dtype).eps * (1 + _largest(answer))
-        independent = np.allclose(answer, reversed_rows[::-1], rtol=0, atol=tolerance, equal_nan=True)
-    if not independent:
-        must_have(
-            "a callable whose rows do not influence each other",
-            "answers that depend on the order of the states in the batch",
-        )
 
 
-def _precision(call: Call, answer: np.ndarray, probe: np.ndarray) -> float:
+@np.errstate(all="ignore")
+def _check_independent(speaker: Speaker, probe: np.ndarray, extent: np.ndarray, precision: float) -> None:
+    """Rows must answer alike alone, in reversed order, and whatever stands in the other rows."""
+    answer = speaker.values(probe)
+    changed = np.concatenate([probe[:1], probe[1:] + 0.1 * extent])
+    try:
+        alone = speaker.values(probe[:1])
+    except Exception as refusal:
+        said = (str(refusal).strip().splitlines() or [type(refusal).__name__])[0]
+        raise InvalidInput(
+            f"Must have a callable that takes any number of states, instead got one that refuses a single one "
+            f"({said}). A PyTorch module with batch normalisation needs eval()."
+        ) from refusal
+    others = {
+        "depend on the order of the states in the batch": (speaker.values(probe[::-1].copy())[::-1], answer),
+        "depend on how many states there are in the batch": (alone, answer[:1]),
+        "depend on the other states in the batch": (speaker.values(changed)[:1], answer[:1]),
+    }
+    sizes = np.abs(answer).max(axis=0) + np.ptp(answer, axis=0) * np.max(np.abs(probe) / extent, initial=1.0)
+    tolerance = 1e2 * precision * np.where(np.isfinite(sizes), sizes, _largest(answer))
+    for reason, (one, other) in others.items():
+        same = (np.abs(one - other) <= tolerance) | (np.isnan(one) & np.isnan(other)) | (one == other)
+        if not same.all():
+            must_have("a callable whose rows do not influence each other", f"answers that {reason}")
+
+
+@np.errstate(all="ignore")
+def _precision(values: Any, states: np.ndarray, extent: np.ndarray) -> float:
     """Spacing of the numbers that the callable computes with, which may be coarser than those that it returns.
 
-    Over steps of a ten-millionth a smooth function in float64 is straight, and one in float32 is a staircase.
+    Over steps of a spacing of float32 a function in float64 is straight, whatever its scale: its bend falls with the
+    square of the step. One that rounds on the way is a staircase, whose bend falls no faster than the steps do.
     """
-    with np.errstate(all="ignore"):
-        moves = 0.7e-7 * (1 + np.abs(probe))
-        bend = np.abs(call(probe + moves) - 2 * answer + call(probe - moves)) / (1 + np.abs(answer))
-        rough = _largest(bend) > 1e-11
-    return float(np.finfo(np.float32).eps if rough else np.finfo(answer.dtype).eps)
+
+    def bends(spacing: float) -> tuple[float, float]:
+        """Bend and slope over steps of this share of the states, as root mean squares over all coordinates."""
+        moves = spacing * np.where(states == 0, extent, np.abs(states))
+        up, here, down = values(np.concatenate([states + moves, states, states - moves])).reshape(3, *states.shape)
+        numbers = [(up - 2 * here + down) / extent, (up - down) / extent / 2]
+        return tuple(float(np.sqrt(np.mean(part[np.isfinite(part)] ** 2))) for part in numbers)  # type: ignore[return-value]
+
+    double = float(np.finfo(float).eps)
+    bend, slope = bends(_SINGLE)
+    finer, _ = bends(_SINGLE / 8)
+    if finer > 0.1 * bend and finer > 1e-4 * slope:
+        return _SINGLE
+    if slope == 0:  # nothing moves at all: coarser still, or constant
+        for spacing in _COARSE:
+            if bends(spacing)[1] > 0:
+                return spacing
+    return double
 
 
 def _largest(numbers: np.ndarray) -> float:
     """Largest size among those that are finite."""
     return float(np.max(np.abs(numbers[np.isfinite(numbers)]), initial=0.0))
-
-
-def _traceable(function: Function, probe: np.ndarray) -> bool:
-    with jax.enable_x64(True):
-        try:
-            jax.eval_shape(function, jax.ShapeDtypeStruct(probe.shape, jnp.float64))
-        except Exception:
-            return False
-    return True
-
-
-# -- the adapters --
-
-
-class _Jax(Dynamics):
-    framework = "jax"
-    jacobian_method = "autodiff"
-
-    def __init__(self, function: Function, size: int, precision: float) -> None:
-        self.function, self.size, self.precision = function, size, precision
-        self._jacobian_rows = 2 ** int(np.log2(np.clip(_JACOBIAN_ENTRIES // size**2, 1, _JACOBIAN_ROWS)))
-        self._values = jax.jit(lambda states: jnp.asarray(function(states), jnp.float64))
-        self._jacobians = jax.jit(lambda states: _batched_jacobian(function, states))
-
-    def values(self, states: np.ndarray) -> np.ndarray:
-        return self._in_batches(self._values, _LARGEST_BATCH, states, np.empty((len(states), self.size)))
-
-    def jacobians(self, states: np.ndarray) -> np.ndarray:
-        shape = (len(states), self.size, self.size)
-        return self._in_batches(self._jacobians, self._jacobian_rows, states, np.empty(shape))
-
-    def jacobian_error(self, states: np.ndarray) -> float:
-        return 0.0
-
-    def _in_batches(self, compiled: Callable, largest: int, states: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """Batches of one of two sizes, the last one padded, so that nothing is compiled more than twice."""
-        rows = min(largest, _SMALL_BATCH) if len(states) <= _SMALL_BATCH else largest
-        with jax.enable_x64(True):
-            for first in range(0, len(states), rows):
-                batch = states[first : first + rows]
-                padded = np.concatenate([batch, np.repeat(batch[-1:], rows - len(batch), axis=0)])
-                out[first : first + len(batch)] = np.asarray(compiled(jnp.asarray(padded)))[: len(batch)]
-        return out
-
-
-def _batched_jacobian(function: Function, states: jax.Array) -> jax.Array:
-    """(batch, N, N) by N forward-mode products, shared by the whole batch because rows are independent."""
-    _, push_forward = jax.linearize(lambda now: jnp.asarray(function(now), jnp.float64), states)
-    directions = jnp.broadcast_to(jnp.eye(states.shape[1])[:, None, :], (states.shape[1], *states.shape))
-    return jnp.moveaxis(jax.vmap(push_forward)(directions), 0, 2)
-
-
-class _Torch(Dynamics):
-    framework = "torch"
-    jacobian_method = "autodiff"
-
-    def __init__(self, call: _TorchCall, size: int, precision: float) -> None:
-        self._call, self.size, self.precision = call, size, precision
-
-    def values(self, states: np.ndarray) -> np.ndarray:
-        with sys.modules["torch"].no_grad():
-            return self._call(states).astype(float)
-
-    def jacobians(self, states: np.ndarray) -> np.ndarray:
-        torch = sys.modules["torch"]
-        leaf = self._call.tensor(states, requires_grad=True)
-        sums = self._call.function(leaf).sum(dim=0)  # rows are independent: one backward pass a unit serves them all
-        if not sums.requires_grad:
-            return np.zeros((*states.shape, self.size))
-        rows = [torch.autograd.grad(unit, leaf, retain_graph=True, allow_unused=True)[0] for unit in sums]
-        filled = [torch.zeros_like(leaf) if row is None else row for row in rows]
-        return torch.stack(filled, dim=1).cpu().numpy().astype(float)
-
-    def jacobian_error(self, states: np.ndarray) -> float:
-        return 0.0
-
-
-class _NumPy(Dynamics):
-    framework = "numpy"
-
-    def __init__(self, function: Function, size: int, precision: float, probe: np.ndarray) -> None:
-        self.function, self.size, self.precision = function, size, precision
-        self._step = precision**0.2  # balances rounding and truncation of the extrapolated central difference
-        self.jacobian_method = "complex step" if self._analytic(probe) else "finite differences"
-
-    def values(self, states: np.ndarray) -> np.ndarray:
-        with jax.enable_x64(True), np.errstate(all="ignore"):
-            return np.array(self.function(states), dtype=float).reshape(states.shape)
-
-    def jacobians(self, states: np.ndarray) -> np.ndarray:
-        if self.jacobian_method == "complex step":
-            return self._by_complex_step(states)
-        return self._by_differences(states)[0]
-
-    def jacobian_error(self, states: np.ndarray) -> float:
-        return 0.0 if self.jacobian_method == "complex step" else float(self._by_differences(states)[1])
-
-    def _by_complex_step(self, states: np.ndarray) -> np.ndarray:
-        """Squire and Trapp, SIAM Review 40 (1998): no cancellation, exact to rounding for analytic functions."""
-        tiny = 1e-30
-        moved = states[:, None, :] + 1j * tiny * np.eye(self.size)
-        with np.errstate(all="ignore"):
-            answer = np.asarray(self.function(moved.reshape(-1, self.size)))
-        return np.moveaxis(answer.imag.reshape(len(states), self.size, self.size), 1, 2) / tiny
-
-    @np.errstate(all="ignore")
-    def _by_differences(self, states: np.ndarray) -> tuple[np.ndarray, float]:
-        """Central differences at two steps, extrapolated (Richardson); their disagreement bounds the error."""
-        coarse, fine = (self._central(states, step) for step in (self._step, self._step / 2))
-        extrapolated = fine + (fine - coarse) / 3
-        return extrapolated, _largest(fine - coarse) / 3
-
-    def _central(self, states: np.ndarray, step: float) -> np.ndarray:
-        sizes = step * (1 + np.abs(states))
-        moves = sizes[:, :, None] * np.eye(self.size)
-        up, down = states[:, None, :] + moves, states[:, None, :] - moves
-        values = self.values(np.concatenate([up, down]).reshape(-1, self.size)).reshape(2, *moves.shape)
-        with np.errstate(all="ignore"):
-            return np.moveaxis((values[0] - values[1]) / (2 * sizes[:, :, None]), 1, 2)
-
-    def _analytic(self, probe: np.ndarray) -> bool:
-        """Whether complex steps agree with differences where the callable was probed."""
-        try:
-            with np.errstate(all="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("error")  # where the imaginary part is thrown away it is not analytic
-                complex_answer = np.asarray(self.function(probe + 0j))
-                if not np.iscomplexobj(complex_answer) or complex_answer.shape != probe.shape:
-                    return False
-                exact = self._by_complex_step(probe)
-        except Exception:
-            return False
-        differences, error = self._by_differences(probe)
-        scale = 1 + _largest(differences)
-        return bool(np.allclose(exact, differences, rtol=0, atol=1e-6 * scale + error, equal_nan=False))

@@ -1,19 +1,28 @@
 """Fixed points and slow points of any dynamics, from many starts at once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from gnode.analysis.descent import Descent, Ending, descend
-from gnode.analysis.dynamics import Dynamics, Function, checked_bounds, checked_states, dynamics_of, kind_of
-from gnode.analysis.stability import flow_stability, growing_directions, map_stability
+from gnode.analysis.descent import Ending
+from gnode.analysis.dynamics import Dynamics, dynamics_of, kind_of
+from gnode.analysis.frameworks import Function
+from gnode.analysis.kinks import LARGEST, MERGE, minima_on_kinks
+from gnode.analysis.stability import eigenvalues_with_errors, growing_directions, growth_of, stability
 from gnode.analysis.threads import one_thread
-from gnode.errors import Diverged, must_have
+from gnode.analysis.zeros import Groups, Problem, descended, merged, posed, zeros_among
+from gnode.analysis.zeros import starts_from as starts_from
+from gnode.errors import must_have
+
+_BESIDE = 1e-5  # of the extent: how far beside a kink its slopes are looked at
+_SIDES = 16  # directions in which
+_SLOPE_STALLED = (
+    1e-3  # slope of the speed, as a share of the rate, at a minimum where no step brought anything any more
+)
+_SLOPE_UNFINISHED = 1e-6  # and where steps still did
 
 
 @dataclass(frozen=True)
@@ -24,14 +33,18 @@ class FixedPoints:
         kind: "flow" or "map", what the callable was taken for.
         points: (K, N).
         speeds: (K,), |f(h)| for a flow, |f(h) - h| for a map: the residual.
-        errors: (K,), estimated distance to the true zero, from one more Newton step.
+        errors: (K,), estimated distance to the true zero, from one more Newton step, in the directions in which the
+            residual says where it is: along a continuum of fixed points there is no distance.
         jacobians: (K, N, N), df/dh there.
         eigenvalues: (K, N), of those, the largest real part (flow) or modulus (map) first.
-        stability: a name for each point, such as "stable node", "saddle", "unstable focus", "center", "marginal".
-        unstable: (K,), how many directions grow.
+        stability: a name for each point, such as "stable node", "saddle", "unstable focus", "center"; "marginal" where
+            the growth of a mode is within its error of none; "undecided, on a kink: ..." where the function has
+            different slopes around the point that would get different names; "not known" without a finite Jacobian.
+        unstable: (K,), how many directions grow by more than their error.
         counts: (K,), how many starts ended at each.
-        unseen: estimated probability that one more start would end at a point not in this list: the share of converged
-            starts that are alone at their point (Good and Turing; Good, Biometrika 40, 1953). Near 1 on a continuum.
+        unseen: estimated probability that one more start would end at a point not in this list: the share of starts
+            that are alone at their point (Good and Turing; Good, Biometrika 40, 1953), or that came to no end at all.
+            Near 1 on a continuum.
         flow_eigenvalues, flow_stability, map_eigenvalues, map_stability: of the flow and of the map side by side where
             both are known (`beside`), else those of `kind` alone and None. They share points, not stability.
         starts: how many starts there were; of these
@@ -43,6 +56,14 @@ class FixedPoints:
         merge: the distance within which two ends count as one point.
         framework, jacobian_method: as found; see gnode.analysis.dynamics.
         jacobian_error: estimated largest absolute error of the Jacobians; 0 where they are exact to rounding.
+        eigenvalue_errors: (K, N), how far each eigenvalue may be off: of rounding, of differences, of the point's own
+            place. What is within it of none decides nothing.
+        kinked: (K,), where the slopes on two sides of the point differ however near one looks.
+        unresolved: (U, N), states that cannot be told apart from rest: the residual and its derivative are below the
+            rounding of f, so that nothing says whether a fixed point is near. They are no points; their starts count as
+            unfinished.
+        checks: what was found out about f, a sentence each (gnode.analysis.dynamics).
+        evidence: in words, what the list rests on.
     """
 
     kind: str
@@ -69,6 +90,11 @@ class FixedPoints:
     framework: str
     jacobian_method: str
     jacobian_error: float
+    eigenvalue_errors: np.ndarray | None = field(default=None, repr=False)
+    kinked: np.ndarray | None = field(default=None, repr=False)
+    unresolved: np.ndarray | None = field(default=None, repr=False)
+    checks: tuple[str, ...] = field(default=(), repr=False)
+    evidence: str = field(default="", repr=False)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -77,6 +103,9 @@ class FixedPoints:
 @dataclass(frozen=True)
 class SlowPoints:
     """Local minima of the speed: where the dynamics lingers. They attract nothing by being slow.
+
+    The speed that is minimal has each coordinate in units of its extent, that of the starts or bounds, so that the
+    points do not depend on units; where all extents are alike it is the usual one.
 
     Attributes:
         kind: "flow" or "map".
@@ -87,7 +116,7 @@ class SlowPoints:
         counts: (K,), how many starts ended at each.
         unseen: as for FixedPoints.
         starts, unfinished, failed: how many starts there were, found no minimum in time, had no finite value.
-        tolerance, merge: as for FixedPoints.
+        tolerance, merge, checks, evidence: as for FixedPoints.
     """
 
     kind: str
@@ -102,6 +131,8 @@ class SlowPoints:
     failed: int
     tolerance: float
     merge: float
+    checks: tuple[str, ...] = field(default=(), repr=False)
+    evidence: str = field(default="", repr=False)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -118,7 +149,7 @@ def fixed_points(
     seed: int = 0,
     beside: Function | float | int | None = None,
     tolerance: float | int | None = None,
-    merge: float | int = 1e-4,
+    merge: float | int | None = None,
     iterations: int = 200,
     seconds: float | int = np.inf,
 ) -> FixedPoints:
@@ -136,9 +167,11 @@ def fixed_points(
         beside: the same dynamics as the other kind, so that both stabilities are given: the map that stands for a flow
             f, or the flow behind a map f, as a callable; or a time, for the map over it that solves the flow f, whose
             eigenvalues are exp(time * lambda). Where f rests, it must rest too.
-        tolerance: of the speed; by default 1e-10 (1e-5 for callables that compute in float32), for a flow times its
-            typical rate: the median size of its Jacobian over the starts.
-        merge: distance between two ends, in units of the state, within which they count as one point.
+        tolerance: of the speed; by default 1e-10 of the extent of the starts or bounds (1e-5 for callables that compute
+            in float32), for a flow times its typical rate: the median size of its Jacobian over the starts. Never below
+            what rounding makes of f there.
+        merge: distance, in units of the state, within which ends on a continuum of fixed points count as one; by
+            default 1e-4 of the extent. Isolated points are told apart however near they are.
         iterations: the most trial steps from one start.
         seconds: the longest that the search may take; starts that are not done by then count as unfinished. A thousand
             starts of a network of 100 units take some seconds, of 500 units some minutes.
@@ -153,51 +186,71 @@ def fixed_points(
         ([-1.0, 0.0, 1.0], ['stable node', 'unstable node', 'stable node'])
     """
     kind = kind_of(f, kind)
-    problem = _posed(f, kind, starts, bounds, count, seed, tolerance, merge, seconds)
-    other = None if beside is None else _eigenvalues_beside(beside, kind, problem.starts)
-    descent = _descended(problem, iterations, 0.01, seconds)
+    problem = posed(
+        f,
+        kind,
+        starts=starts,
+        bounds=bounds,
+        count=count,
+        seed=seed,
+        tolerance=tolerance,
+        merge=merge,
+        seconds=seconds,
+    )
+    dynamics = problem.dynamics
+    states = problem.states(problem.starts)
+    other = None if beside is None else _eigenvalues_beside(beside, kind, states, dynamics.extent)
+    descent = descended(problem, iterations, 0.01, seconds)
     converged = descent.endings == Ending.CONVERGED
     inside = converged & problem.contains(descent.points)
-    groups = merged(descent.points[inside], np.linalg.norm(descent.residuals[inside], axis=1), merge)
-    points, errors = _polished(problem, groups.points)
-    sure = errors <= merge
-    points, errors, counts = points[sure], errors[sure], groups.counts[sure]
-
-    order = np.lexsort(np.round(points / merge)[:, ::-1].T)
-    points, errors, counts = points[order], errors[order], counts[order]
-    jacobians = problem.dynamics.jacobians(points)
-    eigenvalues = _sorted_eigenvalues(jacobians, kind)
-    others = None if other is None else other(points, eigenvalues)
-    flow, map_ = (eigenvalues, others) if kind == "flow" else (others, eigenvalues)
-    flow_names = None if flow is None else flow_stability(flow)
-    map_names = None if map_ is None else map_stability(map_)
+    zeros = zeros_among(problem, descent.points[inside], descent.residuals[inside])
+    points = problem.states(zeros.places)
+    slopes = dynamics.checked_jacobians(points)
+    eigenvalues, margins = _eigenvalues(problem, zeros.places, zeros.errors, slopes)
+    others = None if other is None else other(points, eigenvalues, margins)
+    here = stability(eigenvalues, margins, kind)
+    kinked = dynamics.compared(points, slopes).kinked
+    for at in np.flatnonzero(kinked):
+        here[at] = _name_on_kink(problem, zeros.places[at])
+    there = None if others is None else stability(others[0], others[1], _OTHER[kind])
     failed = int(np.sum(descent.endings == Ending.FAILED))
-    return FixedPoints(
+    found = int(zeros.counts.sum())
+    unfinished = int(np.sum(~converged) - failed + np.sum(inside) - found)
+    at_rest = _resting_slowly(problem, descent.points[(descent.endings == Ending.STALLED) & ~converged])
+    flow, map_ = (eigenvalues, None) if kind == "flow" else (None, eigenvalues)
+    if others is not None:
+        flow, map_ = (eigenvalues, others[0]) if kind == "flow" else (others[0], eigenvalues)
+    result = FixedPoints(
         kind=kind,
         points=points,
-        speeds=np.linalg.norm(problem.residual(points), axis=1),
-        errors=errors,
-        jacobians=jacobians,
+        speeds=np.linalg.norm(problem.residual(zeros.places) * dynamics.extent, axis=1),
+        errors=zeros.errors * float(dynamics.extent.max()),
+        jacobians=slopes,
         eigenvalues=eigenvalues,
-        stability=list((flow_names if kind == "flow" else map_names) or []),
-        unstable=growing_directions(eigenvalues, kind),
-        counts=counts,
-        unseen=_unseen(counts),
+        stability=here,
+        unstable=growing_directions(eigenvalues, margins, kind),
+        counts=zeros.counts,
+        unseen=_unseen(zeros.counts, unfinished - at_rest),
         flow_eigenvalues=flow,
-        flow_stability=flow_names,
+        flow_stability=here if kind == "flow" else there,
         map_eigenvalues=map_,
-        map_stability=map_names,
-        starts=len(problem.starts),
-        converged=int(counts.sum()),
+        map_stability=here if kind == "map" else there,
+        starts=len(states),
+        converged=found,
         outside=int(np.sum(converged & ~inside)),
-        unfinished=int(np.sum(~converged) - failed + groups.counts.sum() - counts.sum()),
+        unfinished=unfinished,
         failed=failed,
-        tolerance=problem.tolerance,
-        merge=merge,
-        framework=problem.dynamics.framework,
-        jacobian_method=problem.dynamics.jacobian_method,
-        jacobian_error=problem.dynamics.jacobian_error(points),
+        tolerance=problem.threshold * float(dynamics.extent.max()),
+        merge=problem.merge * float(dynamics.extent.max()),
+        framework=dynamics.framework,
+        jacobian_method=dynamics.jacobian_method,
+        jacobian_error=dynamics.jacobian_error(points),
+        eigenvalue_errors=margins,
+        kinked=kinked,
+        unresolved=problem.states(zeros.unresolved),
+        checks=dynamics.checks,
     )
+    return replace(result, evidence=_evidence(result, at_rest))
 
 
 @one_thread
@@ -210,7 +263,7 @@ def slow_points(
     count: int = 1024,
     seed: int = 0,
     tolerance: float | int | None = None,
-    merge: float | int = 1e-4,
+    merge: float | int | None = None,
     iterations: int = 500,
     seconds: float | int = np.inf,
 ) -> SlowPoints:
@@ -220,191 +273,157 @@ def slow_points(
     for `fixed_points`.
     """
     kind = kind_of(f, kind)
-    problem = _posed(f, kind, starts, bounds, count, seed, tolerance, merge, seconds)
-    descent = _descended(problem, iterations, 1e-9, seconds)
+    problem = posed(
+        f,
+        kind,
+        starts=starts,
+        bounds=bounds,
+        count=count,
+        seed=seed,
+        tolerance=tolerance,
+        merge=merge,
+        seconds=seconds,
+    )
+    descent = descended(problem, iterations, 1e-9, seconds)
     speeds = np.linalg.norm(descent.residuals, axis=1)
     alive = (descent.endings != Ending.FAILED) & problem.contains(descent.points)
-    resting = alive & np.isin(descent.endings, [Ending.CONVERGED, Ending.STALLED])
-    unsure = np.flatnonzero(alive & ~resting)
-    resting[unsure] = problem.stationary(descent.points[unsure])
-    groups = merged(descent.points[resting], speeds[resting], merge)
-    points = groups.points
-    values = np.linalg.norm(problem.residual(points), axis=1)
-    order = np.argsort(values, kind="stable")
-    points, values, counts = points[order], values[order], groups.counts[order]
+    resting = alive & (descent.endings == Ending.CONVERGED)
+    for ending, share in ((Ending.STALLED, _SLOPE_STALLED), (Ending.UNFINISHED, _SLOPE_UNFINISHED)):
+        unsure = np.flatnonzero(alive & (descent.endings == ending))
+        here = descent.points[unsure]
+        resting[unsure] = problem.stationary(here, share) & ~problem.on_kink(here)
+    groups = merged(descent.points[resting], speeds[resting], problem.merge)
+    stuck = descent.points[alive & ~resting & (descent.endings == Ending.STALLED)]
+    if len(stuck) and stuck.shape[1] <= LARGEST:
+        groups = _with_kinks(problem, groups, minima_on_kinks(problem, stuck))
+    minimal = np.linalg.norm(problem.residual(groups.points), axis=1)
+    order = np.argsort(minimal, kind="stable")
+    places, minimal, counts = groups.points[order], minimal[order], groups.counts[order]
+    points = problem.states(places)
     failed = int(np.sum(descent.endings == Ending.FAILED))
+    unfinished = int(len(problem.starts) - failed - counts.sum())
+    slopes = problem.dynamics.jacobians(points)
+    largest = float(problem.extent.max())
     return SlowPoints(
         kind=kind,
         points=points,
-        speeds=values,
-        fixed=values <= problem.tolerance,
-        eigenvalues=_sorted_eigenvalues(problem.dynamics.jacobians(points), kind),
+        speeds=np.linalg.norm(problem.residual(places) * problem.extent, axis=1),
+        fixed=minimal <= problem.threshold,
+        eigenvalues=_in_extents(problem.dynamics, slopes, 0 * slopes, kind)[0],
         counts=counts,
-        unseen=_unseen(counts),
+        unseen=_unseen(counts, unfinished),
         starts=len(problem.starts),
-        unfinished=int(len(problem.starts) - failed - resting.sum()),
+        unfinished=unfinished,
         failed=failed,
-        tolerance=problem.tolerance,
-        merge=merge,
+        tolerance=problem.threshold * largest,
+        merge=problem.merge * largest,
+        checks=problem.dynamics.checks,
+        evidence=f"{len(places)} minima of the speed, {int(np.sum(minimal <= problem.threshold))} of them at rest, "
+        f"from {len(problem.starts)} starts; {unfinished} found none.",
     )
 
 
-@dataclass(frozen=True)
-class Groups:
-    """Points that stand for groups (K, N), and how many members each has (K,)."""
-
-    points: np.ndarray
-    counts: np.ndarray
-
-
-def merged(points: np.ndarray, residuals: np.ndarray, distance: float) -> Groups:
-    """Chains of points closer than `distance` become one: the member with the smallest residual.
-
-    What is returned lies farther apart than that. Points that share a cell of a grid whose cells have that diagonal are
-    merged first, so that a million ends at one point cost a sort and not a million squared pairs.
-
-    Args:
-        points: (B, N).
-        residuals: (B,).
-    """
-    if not len(points):
-        return Groups(points, np.zeros(0, int))
-    best_first = np.argsort(residuals, kind="stable")
-    cells = np.floor(points[best_first] * (np.sqrt(points.shape[1]) / distance))
-    _, first, cell_of = np.unique(cells, axis=0, return_index=True, return_inverse=True)
-    members = np.bincount(cell_of.ravel())
-    leaders = best_first[first]
-    pairs = cKDTree(points[leaders]).query_pairs(distance, output_type="ndarray")
-    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(leaders),) * 2)
-    number, group = connected_components(links, directed=False)
-    counts = np.bincount(group, weights=members, minlength=number).astype(int)
-    by_residual = np.lexsort((residuals[leaders], group))
-    representatives = leaders[by_residual[np.searchsorted(group[by_residual], np.arange(number))]]
-    return Groups(points[representatives], counts)
-
-
-def starts_from(starts: Any, bounds: Any, count: int, seed: int) -> np.ndarray:
-    """The given starts (B, N), or `count` uniform draws from a box."""
-    if (starts is None) == (bounds is None):
-        must_have("either starts or bounds", "both" if starts is not None else "neither")
-    if starts is not None:
-        return checked_states(starts, "starts")
-    low, high = checked_bounds(bounds)
-    if not isinstance(count, (int, np.integer)) or count < 1:
-        must_have("a count of starts of at least 1", repr(count))
-    return low + (high - low) * np.random.default_rng(seed).random((count, low.size))
-
-
-@dataclass(frozen=True)
-class _Problem:
-    """Zeros of what, from where, how close."""
-
-    dynamics: Dynamics
-    kind: str
-    starts: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    rate: float
-    tolerance: float
-    merge: float
-
-    def residual(self, states: np.ndarray) -> np.ndarray:
-        values = self.dynamics.values(states)
-        return values if self.kind == "flow" else values - states
-
-    def jacobian(self, states: np.ndarray) -> np.ndarray:
-        slopes = self.dynamics.jacobians(states)
-        return slopes if self.kind == "flow" else slopes - np.eye(self.dynamics.size)
-
-    def contains(self, states: np.ndarray) -> np.ndarray:
-        return np.all((states >= self.low - self.merge) & (states <= self.high + self.merge), axis=1)
-
-    def stationary(self, states: np.ndarray) -> np.ndarray:
-        """Where the gradient of the squared speed is that of a minimum, up to a millionth of what it may be."""
-        residuals = self.residual(states)
-        gradients = np.einsum("bij,bi->bj", self.jacobian(states), residuals)
-        return np.linalg.norm(gradients, axis=1) <= 1e-6 * self.rate * np.linalg.norm(residuals, axis=1)
-
-
-def _posed(f, kind, starts, bounds, count, seed, tolerance, merge, seconds) -> _Problem:
-    if not seconds > 0:
-        must_have("seconds above 0", repr(seconds))
-    if not merge > 0:
-        must_have("a merging distance above 0", repr(merge))
-    if tolerance is not None and not tolerance > 0:
-        must_have("a tolerance above 0", repr(tolerance))
-    states = starts_from(starts, bounds, count, seed)
-    everywhere = np.full(states.shape[1], np.inf)
-    low, high = (-everywhere, everywhere) if bounds is None else checked_bounds(bounds)
-    dynamics = dynamics_of(f, states)
-    finite = np.isfinite(dynamics.values(states)).all(axis=1)
-    if not finite.any():
-        raise Diverged(
-            f"Must have a callable that is finite somewhere, instead got NaN or infinity at all {len(states)} starts."
-        )
-    typical = _typical_rate(dynamics, states[finite][:64])
-    rate = typical if kind == "flow" else 1.0
-    if tolerance is None:
-        tolerance = (1e-10 if dynamics.precision < 1e-10 else 1e-5) * rate
-    return _Problem(dynamics, kind, states, low, high, rate, tolerance, merge)
-
-
-@np.errstate(all="ignore")
-def _typical_rate(dynamics: Dynamics, states: np.ndarray) -> float:
-    """Median over states of the root mean square eigen-rate, |J|_F / sqrt(N)."""
-    sizes = np.linalg.norm(dynamics.jacobians(states), axis=(1, 2)) / np.sqrt(dynamics.size)
-    sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
-    return float(np.median(sizes)) if len(sizes) else 1.0
-
-
-def _descended(problem: _Problem, iterations: int, progress: float, seconds: float | int) -> Descent:
-    return descend(
-        problem.residual,
-        problem.jacobian,
-        problem.starts,
-        threshold=problem.tolerance,
-        reach=problem.merge / 10,
-        iterations=iterations,
-        progress=progress,
-        seconds=seconds,
+def _with_kinks(problem: Problem, groups: Groups, more: np.ndarray) -> Groups:
+    """The groups, and those minima on kinks that are none of them yet."""
+    kinks = merged(more, np.linalg.norm(problem.residual(more), axis=1), MERGE)
+    fresh = np.ones(len(kinks.points), bool)
+    if len(groups.points) and len(more):
+        fresh = cKDTree(groups.points).query(kinks.points)[0] > MERGE
+    return Groups(
+        np.concatenate([groups.points, kinks.points[fresh]]), np.concatenate([groups.counts, kinks.counts[fresh]])
     )
 
 
-def _polished(problem: _Problem, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A few Newton steps while they help, and the length of one more as the estimate of the error."""
-    for _ in range(4):
-        candidates = points + _newton_step(problem, points)
-        old, new = (np.linalg.norm(problem.residual(states), axis=1) for states in (points, candidates))
-        points = np.where((new < old)[:, None], candidates, points)
-    return points, np.linalg.norm(_newton_step(problem, points), axis=1)
+_OTHER = {"flow": "map", "map": "flow"}
 
 
-def _newton_step(problem: _Problem, points: np.ndarray) -> np.ndarray:
-    """-J^+ r, without the directions along which a continuum of fixed points lies."""
-    if not len(points):
-        return points
-    return -np.einsum("bij,bj->bi", np.linalg.pinv(problem.jacobian(points), rcond=1e-9), problem.residual(points))
+def _eigenvalues(
+    problem: Problem, places: np.ndarray, errors: np.ndarray, slopes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues (K, N) of the Jacobians at places, and their errors: of the derivative, and of the place."""
+    if not len(places):
+        return np.zeros(places.shape, complex), np.zeros(places.shape)
+    dynamics = problem.dynamics
+    off_place = errors + 4 * dynamics.spacing(problem.states(places))
+    direction = np.random.default_rng(0).choice([-1.0, 1.0], places.shape)
+    beside = dynamics.jacobians(problem.states(places + off_place[:, None] * direction))
+    with np.errstate(invalid="ignore"):
+        moved = np.where(np.isfinite(beside), np.abs(beside - slopes), 0.0)
+    off = dynamics.jacobian_errors(problem.states(places), slopes) + moved
+    return _in_extents(dynamics, slopes, off, problem.kind)
 
 
-def _sorted_eigenvalues(jacobians: np.ndarray, kind: str) -> np.ndarray:
-    eigenvalues = np.linalg.eigvals(jacobians).astype(complex) if len(jacobians) else jacobians[..., 0].astype(complex)
-    size = eigenvalues.real if kind == "flow" else np.abs(eigenvalues)
-    return np.take_along_axis(eigenvalues, np.argsort(-size, axis=1, kind="stable"), axis=1)
+def _in_extents(dynamics: Dynamics, slopes: np.ndarray, errors: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues and their errors of Jacobians with each coordinate in units of its extent, what grows most first."""
+    ratio = dynamics.extent / dynamics.extent[:, None]
+    return _sorted(*eigenvalues_with_errors(slopes * ratio, errors * ratio), kind)
 
 
-def _eigenvalues_beside(beside: Any, kind: str, states: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """other(points, eigenvalues of f there) -> eigenvalues there of what stands beside f."""
-    other = "map" if kind == "flow" else "flow"
+def _sorted(eigenvalues: np.ndarray, margins: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """What grows most first."""
+    order = np.argsort(-growth_of(eigenvalues, kind), axis=1, kind="stable")
+    return np.take_along_axis(eigenvalues, order, axis=1), np.take_along_axis(margins, order, axis=1)
+
+
+def _name_on_kink(problem: Problem, place: np.ndarray) -> str:
+    """The name, or names, that the slopes around a place on a kink give it."""
+    directions = np.random.default_rng(0).normal(size=(_SIDES, place.size))
+    directions = np.concatenate([directions, -directions])
+    around = problem.states(place + _BESIDE * directions / np.linalg.norm(directions, axis=1, keepdims=True))
+    slopes = problem.dynamics.jacobians(around)
+    errors = problem.dynamics.jacobian_errors(around, slopes) + 1e-3 * np.abs(slopes)  # f also bends on the way there
+    names = sorted(set(stability(*_in_extents(problem.dynamics, slopes, errors, problem.kind), problem.kind)))
+    return names[0] if len(names) == 1 else f"undecided, on a kink: {' or '.join(names)}"
+
+
+def _resting_slowly(problem: Problem, places: np.ndarray) -> int:
+    """How many places are minima of a speed that is not zero: their starts have come to an end, though to no zero."""
+    return int(np.sum(problem.stationary(places, _SLOPE_STALLED))) if len(places) else 0
+
+
+def _eigenvalues_beside(beside: Any, kind: str, states: np.ndarray, extent: np.ndarray) -> Callable:
+    """other(points, eigenvalues and margins of f there) -> eigenvalues and margins there of what stands beside f."""
+    other = _OTHER[kind]
     if callable(beside):
         if kind_of(beside, None, other) != other:
             must_have(f"a {other} beside a {kind}", f"another {kind}")
-        dynamics = dynamics_of(beside, states)
-        return lambda points, _: _sorted_eigenvalues(dynamics.jacobians(points), other)
+        dynamics = dynamics_of(beside, states, extent)
+
+        def of_callable(points: np.ndarray, *_: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            slopes = dynamics.jacobians(points)
+            return _in_extents(dynamics, slopes, dynamics.jacobian_errors(points, slopes), other)
+
+        return of_callable
     if kind == "map" or not isinstance(beside, (int, float, np.number)) or not 0 < beside < np.inf:
         must_have(f"a {other} beside a {kind}{', or a time above 0' if kind == 'flow' else ''}", repr(beside))
     time = float(beside)
-    return lambda _, eigenvalues: np.exp(time * eigenvalues)  # growth and modulus sort alike
+
+    def of_time(_: np.ndarray, eigenvalues: np.ndarray, margins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        multipliers = np.exp(time * eigenvalues)  # growth and modulus sort alike
+        return multipliers, np.abs(multipliers) * np.expm1(time * margins)
+
+    return of_time
 
 
-def _unseen(counts: np.ndarray) -> float:
-    return float(np.sum(counts == 1) / counts.sum()) if len(counts) else 1.0
+def _unseen(counts: np.ndarray, lost: int) -> float:
+    """Share of starts that are alone at their point or came to no end; 1 where none came to any."""
+    return float((np.sum(counts == 1) + lost) / (counts.sum() + lost)) if len(counts) else 1.0
+
+
+def _evidence(found: FixedPoints, at_rest: int) -> str:
+    """What the list rests on, in words."""
+    names = ", ".join(f"{found.stability.count(name)} {name}" for name in dict.fromkeys(found.stability))
+    parts = [f"{len(found)} fixed points from {found.starts} starts{f' ({names})' if names else ''}"]
+    lost = {
+        "ended outside": found.outside,
+        "ended at a slow point": at_rest,
+        "came to no end": found.unfinished - at_rest,
+        "had no finite value": found.failed,
+    }
+    parts += [f"{number} {what}" for what, number in lost.items() if number > 0]
+    parts.append(f"chance of a new point from one more start at most {found.unseen:.2g}")
+    if found.unresolved is not None and len(found.unresolved):
+        parts.append(f"{len(found.unresolved)} states cannot be told apart from rest: f is below its rounding there")
+    if found.kinked is not None and found.kinked.any():
+        parts.append(f"{int(found.kinked.sum())} on a kink of f")
+    return "; ".join(parts) + "."

@@ -55,6 +55,7 @@ class Stored:
 
     def _rebuilt(self, kind: type[Result], name: str) -> Result:
         numbers = {key: float(value) if value in ("inf", "nan") else value for key, value in self.numbers[name].items()}
+        numbers["checks"] = tuple(self.numbers[name].get("checks", ()))
         prefix = f"{name}/"
         arrays = {key.removeprefix(prefix): array for key, array in self.arrays.items() if key.startswith(prefix)}
         return kind(**numbers, **arrays)
