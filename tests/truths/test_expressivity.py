@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gnode import expressivity
+from gnode.errors import InvalidInput
 from gnode.expressivity import measure
 from gnode.expressivity.targets import standardised
 
@@ -71,3 +72,42 @@ def test_crossings_are_counted():
         [np.cos(twice / 2 + 0.3), np.sin(twice / 2 + 0.3)], -1
     )
     assert measure.self_crossings(limacon[:-1]) == 1  # its inner loop
+
+
+@pytest.mark.parametrize("number", [np.float32, np.float64])
+def test_the_same_way_again_is_no_crossing(number):
+    """A closed curve walked several times, in step with its samples or not; what crosses itself still does."""
+
+    def walked(curve, turns, samples, unit=1.0, offset=0.0):
+        angle = np.linspace(0, 2 * np.pi * turns, samples)
+        return measure.self_crossings((unit * np.stack(curve(angle), 1) + offset).astype(number))
+
+    def ellipse(angle):
+        return np.cos(angle), 0.1 * np.sin(angle)
+
+    def bean(angle):
+        radius = 1 + 0.3 * np.cos(2 * angle)
+        return radius * np.cos(angle), radius * np.sin(angle)
+
+    def eight(angle):
+        return np.sin(angle), np.sin(2 * angle)
+
+    for curve in (lambda angle: (np.cos(angle), np.sin(angle)), ellipse, bean):
+        for turns, samples in ((1, 65), (2, 65), (2, 100), (3, 129), (5, 333)):
+            assert walked(curve, turns, samples) == 0
+            assert walked(curve, turns, samples, unit=1e-9) == 0
+    assert walked(eight, 1, 200) == 1
+    assert walked(eight, 2, 401) >= 1
+    star = np.exp(2j * np.pi * 2 * np.arange(6) / 5)
+    assert measure.self_crossings(np.stack([star.real, star.imag], 1).astype(number)) == 5
+
+
+def test_paths_about_a_large_offset_move():
+    """Spread 0.7 about 1e6 in float64 is far above its resolution; a constant is none, whatever its size."""
+    time = np.linspace(0, 6, 100)
+    path = np.stack([np.sin(time), np.cos(time)], 1)
+    for offset in (1e6, -1e9, 1e3):
+        assert np.allclose(standardised(path + offset), standardised(path), atol=1e-5)
+    for constant in (0.0, 1e6, 1e-9, np.pi):
+        with pytest.raises(InvalidInput, match="move in every dimension"):
+            standardised(np.stack([np.sin(time), np.full(100, constant)], 1))

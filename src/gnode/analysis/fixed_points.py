@@ -288,13 +288,14 @@ def slow_points(
     speeds = np.linalg.norm(descent.residuals, axis=1)
     alive = (descent.endings != Ending.FAILED) & problem.contains(descent.points)
     resting = alive & (descent.endings == Ending.CONVERGED)
+    followed = problem.dynamics.size <= LARGEST  # along kinks
     for ending, share in ((Ending.STALLED, _SLOPE_STALLED), (Ending.UNFINISHED, _SLOPE_UNFINISHED)):
         unsure = np.flatnonzero(alive & (descent.endings == ending))
         here = descent.points[unsure]
-        resting[unsure] = problem.stationary(here, share) & ~problem.on_kink(here)
+        resting[unsure] = problem.stationary(here, share) & ~(followed & problem.on_kink(here))
     groups = merged(descent.points[resting], speeds[resting], problem.merge)
     stuck = descent.points[alive & ~resting & (descent.endings == Ending.STALLED)]
-    if len(stuck) and stuck.shape[1] <= LARGEST:
+    if followed and len(stuck):
         groups = _with_kinks(problem, groups, minima_on_kinks(problem, stuck))
     minimal = np.linalg.norm(problem.residual(groups.points), axis=1)
     order = np.argsort(minimal, kind="stable")

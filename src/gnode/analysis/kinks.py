@@ -41,7 +41,20 @@ def minima_on_kinks(problem: Problem, places: np.ndarray) -> np.ndarray:
         better = speeds[rows, best] < _speeds(problem, here) * (1 - 1e-12)
         places[active[better]] = trials[rows, best][better]
         radii[active[~better]] /= 4
-    return places[(radii <= _LAST) & (slopes < _FLAT * steepest) & problem.contains(places)]
+    return _lowest(problem, places[(radii <= _LAST) & (slopes < _FLAT * steepest) & problem.contains(places)])
+
+
+def _lowest(problem: Problem, places: np.ndarray) -> np.ndarray:
+    """Places (B, N), each replaced by a slower one to which the way is downhill, where there is one."""
+    places = places[np.argsort(_speeds(problem, places), kind="stable")].copy()
+    shares = np.linspace(0, 1, 17)[:, None, None]
+    for at in range(1, len(places)):
+        paths = places[at] + shares * (places[:at] - places[at])
+        speeds = _speeds(problem, paths.reshape(-1, places.shape[1])).reshape(paths.shape[:2])
+        downhill = (np.diff(speeds, axis=0) <= 1e-9 * speeds[0]).all(axis=0)
+        if downhill.any():
+            places[at] = places[downhill.argmax()]
+    return places
 
 
 def _downhill(problem: Problem, places: np.ndarray, radii: np.ndarray, random: np.random.Generator):

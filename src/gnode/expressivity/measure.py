@@ -149,8 +149,11 @@ def principal_floor(targets: np.ndarray, state_size: int) -> np.ndarray:
 def self_crossings(path: np.ndarray) -> int:
     """How often a path in the plane, (time, 2), crosses itself.
 
-    A flow of two dimensions has one velocity at each point, so with a readout that is one to one it cannot cross.
+    A flow of two dimensions has one velocity at each point, so with a readout that is one to one it cannot cross. To go
+    along the same curve again, as a limit cycle does, is no crossing: there the ends of both segments lie as near the
+    other pass as chords lie to the curve that they are drawn through.
     """
+    path = np.asarray(path, float) - np.mean(path, axis=0, dtype=float)
     start, move = path[:-1], np.diff(path, axis=0)
     between = start[None] - start[:, None]
 
@@ -163,7 +166,29 @@ def self_crossings(path: np.ndarray) -> int:
         across = cross(between, move[:, None]) / turn
         hit = (along >= 0) & (along < 1) & (across >= 0) & (across < 1)
     later = np.arange(len(move))[None] - np.arange(len(move))[:, None] > 1
-    return int(np.sum(hit & later))
+    one, other = np.nonzero(hit & later)
+    return int(np.sum(~(_runs_along(path, one, other) & _runs_along(path, other, one))))
+
+
+def _runs_along(path: np.ndarray, segments: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Whether both ends of each segment lie on the path around the segment beside it, to within its sagitta."""
+    bend = np.linalg.norm(np.diff(path, n=2, axis=0), axis=1) / 8  # of the chord at the vertex between two segments
+    sagitta = np.zeros(len(path))
+    sagitta[1:-1] = bend
+    sagitta[[0, -1]] = bend[[0, -1]]
+    size = np.abs(path).max()
+    ends = path[np.stack([segments, segments + 1])]  # (2, hits, 2)
+    distances = []
+    for shift in (-1, 0, 1):
+        near = np.clip(others + shift, 0, len(path) - 2)
+        origin, move = path[near], path[near + 1] - path[near]
+        length = np.maximum((move**2).sum(axis=1), 1e-300)
+        share = ((ends - origin) * move).sum(axis=2) / length
+        off = np.linalg.norm(ends - origin - np.clip(share, 0, 1)[:, :, None] * move, axis=2)
+        beyond = ((near == 0) & (share < 0)) | ((near == len(path) - 2) & (share > 1))  # of the ends of the path
+        distances.append(np.where(beyond, 0.0, off))
+    around = [sagitta[np.clip(at, 0, len(path) - 1)] for at in (segments, segments + 1, others, others + 1)]
+    return (np.min(distances, axis=0) <= 1.1 * np.max(around, axis=0) + 1e-6 * size).all(axis=0)
 
 
 def check_tolerance(tolerance: float) -> None:

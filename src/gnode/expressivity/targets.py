@@ -182,12 +182,15 @@ def standardised(paths: np.ndarray) -> np.ndarray:
     """
     if not np.all(np.isfinite(paths)):
         must_have("targets of finite values", "NaN or infinity")
-    spread = paths.std(axis=-2, keepdims=True)
-    scale = np.abs(paths).max(axis=-2, keepdims=True)
-    if np.any(spread <= 1e-6 * np.maximum(scale, 1e-30)):
-        where = tuple(int(at) for at in np.argwhere(spread[..., 0, :] <= 1e-6 * np.maximum(scale[..., 0, :], 1e-30))[0])
+    rounding = 16 * np.finfo(paths.dtype if np.issubdtype(paths.dtype, np.floating) else float).eps
+    scale = np.abs(paths).max(axis=-2, keepdims=True).astype(float)
+    centred = paths.astype(float) - paths.mean(axis=-2, keepdims=True, dtype=float)
+    spread = centred.std(axis=-2, keepdims=True)
+    still = spread <= rounding * scale
+    if still.any():
+        where = tuple(int(at) for at in np.argwhere(still[..., 0, :])[0])
         must_have("targets that move in every dimension", f"a constant one at index {where}", "Leave it out.")
-    return ((paths - paths.mean(axis=-2, keepdims=True)) / spread).astype(np.float32)
+    return (centred / spread).astype(np.float32)
 
 
 def read_trajectories(path: str | Path) -> np.ndarray:
