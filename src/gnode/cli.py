@@ -257,10 +257,12 @@ def analyse(directory: Directory, as_json: Json = False) -> None:
     """Find and classify what a trained model has learned: analysis.json and analysis.npz."""
     with _machine(), _quiet_stdout(as_json):
         from gnode.examine import analyse as analyse_run
+        from gnode.examine import evidence_of
 
         written = analyse_run(directory)
         summary = json.loads(Path(written).read_text())
-    _answer(as_json, summary, f"Analysis: {written}", f"See it: gnode report {directory}")
+    found = [f"{name[0].upper()}{name[1:]}: {words}" for name, words in evidence_of(summary).items()]
+    _answer(as_json, summary, *found, f"Analysis: {written}", f"See it: gnode report {directory}")
 
 
 @app.command(epilog=example("gnode report runs/gnode runs/node runs/gru"))

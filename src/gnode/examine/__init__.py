@@ -2,5 +2,6 @@
 
 from gnode.examine.analyse import analyse
 from gnode.examine.evaluate import evaluate
+from gnode.examine.stored import evidence_of
 
-__all__ = ["analyse", "evaluate"]
+__all__ = ["analyse", "evaluate", "evidence_of"]

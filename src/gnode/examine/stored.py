@@ -124,3 +124,36 @@ def _plain(value: Any) -> Any:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def evidence_of(numbers: dict[str, Any]) -> dict[str, str]:
+    """What each analysis in analysis.json rests on, in words, by the name of the analysis."""
+    found = {}
+    for name, results in numbers.items():
+        for where, result in _results(results):
+            if result.get("evidence"):
+                found[f"{name.replace('_', ' ')}{where}"] = str(result["evidence"])
+    return found
+
+
+def checks_of(numbers: dict[str, Any]) -> list[str]:
+    """What the analyses found out about the functions that they were given, each sentence once."""
+    every = [
+        line for results in numbers.values() for _, result in _results(results) for line in result.get("checks", ())
+    ]
+    return list(dict.fromkeys(every))
+
+
+def _results(part: Any) -> list[tuple[str, dict[str, Any]]]:
+    """The results in a part of analysis.json, and which of several each is."""
+    if isinstance(part, list):
+        return [
+            (f", {one['silence']} silent bins" if "silence" in one else "", one)
+            for one in part
+            if isinstance(one, dict)
+        ]
+    if not isinstance(part, dict):
+        return []
+    if "evidence" in part or "checks" in part:
+        return [("", part)]
+    return [(f" of the {kind}", one) for kind, one in part.items() if isinstance(one, dict)]

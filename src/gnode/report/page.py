@@ -9,6 +9,7 @@ import numpy as np
 
 from gnode.errors import must_have
 from gnode.examine.content import CHANNELS, FILM_SILENCE, Content, content_of
+from gnode.examine.stored import checks_of, evidence_of
 from gnode.files import write_atomically
 from gnode.report import interactive, predictions, style
 from gnode.report.html import Card, Section, embedded_json, fact, html_page, table
@@ -137,7 +138,7 @@ def _sections(contents: Sequence[Content]) -> list[Section]:
             "This is the trained network itself, running in the page.",
             each(_portrait),
         ),
-        Section("details", "Details", "", each(_details)),
+        Section("details", "Details", "", [*each(_evidence), *each(_details)]),
     ]
 
 
@@ -457,6 +458,20 @@ def _lyapunov(content: Content) -> Card | None:
         f"{fact(of_flow['kaplan_yorke'])})."
     )
     return Card("Lyapunov exponents", caption, interactive.lyapunov(content))
+
+
+def _evidence(content: Content) -> Card | None:
+    if content.stored is None:
+        return None
+    rows = [[escape(name), escape(words)] for name, words in evidence_of(content.stored.numbers).items()]
+    if not rows:  # analysed by an earlier version
+        return None
+    checks = "".join(f"<li>{escape(line)}</li>" for line in checks_of(content.stored.numbers))
+    caption = "What each name and number above rests on. A name that the numbers do not hold is not given."
+    body = table(["analysis", "evidence"], rows) + (
+        f"<p>Of the network's functions:</p><ul>{checks}</ul>" if checks else ""
+    )
+    return Card("How sure is that?", caption, body, wide=True)
 
 
 def _portrait(content: Content) -> Card | None:
