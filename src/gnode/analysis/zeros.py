@@ -67,8 +67,11 @@ class Problem:
         return self._of_residual(self.dynamics.checked_jacobians(self.states(places)))
 
     def _of_residual(self, slopes: np.ndarray) -> np.ndarray:
-        scaled = slopes * self.extent / self.extent[:, None]
-        return scaled if self.kind == "flow" else scaled - np.eye(self.dynamics.size)
+        """Jacobians of f turned into those of the residual, in place: the search holds many."""
+        slopes *= self.extent / self.extent[:, None]
+        if self.kind == "map":
+            np.einsum("bii->bi", slopes)[...] -= 1
+        return slopes
 
     def rounding(self, places: np.ndarray, jacobians: np.ndarray) -> np.ndarray:
         """What rounding may make of each residual (B, N), from the sizes of the terms that it is the sum of."""
