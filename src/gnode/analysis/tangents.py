@@ -1,0 +1,81 @@
+"""Values of a function and how they move along tangent vectors: by automatic differentiation, or by differences."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gnode.analysis.dynamics import Dynamics
+
+_LARGEST_REACH = 0.03  # of a difference, as a share of the trajectory's extent
+_PROBES = 64  # states at which the derivative is compared with differences
+_DISAGREEING = 0.1  # share of them that may lie on kinks
+
+Pushed = Callable[[Any], Any]  # (B, 1 + k, N): states and tangent vectors -> values and their derivatives along them
+
+
+def by_autodiff(values: Callable[[Any], Any]) -> Pushed:
+    """By JAX's forward mode, all tangent vectors in one call. values: (B, N) -> (B, N)."""
+
+    def push(together: Any) -> Any:
+        following, forwards = jax.linearize(values, together[:, 0])
+        moved = jax.vmap(forwards, in_axes=1, out_axes=1)(together[:, 1:])
+        return jnp.concatenate([following[:, None], moved], axis=1)
+
+    return push
+
+
+def by_differences(numbers: Any, values: Callable[[Any], Any], reach: Any) -> Pushed:
+    """By central differences along the tangent vectors, states and all of them in one call of `values`.
+
+    A difference is the derivative of the function as it is called, whatever its framework thinks of it.
+
+    Args:
+        numbers: numpy or jax.numpy.
+        reach: (B,), the tangent vectors' multiple by which to move; see `reach_of`.
+    """
+
+    def push(together: Any) -> Any:
+        states, frames = together[:, :1], together[:, 1:]
+        moves = reach[:, None, None] * frames
+        rows = numbers.concatenate([states, states + moves, states - moves], axis=1)
+        answers = values(rows.reshape(-1, rows.shape[2])).reshape(rows.shape)
+        count = frames.shape[1]
+        slopes = (answers[:, 1 : 1 + count] - answers[:, 1 + count :]) / (2 * reach[:, None, None])
+        return numbers.concatenate([answers[:, :1], slopes], axis=1)
+
+    return push
+
+
+def reach_of(precision: float, states: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """How far differences reach (B,), in units of `lengths` (B, N): balances rounding and curvature.
+
+    The error of the derivative that is left is about its square.
+    """
+    rounding = precision * np.maximum(1.0, (np.abs(states) / lengths).max(axis=1))
+    return np.minimum(np.cbrt(rounding), _LARGEST_REACH)
+
+
+@np.errstate(all="ignore")
+def derivative_is_off(dynamics: Dynamics, states: np.ndarray, lengths: np.ndarray) -> bool:
+    """Whether the Jacobians are not those of the values, at some of these states and along random directions.
+
+    Args:
+        states, lengths: (M, N), where to look, and the unit of each coordinate there.
+    """
+    some = np.linspace(0, len(states) - 1, min(len(states), _PROBES)).astype(int)
+    states, lengths = states[some], lengths[some]
+    directions = lengths * np.random.default_rng(0).standard_normal(states.shape) / np.sqrt(states.shape[1])
+    reach = reach_of(dynamics.precision, states, lengths)
+    near, far = (
+        by_differences(np, dynamics.values, width)(np.stack([states, directions], axis=1))[:, 1] / lengths
+        for width in (reach, 2 * reach)
+    )
+    said = np.einsum("bij,bj->bi", dynamics.jacobians(states), directions) / lengths
+    known = np.isfinite(near).all(axis=1)
+    unsure = np.linalg.norm(far - near, axis=1) + reach**2 * np.linalg.norm(near, axis=1)
+    rest = 10 * dynamics.precision * np.linalg.norm(dynamics.values(states) / lengths, axis=1) / reach
+    off = ~(np.linalg.norm(said - near, axis=1) <= 1e-3 * np.linalg.norm(near, axis=1) + 10 * (unsure + rest))
+    return bool(np.mean(off[known]) > _DISAGREEING) if known.any() else False
