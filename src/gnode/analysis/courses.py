@@ -17,7 +17,6 @@ from gnode.analysis.dynamics import Dynamics, Function
 from gnode.analysis.embedded_pair import cash_karp, change_of_size
 from gnode.analysis.tangents import by_autodiff, by_differences
 
-_ATTEMPTS = 50_000  # steps, refused ones among them, of one call: the work is bounded
 _SMALLEST = 1e-15  # of the time: a step that asks for less never arrives
 _GROWTH = 1e-300  # smallest growth that has a logarithm
 _NOTHING = 1e-300
@@ -77,11 +76,14 @@ class Rules:
         states: error allowed in a step, as a share of the extent.
         tangents: the same as a share of a tangent vector's length.
         step: a fixed size, whatever the error; None for steps that control it.
+        attempts: the most steps of one call, refused ones among them; steps of a fixed size and of maps are as many as
+            they are.
     """
 
     states: float
     tangents: float
     step: float | None = None
+    attempts: int = 50_000
 
 
 Follow = Callable[[Course, float, Units], Course]  # on to a time
@@ -106,7 +108,7 @@ def beginning(states: np.ndarray, frames: np.ndarray, size: float, units: Units)
 
 
 def follower(f: Function, dynamics: Dynamics, kind: str, rules: Rules, autodiff: bool = False) -> Follow:
-    """follow(course, until, units) -> course at that time, or before it where `_ATTEMPTS` steps did not suffice.
+    """follow(course, until, units) -> course at that time, or before it where `rules.attempts` did not suffice.
 
     A trajectory that blows up, or meets values that are not finite, is NaN from there on. A step of a map takes a time
     of 1.
@@ -114,14 +116,19 @@ def follower(f: Function, dynamics: Dynamics, kind: str, rules: Rules, autodiff:
     Args:
         autodiff: tangent vectors by automatic differentiation (JAX alone), else by differences of f.
     """
-    onwards = _iterated if kind == "map" else _integrated
-    attempts = _ATTEMPTS if kind == "flow" and rules.step is None else np.inf
     if dynamics.framework == "jax":
-        return _compiled(f, onwards, rules, autodiff, attempts)
+        return _compiled(f, kind, rules, autodiff)
+
+    return called(dynamics.values, kind, rules)
+
+
+def called(values: Callable[[np.ndarray], np.ndarray], kind: str, rules: Rules) -> Follow:
+    """As `follower`, for values (B, N) -> (B, N) in NumPy that are called again and again."""
+    onwards, attempts = _how(kind, rules)
 
     @np.errstate(all="ignore")
     def follow(course: Course, until: float, units: Units) -> Course:
-        slopes = by_differences(np, dynamics.values, units.reach)
+        slopes = by_differences(np, values, units.reach)
         tried = 0
         while tried < attempts and (course.time < until).any():
             course = onwards(np, slopes, course, until, units, rules)
@@ -131,7 +138,16 @@ def follower(f: Function, dynamics: Dynamics, kind: str, rules: Rules, autodiff:
     return follow
 
 
-def _compiled(f: Function, onwards: Callable[..., Course], rules: Rules, autodiff: bool, attempts: float) -> Follow:
+def _how(kind: str, rules: Rules) -> tuple[Callable[..., Course], float]:
+    """One step of such a course, and the most of them."""
+    if kind == "map":
+        return _iterated, np.inf
+    return _integrated, rules.attempts if rules.step is None else np.inf
+
+
+def _compiled(f: Function, kind: str, rules: Rules, autodiff: bool) -> Follow:
+    onwards, attempts = _how(kind, rules)
+
     def values(states: jax.Array) -> jax.Array:
         return jnp.asarray(f(states), states.dtype)
 
@@ -181,7 +197,7 @@ def _integrated(
     numbers: Any, slopes: Callable[[Any], Any], course: Course, until: Any, units: Units, rules: Rules
 ) -> Course:
     """One step of each trajectory that is not there yet, kept where its error is allowed. numbers: numpy, jax.numpy."""
-    left = until - course.time
+    left = numbers.maximum(until - course.time, 0.0)
     asked = course.size if rules.step is None else numbers.full_like(course.size, rules.step)
     arrives = left <= asked * (1 + 1e-9)
     size = numbers.where(arrives, left, asked)  # 0 for those that are there

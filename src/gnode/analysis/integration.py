@@ -34,15 +34,15 @@ def advancing(f: Function, kind: str, states: np.ndarray, step: float | int | No
 
     def advance(states: np.ndarray, steps: int) -> np.ndarray:
         none, until = np.zeros((len(states), 0, states.shape[1])), float(steps * size)
-        units = still_units(dynamics, states, extent)
+        units = resting_units(dynamics, states, extent)
         course = follow(beginning(states, none, min(size, until), units), until, units)
         return np.where((course.time < until)[:, None], np.nan, course.states)
 
     return advance, size
 
 
-def still_units(dynamics: Dynamics, states: np.ndarray, extent: np.ndarray) -> Units:
-    """Of states without tangent vectors, from the extent (N,) or (B, N) that is known of them."""
+def resting_units(dynamics: Dynamics, states: np.ndarray, extent: np.ndarray) -> Units:
+    """For states without tangent vectors, from the extent (N,) or (B, N) that is known of them."""
     return Units(
         extent=np.broadcast_to(extent, states.shape),
         lengths=np.ones_like(states),

@@ -370,7 +370,7 @@ def _student(freedom: int) -> float:
 
 
 def _missing_neutral(record: _Record, per_start: np.ndarray, half: np.ndarray, size: int) -> np.ndarray:
-    """Starts (B,) along which no exponent is that of f itself; where not all were computed it may be one of the rest."""
+    """Starts (B,) along which no exponent is that of f itself, which may be one of those not computed."""
     gaps = np.abs(per_start - record.neutral[:, None]) - _BEYOND * half
     known = np.isfinite(record.neutral) & np.isfinite(record.wander)
     if per_start.shape[1] < size:
