@@ -230,7 +230,7 @@ def _followed(
     steps: int,
     step: float | int | None,
 ) -> _Seen:
-    follow = follower(f, dynamics, kind, Rules(_ERROR, np.inf, None if step is None else unit, steps))
+    follow = follower(f, dynamics, kind, Rules(_ERROR, None if step is None else unit, steps))
     units = resting_units(dynamics, states, extent)
     course = beginning(states, np.zeros((len(states), 0, states.shape[1])), unit, units)
     labels, decided = np.full(len(states), UNDECIDED), np.full(len(states), steps)
@@ -239,7 +239,7 @@ def _followed(
     centre, out = np.median(states, axis=0), np.zeros(len(states))
     until, last = unit, steps * unit
     while len(goals.points):
-        course = follow(course, until, units)
+        course, _ = follow(course, np.array([until]), units)
         exhausted |= course.time < until
         gone = ~np.isfinite(course.states).all(axis=1) & (labels == UNDECIDED)
         labels[gone], decided[gone] = DIVERGED, np.ceil(until / unit)

@@ -60,12 +60,29 @@ class Units(NamedTuple):
         lengths: (B, N), the unit of tangent vectors in each coordinate.
         rounding: (B, N), errors of the state that nobody can avoid.
         reach: (B,), of differences along tangent vectors of length 1.
+        tangents: error allowed in a step of a tangent vector, as a share of its length; infinite where they only come
+            along.
     """
 
     extent: Any
     lengths: Any
     rounding: Any
     reach: Any
+    tangents: Any = np.inf
+
+
+class Path(NamedTuple):
+    """What was seen at T times.
+
+    Attributes:
+        time: (T, B), how far each trajectory was: less than the time asked for where it took too many steps.
+        states: (T, B, N).
+        growth: (T, B, k), logarithm of how much each tangent vector had grown.
+    """
+
+    time: Any
+    states: Any
+    growth: Any
 
 
 @dataclass(frozen=True)
@@ -74,19 +91,17 @@ class Rules:
 
     Attributes:
         states: error allowed in a step, as a share of the extent.
-        tangents: the same as a share of a tangent vector's length.
         step: a fixed size, whatever the error; None for steps that control it.
-        attempts: the most steps of one call, refused ones among them; steps of a fixed size and of maps are as many as
-            they are.
+        attempts: the most steps from one of the times asked for to the next, refused ones among them; steps of a fixed
+            size and of maps are as many as they are.
     """
 
     states: float
-    tangents: float
     step: float | None = None
     attempts: int = 50_000
 
 
-Follow = Callable[[Course, float, Units], Course]  # on to a time
+Follow = Callable[[Course, np.ndarray, Units], tuple[Course, Path]]
 
 
 def beginning(states: np.ndarray, frames: np.ndarray, size: float, units: Units) -> Course:
@@ -108,9 +123,9 @@ def beginning(states: np.ndarray, frames: np.ndarray, size: float, units: Units)
 
 
 def follower(f: Function, dynamics: Dynamics, kind: str, rules: Rules, autodiff: bool = False) -> Follow:
-    """follow(course, until, units) -> course at that time, or before it where `rules.attempts` did not suffice.
+    """follow(course, times (T,), units) -> course at the last of the times, and what was seen at each.
 
-    A trajectory that blows up, or meets values that are not finite, is NaN from there on. A step of a map takes a time
+    Where `rules.attempts` do not suffice for the way to one of them, it stops there. A trajectory that blows up, or meets values that are not finite, is NaN from there on. A step of a map takes a time
     of 1.
 
     Args:
@@ -127,18 +142,23 @@ def called(values: Callable[[np.ndarray], np.ndarray], kind: str, rules: Rules) 
     onwards, attempts = _how(kind, rules)
 
     @np.errstate(all="ignore")
-    def follow(course: Course, until: float, units: Units) -> Course:
+    def follow(course: Course, times: np.ndarray, units: Units) -> tuple[Course, Path]:
         slopes = by_differences(np, values, units.reach)
-        tried = 0
-        while tried < attempts and (course.time < until).any():
-            course = onwards(np, slopes, course, until, units, rules)
-            tried += 1
-        return course
+        seen = []
+        for until in times:
+            tried = 0
+            while tried < attempts and (course.time < until).any():
+                course = onwards(np, slopes, course, until, units, rules)
+                tried += 1
+            seen.append((course.time, course.states, course.growth))
+            if (course.time < until).any():
+                break
+        return course, Path(*(np.stack(column) for column in zip(*seen, strict=True)))
 
     return follow
 
 
-def _how(kind: str, rules: Rules) -> tuple[Callable[..., Course], float]:
+def _how(kind: str, rules: Rules) -> tuple[Callable[..., Course], int | float]:
     """One step of such a course, and the most of them."""
     if kind == "map":
         return _iterated, np.inf
@@ -152,22 +172,30 @@ def _compiled(f: Function, kind: str, rules: Rules, autodiff: bool) -> Follow:
         return jnp.asarray(f(states), states.dtype)
 
     @jax.jit
-    def run(course: Course, until: jax.Array, units: Units) -> Course:
+    def run(course: Course, times: jax.Array, units: Units) -> tuple[Course, Path]:
         slopes = by_autodiff(values) if autodiff else by_differences(jnp, values, units.reach)
 
-        def under_way(carry: tuple) -> jax.Array:
-            tried, now = carry
-            return (tried < attempts) & (now.time < until).any()
+        def to(carry: tuple[Course, jax.Array], until: jax.Array) -> tuple[tuple[Course, jax.Array], Path]:
+            def under_way(loop: tuple) -> jax.Array:
+                tried, now = loop
+                return (tried < attempts) & (now.time < until).any()
 
-        def once(carry: tuple) -> tuple:
-            tried, now = carry
-            return tried + 1, onwards(jnp, slopes, now, until, units, rules)
+            def once(loop: tuple) -> tuple:
+                tried, now = loop
+                return tried + 1, onwards(jnp, slopes, now, until, units, rules)
 
-        return jax.lax.while_loop(under_way, once, (0, course))[1]
+            before, stopped = carry
+            tried = jnp.where(stopped, jnp.inf, 0.0)
+            course = jax.lax.while_loop(under_way, once, (tried, before))[1]
+            stopped = (course.time < until).any()
+            return (course, stopped), Path(course.time, course.states, course.growth)
 
-    def follow(course: Course, until: float, units: Units) -> Course:
+        (course, _), path = jax.lax.scan(to, (course, jnp.array(False)), times)
+        return course, path
+
+    def follow(course: Course, times: np.ndarray, units: Units) -> tuple[Course, Path]:
         with jax.enable_x64(True):
-            given = jax.tree.map(lambda array: jnp.asarray(array, jnp.float64), (course, until, units))
+            given = jax.tree.map(lambda array: jnp.asarray(array, jnp.float64), (course, times, units))
             return jax.tree.map(np.asarray, run(*given))
 
     return follow
@@ -212,7 +240,9 @@ def _integrated(
         frames, off = after[:, 1:] / lengths, error[:, 1:] / lengths
         longer = numbers.sqrt(numbers.sum(frames**2, axis=2))
         relative = numbers.sqrt(numbers.sum(off**2, axis=2)) / (longer + _NOTHING)
-        ratio = numbers.maximum(ratio, numbers.max(relative, axis=1) / rules.tangents)
+        ratio = numbers.maximum(
+            ratio, numbers.where(units.tangents < np.inf, numbers.max(relative, axis=1) / units.tangents, 0.0)
+        )
         axes, sizes = orthonormal(numbers, frames)
         after = numbers.concatenate([after[:, :1], axes * lengths], axis=1)
         growth = growth + numbers.log(numbers.maximum(sizes, _GROWTH))

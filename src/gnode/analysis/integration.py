@@ -29,13 +29,13 @@ def advancing(f: Function, kind: str, states: np.ndarray, step: float | int | No
     """
     dynamics = dynamics_of(f, states)
     size = 1.0 if kind == "map" else step_of(dynamics, states, step)
-    follow = follower(f, dynamics, kind, Rules(_ERROR, np.inf))
+    follow = follower(f, dynamics, kind, Rules(_ERROR))
     extent = np.ptp(states, axis=0)
 
     def advance(states: np.ndarray, steps: int) -> np.ndarray:
         none, until = np.zeros((len(states), 0, states.shape[1])), float(steps * size)
         units = resting_units(dynamics, states, extent)
-        course = follow(beginning(states, none, min(size, until), units), until, units)
+        course, _ = follow(beginning(states, none, min(size, until), units), np.array([until]), units)
         return np.where((course.time < until)[:, None], np.nan, course.states)
 
     return advance, size

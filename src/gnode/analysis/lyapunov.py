@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import f as fisher
 from scipy.stats import t as student
 
-from gnode.analysis.courses import Course, Follow, Rules, Units, beginning, follower
+from gnode.analysis.courses import Course, Follow, Path, Rules, Units, beginning, follower
 from gnode.analysis.dynamics import Dynamics, Function, checked_states, dynamics_of, kind_of
 from gnode.analysis.tangents import derivative_is_off, reach_of
 from gnode.analysis.threads import one_thread
@@ -15,6 +15,7 @@ from gnode.errors import Diverged, must_have
 
 _SCOUTING, _TURNING = 20, 20  # of so many blocks of the duration: to learn the extent, to turn the tangent vectors
 _BLOCKS = 200  # points of the convergence curve
+_AT_A_TIME = 10  # blocks of one call
 _SLOW_WAVES = 8  # the lowest frequencies, whose power is that of the mean
 _ROUNDING = 10  # roundings of a state that a step may be off by
 _STATES, _TANGENTS = 1e-6, 1e-5  # errors allowed in a step
@@ -176,17 +177,22 @@ def _recorded(
     step: float | None,
 ) -> _Record:
     """Scouted, then followed with tangent vectors (B, count, N): by autodiff where that is the derivative of f."""
-    scouted = _scouted(follower(f, dynamics, kind, Rules(_STATES, _TANGENTS, step)), dynamics, states, block)
-    exact = dynamics.framework == "jax" and not derivative_is_off(dynamics, scouted.visited, scouted.lengths)
-    for autodiff in dict.fromkeys((exact, False)):
-        rules = Rules(_STATES, max(_TANGENTS, 0.0 if autodiff else float(scouted.units.reach.max()) ** 2), step)
-        record = _counted(follower(f, dynamics, kind, rules, autodiff), dynamics, kind, scouted, frames, block)
-        if record is not None:
-            return replace(record, replaced=dynamics.framework == "jax" and not autodiff, step=step or record.step)
-    raise Diverged(
-        "A trajectory is finite, but the derivative of the callable along it is not, by differences neither. Take a "
-        "start that stays where the callable is smooth."
-    )
+    rules, jax = Rules(_STATES, step), dynamics.framework == "jax"
+    follow = follower(f, dynamics, kind, rules, autodiff=jax)
+    # In JAX tangent vectors come along although they count for nothing yet: one program is compiled instead of two.
+    scouted = _scouted(follow, dynamics, states, frames if jax else frames[:, :0], block)
+    record, replaced = None, False
+    if not (jax and derivative_is_off(dynamics, scouted.visited, scouted.lengths)):
+        record = _counted(follow, dynamics, kind, scouted, frames, block)
+    if record is None and jax:
+        replaced, follow = True, follower(f, dynamics, kind, rules)
+        record = _counted(follow, dynamics, kind, scouted, frames, block)
+    if record is None:
+        raise Diverged(
+            "A trajectory is finite, but the derivative of the callable along it is not, by differences neither. Take "
+            "a start that stays where the callable is smooth."
+        )
+    return replace(record, replaced=replaced, step=step or record.step)
 
 
 @dataclass(frozen=True)
@@ -201,49 +207,46 @@ class _Scouted:
     lengths: np.ndarray
 
 
-def _scouted(follow: Follow, dynamics: Dynamics, states: np.ndarray, block: float) -> _Scouted:
+def _scouted(follow: Follow, dynamics: Dynamics, states: np.ndarray, frames: np.ndarray, block: float) -> _Scouted:
     unknown = _units(dynamics, states, np.zeros_like(states), np.ones_like(states))
-    course = beginning(states, np.zeros((len(states), 0, states.shape[1])), 1e-3 * block, unknown)
-    visited, extent = [states], np.zeros_like(states)
-    for number in range(1, _SCOUTING + 1):
-        course = follow(course, number * block, unknown)
-        _check_arrived(course, number * block, 0.0)
-        visited.append(course.states)
-        if number == _SCOUTING // 2:
-            extent = course.high - course.low
-            course = course._replace(low=course.states, high=course.states)
-    recent = course.high - course.low
-    extent = np.maximum(extent, recent)
+    course = beginning(states, frames, 1e-3 * block, unknown)
+    visited, extents = [states[None]], []
+    for first, last in ((0, _SCOUTING // 2), (_SCOUTING // 2, _SCOUTING)):
+        course, path = _led(follow, course._replace(low=course.states, high=course.states), first, last, block, unknown)
+        _check_arrived(path, last, block, 0.0)
+        visited.append(path.states)
+        extents.append(course.high - course.low)
+    seen, extent = np.concatenate(visited), np.maximum(*extents)
     lengths = _lengths(extent, course.states)
-    units = _units(dynamics, course.states, recent, lengths)
-    return _Scouted(course, extent, units, np.concatenate(visited), np.tile(lengths, (len(visited), 1)))
+    units = _units(dynamics, course.states, extents[-1], lengths)
+    return _Scouted(course, extent, units, seen.reshape(-1, seen.shape[2]), np.tile(lengths, (len(seen), 1)))
 
 
 def _counted(
-    follow: Follow, dynamics: Dynamics, kind: str, scouted: _Scouted, frames: np.ndarray, block: float
+    follow: Follow,
+    dynamics: Dynamics,
+    kind: str,
+    scouted: _Scouted,
+    frames: np.ndarray,
+    block: float,
 ) -> _Record | None:
     """Tangent vectors turned and then counted; None where they are not finite although the states are."""
-    units, states = scouted.units, scouted.course.states
-    course = beginning(states, frames, block, units)._replace(size=scouted.course.size)
-    growths, path = [], []
-    for number in range(1, _TURNING + _BLOCKS + 1):
-        course = follow(course, number * block, units)
-        if np.isfinite(course.states).all() and not np.isfinite(course.together).all():
-            return None
-        _check_arrived(course, number * block, _SCOUTING * block)
-        if number == _TURNING:
-            start = course
-            course = course._replace(low=course.states, high=course.states)
-        if number >= _TURNING:
-            growths.append(course.growth)
-            path.append(course.states)
+    units = scouted.units._replace(tangents=max(_TANGENTS, float(scouted.units.reach.max()) ** 2))
+    begun = beginning(scouted.course.states, frames, block, units)._replace(size=scouted.course.size)
+    start, turned = _led(follow, begun, 0, _TURNING, block, units)
+    begun = start._replace(low=start.states, high=start.states)
+    course, path = _led(follow, begun, _TURNING, _TURNING + _BLOCKS, block, units)
+    if not (np.isfinite(turned.growth).all() and np.isfinite(path.growth).all()) and np.isfinite(path.states).all():
+        return None
+    _check_arrived(turned, _TURNING, block, _SCOUTING * block)
+    _check_arrived(path, _TURNING + _BLOCKS, block, _SCOUTING * block)
     time = _BLOCKS * block
     still = (course.high - course.low <= _STILL * scouted.extent + units.rounding).all(axis=1)
-    neutral, wander = _neutral(dynamics, np.stack(path), units.lengths, time)
+    neutral, wander = _neutral(dynamics, np.concatenate([start.states[None], path.states]), units.lengths, time)
     moving = ~still & (kind == "flow")
     return _Record(
         block=block,
-        rates=np.diff(np.stack(growths), axis=0) / block,
+        rates=np.diff(path.growth, axis=0, prepend=start.growth[None]) / block,
         step_error=np.abs(course.shift - start.shift) / time,
         step=float(time / np.mean(course.taken - start.taken)),
         steps=int(course.taken.sum() + scouted.course.taken.sum()),
@@ -277,16 +280,29 @@ def _lengths(ranges: np.ndarray, states: np.ndarray) -> np.ndarray:
     return lengths
 
 
-def _check_arrived(course: Course, until: float, before: float) -> None:
+def _led(follow: Follow, course: Course, first: int, last: int, block: float, units: Units) -> tuple[Course, Path]:
+    """Followed over blocks, a few at a time: always as many, so that one program serves, and not on once it fails."""
+    parts = []
+    for begin in range(first, last, _AT_A_TIME):
+        times = np.arange(begin + 1, begin + _AT_A_TIME + 1) * block
+        course, path = follow(course, times, units)
+        parts.append(path)
+        if (course.time < times[-1]).any() or not np.isfinite(course.growth).all():
+            break
+    return course, Path(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _check_arrived(path: Path, last: int, block: float, before: float) -> None:
     """Trajectories that began `before` are finite, and as far as they were to be followed."""
-    if not np.isfinite(course.states).all():
+    finite = np.isfinite(path.states).all(axis=(1, 2))
+    if not finite.all():
         raise Diverged(
-            f"A trajectory is not finite after a time of {before + until:.3g}. Take a start that stays bounded, or a "
-            "smaller step where one was given."
+            f"A trajectory is not finite after a time of {before + path.time[np.argmin(finite)].max():.3g}. Take a start "
+            "that stays bounded, or a smaller step where one was given."
         )
-    if (course.time < until).any():
+    if (path.time[-1] < last * block).any():
         raise Diverged(
-            f"A trajectory needs ever smaller steps at a time of about {before + course.time.min():.3g}: it may jump "
+            f"A trajectory needs ever smaller steps at a time of about {before + path.time[-1].min():.3g}: it may jump "
             "there or be very stiff. Take a shorter duration, or give a step that is held whatever its error."
         )
 
@@ -307,7 +323,7 @@ def _summarised(record: _Record, kind: str, size: int, fixed: bool, checks: tupl
     order = np.argsort(-rates.mean(axis=(0, 1)), kind="stable")
     rates, step_error = rates[:, :, order], record.step_error[:, order]
     exponents, per_start = rates.mean(axis=(0, 1)), rates.mean(axis=0)
-    scatter, single = _half_widths(rates)
+    scatter, single = half_widths(rates)
     error = step_error.mean(axis=0)
     half = scatter + error + 1e-12 * np.abs(exponents)
     intervals = np.stack([exponents - half, exponents + half], axis=1)
@@ -336,7 +352,7 @@ def _summarised(record: _Record, kind: str, size: int, fixed: bool, checks: tupl
     )
 
 
-def _half_widths(rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def half_widths(rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Half widths of 95 % intervals of the mean of rates (blocks, B, count): over all starts, and of one, (count,)."""
     starts = rates.shape[1]
     of_each = _variance_of_mean(rates).mean(axis=0)

@@ -253,14 +253,14 @@ class _Tracer:
         offset = min(self.offset, stride / 2)
         begin = self.saddle + offset * np.array([[1.0], [-1.0]]) * direction
         units = resting_units(self.dynamics, begin, np.zeros_like(self.saddle))
-        follow = called(heading, "flow", Rules(_ERROR, np.inf, attempts=_ATTEMPTS))
+        follow = called(heading, "flow", Rules(_ERROR, attempts=_ATTEMPTS))
         course = beginning(begin, np.zeros((2, 0, len(self.saddle))), offset, units)
         paths, endings = [[self.saddle, state] for state in begin], ["", ""]
         for number in range(1, self.points + 1):
             if all(endings):
                 break
             until = number * stride
-            course = follow(course, until, units)
+            course, _ = follow(course, np.array([until]), units)
             for side, state in enumerate(course.states):
                 if endings[side]:
                     continue

@@ -115,8 +115,8 @@ def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = 
             slow_overlap=overlap,
             checks=(),
             evidence=f"At {len(states)} states gates have a median of {np.median(gates):.3g} (units of "
-            f"{np.median(tau / gates):.3g} s), the slowest mode a median of {np.median(modes[:, 0]):.3g} s; slower than "
-            f"{len(reference)} states around with a chance of {overlap:.2f}.",
+            f"{np.median(tau / gates):.3g} s), the slowest mode a median of {np.median(modes[:, 0]):.3g} s; "
+            f"slower than {len(reference)} states around with a chance of {overlap:.2f}.",
         )
 
 
