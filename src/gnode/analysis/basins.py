@@ -236,7 +236,7 @@ def _followed(
     labels, decided = np.full(len(states), UNDECIDED), np.full(len(states), steps)
     whom, since = np.full(len(states), UNDECIDED), np.zeros(len(states))
     exhausted = np.zeros(len(states), bool)
-    centre, out = np.median(states, axis=0), np.zeros(len(states))
+    centre, before, out = np.median(states, axis=0), np.zeros(len(states)), np.zeros(len(states))
     until, last = unit, steps * unit
     while len(goals.points):
         course, _ = follow(course, np.array([until]), units)

@@ -125,8 +125,8 @@ def beginning(states: np.ndarray, frames: np.ndarray, size: float, units: Units)
 def follower(f: Function, dynamics: Dynamics, kind: str, rules: Rules, autodiff: bool = False) -> Follow:
     """follow(course, times (T,), units) -> course at the last of the times, and what was seen at each.
 
-    Where `rules.attempts` do not suffice for the way to one of them, it stops there. A trajectory that blows up, or meets values that are not finite, is NaN from there on. A step of a map takes a time
-    of 1.
+    Where `rules.attempts` do not suffice for the way to one of them, it stops there. A trajectory that blows up, or
+    meets values that are not finite, is NaN from there on. A step of a map takes a time of 1.
 
     Args:
         autodiff: tangent vectors by automatic differentiation (JAX alone), else by differences of f.

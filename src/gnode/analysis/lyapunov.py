@@ -16,8 +16,10 @@ from gnode.errors import Diverged, must_have
 _SCOUTING, _TURNING = 20, 20  # of so many blocks of the duration: to learn the extent, to turn the tangent vectors
 _BLOCKS = 200  # points of the convergence curve
 _AT_A_TIME = 10  # blocks of one call
-_SLOW_WAVES = 8  # the lowest frequencies, whose power is that of the mean
+_SLOW_WAVES = 10  # the lowest frequencies, whose power is that of the mean
+_MEDIAN_OF_THEM, _FREEDOM = 0.7456, 11  # of as many exponential draws the mean median, and what it is worth in chi^2
 _ROUNDING = 10  # roundings of a state that a step may be off by
+_SLOWEST, _STANDS_OUT = 3, 15.0  # waves of which the time holds too few, and times the median that no noise reaches
 _STATES, _TANGENTS = 1e-6, 1e-5  # errors allowed in a step
 _STILL = 1e-9  # share of an extent below which it is at rest
 _DOUBT, _MATTERS = 1e-4, 0.01  # level at which starts are said to differ, and by what share of the fastest exponent
@@ -297,8 +299,8 @@ def _check_arrived(path: Path, last: int, block: float, before: float) -> None:
     finite = np.isfinite(path.states).all(axis=(1, 2))
     if not finite.all():
         raise Diverged(
-            f"A trajectory is not finite after a time of {before + path.time[np.argmin(finite)].max():.3g}. Take a start "
-            "that stays bounded, or a smaller step where one was given."
+            f"A trajectory is not finite after a time of {before + path.time[np.argmin(finite)].max():.3g}. Take a "
+            "start that stays bounded, or a smaller step where one was given."
         )
     if (path.time[-1] < last * block).any():
         raise Diverged(
@@ -357,8 +359,8 @@ def half_widths(rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     starts = rates.shape[1]
     of_each = _variance_of_mean(rates).mean(axis=0)
     together = _variance_of_mean(rates.mean(axis=1, keepdims=True))[0]  # starts that move alike say less
-    within = _student(2 * _SLOW_WAVES * starts) * np.sqrt(of_each)
-    over_all = np.maximum(within / np.sqrt(starts), _student(2 * _SLOW_WAVES) * np.sqrt(together) * (starts > 1))
+    within = _student(_FREEDOM * starts) * np.sqrt(of_each)
+    over_all = np.maximum(within / np.sqrt(starts), _student(_FREEDOM) * np.sqrt(together) * (starts > 1))
     if starts > 1:
         between = rates.mean(axis=0).var(axis=0, ddof=1) / starts
         over_all = np.where(_apart(rates), np.maximum(over_all, _student(starts - 1) * np.sqrt(between)), over_all)
@@ -372,13 +374,19 @@ def _apart(rates: np.ndarray) -> np.ndarray:
         return np.zeros(rates.shape[2], bool)
     between = rates.mean(axis=0).var(axis=0, ddof=1)
     ratio = between / (_variance_of_mean(rates).mean(axis=0) + 1e-300)
-    return fisher.sf(ratio, starts - 1, 2 * _SLOW_WAVES * starts) < _DOUBT
+    return fisher.sf(ratio, starts - 1, _FREEDOM * starts) < _DOUBT
 
 
 def _variance_of_mean(rates: np.ndarray) -> np.ndarray:
-    """Of each series (blocks, B, count), (B, count), from the power of its slowest waves."""
+    """Of each series (blocks, B, count), (B, count), from the power of its slowest waves.
+
+    Their median, since a wave with the period of an orbit says nothing about the mean; but their mean where such a
+    wave is among the very slowest, of which the time holds too few to know.
+    """
     waves = np.abs(np.fft.rfft(rates - rates.mean(axis=0), axis=0)[1 : 1 + _SLOW_WAVES]) ** 2
-    return waves.mean(axis=0) / len(rates) ** 2
+    power = np.median(waves, axis=0) / _MEDIAN_OF_THEM
+    alone = waves[:_SLOWEST].max(axis=0) > _STANDS_OUT * power
+    return np.where(alone, waves.mean(axis=0), power) / len(rates) ** 2
 
 
 def _student(freedom: int) -> float:

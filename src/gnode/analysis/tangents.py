@@ -37,13 +37,16 @@ def by_differences(numbers: Any, values: Callable[[Any], Any], reach: Any) -> Pu
         reach: (B,), the tangent vectors' multiple by which to move; see `reach_of`.
     """
 
+    width = reach[:, None, None]
+    per_width = 0.5 / width
+
     def push(together: Any) -> Any:
-        states, frames = together[:, :1], together[:, 1:]
-        moves = reach[:, None, None] * frames
+        states = together[:, :1]
+        moves = width * together[:, 1:]
         rows = numbers.concatenate([states, states + moves, states - moves], axis=1)
         answers = values(rows.reshape(-1, rows.shape[2])).reshape(rows.shape)
-        count = frames.shape[1]
-        slopes = (answers[:, 1 : 1 + count] - answers[:, 1 + count :]) / (2 * reach[:, None, None])
+        count = moves.shape[1]
+        slopes = (answers[:, 1 : 1 + count] - answers[:, 1 + count :]) * per_width
         return numbers.concatenate([answers[:, :1], slopes], axis=1)
 
     return push
