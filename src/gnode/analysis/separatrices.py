@@ -18,6 +18,7 @@ _LINEAR, _BENT = 1e-6, 0.1  # departures from the linear part: where a branch be
 _NEAR = 0.01  # of the distance at which the function bends: a fixed point given farther off is none
 _ERROR = 1e-9  # allowed in a step, as a share of the extent
 _ATTEMPTS = 1000  # steps between two points of a branch
+_FILLED = 4  # points between two of which a smooth branch is integrated, the others by cubics
 _SURE = 10.0  # times the rounding of eigenvalues, beyond which they grow or shrink
 
 
@@ -222,6 +223,28 @@ def _default_length(saddle: np.ndarray, box: tuple[np.ndarray, np.ndarray], bend
     return 10 * next(size for size in (bend, float(np.linalg.norm(saddle)), 1.0) if 0 < size < np.inf)
 
 
+@dataclass
+class _Growing:
+    """A branch under way; `ending` is empty until it ends."""
+
+    points: list[np.ndarray]
+    ending: str = ""
+
+
+def _hermite(
+    begin: np.ndarray, end: np.ndarray, leaving: np.ndarray, arriving: np.ndarray, count: int, stride: float
+) -> np.ndarray:
+    """Points (count, B, N) at equal arc lengths on the cubics between states with these headings, all (B, N)."""
+    share = (np.arange(1, count) / count)[:, None, None]
+    arc = count * stride
+    inside = (
+        (1 + 2 * share) * (1 - share) ** 2 * begin
+        + share**2 * (3 - 2 * share) * end
+        + share * (1 - share) * arc * ((1 - share) * leaving - share * arriving)
+    )
+    return np.concatenate([inside, end[None]])
+
+
 @dataclass(frozen=True)
 class _Tracer:
     dynamics: Dynamics
@@ -255,39 +278,53 @@ class _Tracer:
         units = resting_units(self.dynamics, begin, np.zeros_like(self.saddle))
         follow = called(heading, "flow", Rules(_ERROR, attempts=_ATTEMPTS))
         course = beginning(begin, np.zeros((2, 0, len(self.saddle))), offset, units)
-        paths, endings = [[self.saddle, state] for state in begin], ["", ""]
-        for number in range(1, self.points + 1):
-            if all(endings):
-                break
-            until = number * stride
-            course, _ = follow(course, np.array([until]), units)
-            for side, state in enumerate(course.states):
-                if endings[side]:
+        branches = [_Growing([self.saddle, state]) for state in begin]
+        ahead, number, here = _FILLED, 0, heading(begin)
+        while number < self.points and not all(branch.ending for branch in branches):
+            ahead = min(ahead, self.points - number)
+            until = (number + ahead) * stride
+            further, _ = follow(course, np.array([until]), units)
+            there, going = heading(further.states), [not branch.ending for branch in branches]
+            smooth = np.isfinite(there).all(axis=1) & (further.taken - course.taken <= 2) & (further.time >= until)
+            near = self._slow(further.states, ahead * stride)
+            if ahead > 1 and (~smooth | near)[going].any():
+                ahead = 1  # what bends within a stretch, or ends in it, is looked at point by point
+                continue
+            between = _hermite(course.states, further.states, here, there, ahead, stride)
+            for side, branch in enumerate(branches):
+                if branch.ending:
                     continue
-                short = course.time[side] < until
-                if short or not np.isfinite(state).all():
-                    last = paths[side][-1]
-                    arrived = np.isfinite(heading(last[None])).all() and self._arrives(last, heading, 2 * stride)
-                    otherwise = "jump" if short else "not finite"
-                    endings[side] = "fixed point" if arrived else otherwise
-                elif not self._inside(state[None])[0]:
-                    endings[side] = "bounds"
+                if not np.isfinite(further.states[side]).all() or further.time[side] < until:
+                    arrived = self._arrives(branch.points[-1], heading, 2 * stride)
+                    otherwise = "jump" if further.time[side] < until else "not finite"
+                    branch.ending = "fixed point" if arrived else otherwise
                 else:
-                    paths[side].append(state)
-                    if self._arrives(state, heading, stride):
-                        endings[side] = "fixed point"
-            course = course._replace(time=np.where([bool(ending) for ending in endings], np.inf, course.time))
-        return [Branch(np.array(path), ending or "length") for path, ending in zip(paths, endings, strict=True)]
+                    self._add(branch, between[:, side])
+                    if near[side] and not branch.ending and self._arrives(branch.points[-1], heading, stride):
+                        branch.ending = "fixed point"
+            number += ahead
+            ahead = _FILLED if not (near & going).any() else 1
+            ended = [bool(branch.ending) for branch in branches]
+            course, here = further._replace(time=np.where(ended, np.inf, further.time)), there
+        return [Branch(np.array(branch.points), branch.ending or "length") for branch in branches]
+
+    def _add(self, branch: "_Growing", states: np.ndarray) -> None:
+        for state in states:
+            if not self._inside(state[None])[0]:
+                branch.ending = "bounds"
+                return
+            branch.points.append(state)
+
+    def _slow(self, states: np.ndarray, distance: float) -> np.ndarray:
+        """Whether f is as small as within this distance of a fixed point."""
+        return ~(np.linalg.norm(self.dynamics.values(states), axis=1) > 3 * self.rate * distance)
 
     def _arrives(self, state: np.ndarray, heading: Callable[[np.ndarray], np.ndarray], distance: float) -> bool:
         """Whether a fixed point lies ahead and nearer than this, by a step of Newton's method."""
-        velocity = self.dynamics.values(state[None])[0]
-        if not np.linalg.norm(velocity) <= 3 * self.rate * distance:
-            return False
         slopes = self.dynamics.jacobians(state[None])[0]
         if not np.isfinite(slopes).all():
             return False
-        move = -np.linalg.pinv(slopes, rcond=1e-9) @ velocity
+        move = -np.linalg.pinv(slopes, rcond=1e-9) @ self.dynamics.values(state[None])[0]
         return bool(np.linalg.norm(move) <= distance and move @ heading(state[None])[0] > 0)
 
     def _by_map(self, direction: np.ndarray, eigenvalue: float, forwards: int) -> Branch:
