@@ -10,6 +10,7 @@ from gnode.analysis.courses import Rules, beginning, follower
 from gnode.analysis.dynamics import Dynamics, Function, checked_states, dynamics_of, kind_of
 from gnode.analysis.fixed_points import fixed_points, starts_from
 from gnode.analysis.integration import resting_units, step_of
+from gnode.analysis.stability import eigenvalues_with_errors, growth_of
 from gnode.analysis.threads import one_thread
 from gnode.errors import must_have
 
@@ -19,7 +20,6 @@ _ERROR = 1e-7  # allowed in a step, as a share of the extent
 _SHARE, _OF_DISTANCE = 0.01, 0.1  # of the extent, and of the distance between attractors, that counts as there
 _STAY = 3.0  # time constants of an attractor for which a state must stay with it
 _FAR = 1e6  # times the extent
-_CERTAIN = 1e-12  # of the size of a Jacobian: eigenvalues nearer to neutral say nothing
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,11 @@ def basins(
         must_have("at least 1 step", repr(steps))
     if radius is not None and not radius > 0:
         must_have("a radius above 0", repr(radius))
-    dynamics = dynamics_of(f, states)
     targets = _attracting(f, kind, states) if attractors is None else checked_states(attractors, "attractors")
     if targets.shape[1] != states.shape[1]:
         must_have(f"attractors of shape (K, {states.shape[1]})", f"shape {targets.shape}")
-    extent = _extent(np.concatenate([states, targets]))
+    everything = np.concatenate([states, targets])
+    dynamics, extent = dynamics_of(f, everything), _extent(everything)
     radii = _default_radii(targets, extent) if radius is None else np.full(len(extent), float(radius))
     goals = _Goals.at(dynamics, kind, targets, radii)
     unit = 1.0 if kind == "map" else step_of(dynamics, states, step)
@@ -109,7 +109,7 @@ def basins(
 
     seen = _followed(f, dynamics, kind, states, goals, extent, unit, int(steps), step)
     labels = seen.labels
-    checks = (*getattr(dynamics, "checks", ()), *goals.checks(), *seen.checks(dynamics, kind, extent))
+    checks = (*goals.checks(), *seen.checks(dynamics, kind, extent))
     shares = np.array([np.mean(labels == number) for number in range(len(targets))])
     undecided, left = float(np.mean(labels == UNDECIDED)), float(np.mean(labels == DIVERGED))
     evidence = (
@@ -127,7 +127,7 @@ def basins(
         radius=float(radii.max()),
         radii=radii,
         step=unit,
-        checks=checks,
+        checks=(*dynamics.checks, *checks),
         evidence=" ".join([evidence, *checks]),
     )
 
@@ -154,10 +154,13 @@ class _Goals:
     def at(cls, dynamics: Dynamics, kind: str, points: np.ndarray, radii: np.ndarray) -> "_Goals":
         if not len(points):
             return cls(points, radii, np.zeros(0, bool), np.zeros(0, bool), np.zeros(0))
-        slopes, rest = dynamics.jacobians(points), dynamics.values(points) - (points if kind == "map" else 0)
+        slopes, rest = dynamics.checked_jacobians(points), dynamics.values(points) - (points if kind == "map" else 0)
         known = np.isfinite(slopes).all(axis=(1, 2))
+        ratio = dynamics.extent / dynamics.extent[:, None]
+        eigenvalues, errors = eigenvalues_with_errors(slopes * ratio, dynamics.jacobian_errors(points, slopes) * ratio)
+        growths = growth_of(eigenvalues, kind)
+        decay = growths if kind == "flow" else np.log(np.abs(eigenvalues))
         slopes = np.where(known[:, None, None], slopes, 0.0)
-        growth, error = _growths(slopes, kind, dynamics.jacobian_error(points))
         towards = slopes - np.eye(points.shape[1]) if kind == "map" else slopes
         away = np.einsum("bij,bj->bi", np.linalg.pinv(towards, rcond=1e-9), rest) / radii
         left = (rest - np.einsum("bij,bj->bi", towards, away * radii)) / radii
@@ -165,8 +168,8 @@ class _Goals:
         rests = (np.linalg.norm(away, axis=1) <= 1) & (
             np.linalg.norm(left, axis=1) <= 1e-3 * np.linalg.norm(towards, axis=(1, 2)) + 1e-300
         )
-        constants = np.where(known & (growth < -error), -1 / growth, np.inf)
-        return cls(points, radii, rests, known & (growth > error), constants)
+        shrinks, grows = (growths < -errors).all(axis=1), (growths > errors).any(axis=1)
+        return cls(points, radii, rests, grows, np.where(shrinks, -1 / decay.max(axis=1), np.inf))
 
     @property
     def attracts(self) -> np.ndarray:
@@ -263,22 +266,10 @@ def _followed(
 
 
 def _attracting(f: Function, kind: str, states: np.ndarray) -> np.ndarray:
+    """Fixed points all of whose modes shrink by more than their error, whatever their names."""
     found = fixed_points(f, kind=kind, starts=states)
-    growth, error = _growths(found.jacobians, kind, found.jacobian_error)
-    return found.points[growth < -error]
-
-
-def _growths(slopes: np.ndarray, kind: str, jacobian_error: float) -> tuple[np.ndarray, np.ndarray]:
-    """The fastest growth at each point from Jacobians (K, N, N), and what it may be off by, (K,), (K,)."""
-    if not len(slopes):
-        return np.zeros(0), np.zeros(0)
-    eigenvalues = np.linalg.eigvals(slopes)
-    error = _CERTAIN * np.linalg.norm(slopes, axis=(1, 2)) + jacobian_error
-    if kind == "flow":
-        return eigenvalues.real.max(axis=1), error
-    modulus = np.abs(eigenvalues).max(axis=1)
-    with np.errstate(divide="ignore"):
-        return np.log(modulus), error / np.maximum(modulus, 1e-300)
+    with np.errstate(invalid="ignore"):
+        return found.points[(growth_of(found.eigenvalues, kind) < -found.eigenvalue_errors).all(axis=1)]
 
 
 def _extent(points: np.ndarray) -> np.ndarray:

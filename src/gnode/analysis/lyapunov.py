@@ -9,7 +9,7 @@ from scipy.stats import t as student
 
 from gnode.analysis.courses import Course, Follow, Path, Rules, Units, beginning, follower
 from gnode.analysis.dynamics import Dynamics, Function, checked_states, dynamics_of, kind_of
-from gnode.analysis.tangents import derivative_is_off, reach_of
+from gnode.analysis.tangents import reach_of
 from gnode.analysis.threads import one_thread
 from gnode.errors import Diverged, must_have
 
@@ -24,6 +24,7 @@ _STATES, _TANGENTS = 1e-6, 1e-5  # errors allowed in a step
 _STILL = 1e-9  # share of an extent below which it is at rest
 _DOUBT, _MATTERS = 1e-4, 0.01  # level at which starts are said to differ, and by what share of the fastest exponent
 _BEYOND = 3.0  # half widths of an interval at which the neutral direction is missed
+_SAID = ("Derivative by finite differences along each tangent vector.",)
 _COARSE = 1e3  # times what is allowed, the error of a fixed step that is worth a word
 
 
@@ -108,7 +109,7 @@ def lyapunov_exponents(
     block, step = _checked_times(kind, duration, step)
     frames = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(states), size, count)))[0].swapaxes(1, 2)
     record = _recorded(f, dynamics, kind, states, frames, block, step)
-    return _summarised(record, kind, size, step is not None, tuple(getattr(dynamics, "checks", ())))
+    return _summarised(record, kind, size, step is not None)
 
 
 def kaplan_yorke(exponents: np.ndarray, size: int) -> float:
@@ -136,7 +137,8 @@ class _Record:
         still: (B,), whether the state hardly moved meanwhile, and never: whether it never did.
         neutral, wander: (B,), mean growth of f along the way, and by how much it may be off; NaN where unknown.
         refused: steps whose error was not allowed.
-        replaced: whether tangents were differences because JAX's derivative is not that of the values.
+        replaced: whether tangents were differences because JAX's derivative is not finite on the way.
+        said: what was found out about the callable.
         worst: the largest error of a step as a multiple of what is allowed.
     """
 
@@ -150,8 +152,9 @@ class _Record:
     never: np.ndarray
     neutral: np.ndarray
     wander: np.ndarray
-    replaced: bool
     worst: float
+    replaced: bool = False
+    said: tuple[str, ...] = ()
 
 
 def _checked_times(kind: str, duration: float | int, step: float | int | None) -> tuple[float, float | None]:
@@ -183,18 +186,19 @@ def _recorded(
     follow = follower(f, dynamics, kind, rules, autodiff=jax)
     # In JAX tangent vectors come along although they count for nothing yet: one program is compiled instead of two.
     scouted = _scouted(follow, dynamics, states, frames if jax else frames[:, :0], block)
+    dynamics = dynamics_of(f, scouted.visited)  # whose extent is that of the trajectories, and not of where they began
     record, replaced = None, False
-    if not (jax and derivative_is_off(dynamics, scouted.visited, scouted.lengths)):
+    if not jax or (not dynamics.verify(scouted.visited) and dynamics.jacobian_method == "autodiff"):
         record = _counted(follow, dynamics, kind, scouted, frames, block)
+        replaced = record is None
     if record is None and jax:
-        replaced, follow = True, follower(f, dynamics, kind, rules)
-        record = _counted(follow, dynamics, kind, scouted, frames, block)
+        record = _counted(follower(f, dynamics, kind, rules), dynamics, kind, scouted, frames, block)
     if record is None:
         raise Diverged(
             "A trajectory is finite, but the derivative of the callable along it is not, by differences neither. Take "
             "a start that stays where the callable is smooth."
         )
-    return replace(record, replaced=replaced, step=step or record.step)
+    return replace(record, replaced=replaced, step=step or record.step, said=dynamics.checks if jax else _SAID)
 
 
 @dataclass(frozen=True)
@@ -257,7 +261,6 @@ def _counted(
         never=still & (scouted.extent <= units.rounding).all(axis=1),
         neutral=np.where(moving, neutral, np.nan),
         wander=np.where(moving, wander, np.nan),
-        replaced=False,
         worst=float(course.worst.max()),
     )
 
@@ -320,7 +323,7 @@ def _neutral(dynamics: Dynamics, path: np.ndarray, lengths: np.ndarray, time: fl
 # -- what it says --
 
 
-def _summarised(record: _Record, kind: str, size: int, fixed: bool, checks: tuple[str, ...]) -> LyapunovExponents:
+def _summarised(record: _Record, kind: str, size: int, fixed: bool) -> LyapunovExponents:
     rates = record.rates
     order = np.argsort(-rates.mean(axis=(0, 1)), kind="stable")
     rates, step_error = rates[:, :, order], record.step_error[:, order]
@@ -332,7 +335,7 @@ def _summarised(record: _Record, kind: str, size: int, fixed: bool, checks: tupl
     counted = np.where(half >= np.abs(exponents), 0.0, exponents)
     dimension = kaplan_yorke(counted, size)
     missed = _missing_neutral(record, per_start, single + step_error, size)
-    checks = (*checks, *_checks(record, kind, rates, missed, error, fixed))
+    checks = _checks(record, kind, rates, missed, error, fixed)
     moving = record.neutral[np.isfinite(record.neutral)]
     neutral = float(moving.mean()) if len(moving) else np.nan
     evidence = _evidence(record, kind, exponents, half, error, neutral, dimension)
@@ -349,7 +352,7 @@ def _summarised(record: _Record, kind: str, size: int, fixed: bool, checks: tupl
         neutral=neutral,
         step_error=error,
         steps=record.steps,
-        checks=checks,
+        checks=(*record.said, *checks),
         evidence=" ".join([evidence, *checks]),
     )
 
@@ -432,7 +435,7 @@ def _checks(
             f"{_starts(missed).lower()}: the step is too large, the flow jumps, or the duration is too short."
         )
     if record.replaced:
-        found.append("The derivative by JAX is not that of the callable's values: differences were taken instead.")
+        found.append("The derivative by JAX is not finite along a trajectory: differences were taken instead.")
     if fixed and (record.worst > _COARSE or (step_error > _MATTERS * fastest).any()):
         found.append(
             f"The step of {record.step:.3g} is too large: a step is off by up to {_STATES * record.worst:.1g} of the "

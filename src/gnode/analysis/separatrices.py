@@ -9,6 +9,7 @@ import numpy as np
 from gnode.analysis.courses import Rules, beginning, called
 from gnode.analysis.dynamics import Dynamics, Function, checked_bounds, checked_states, dynamics_of, kind_of
 from gnode.analysis.integration import resting_units
+from gnode.analysis.stability import eigenvalues_with_errors, growth_of
 from gnode.analysis.threads import one_thread
 from gnode.errors import Diverged, must_have
 
@@ -19,7 +20,6 @@ _NEAR = 0.01  # of the distance at which the function bends: a fixed point given
 _ERROR = 1e-9  # allowed in a step, as a share of the extent
 _ATTEMPTS = 1000  # steps between two points of a branch
 _FILLED = 4  # points between two of which a smooth branch is integrated, the others by cubics
-_SURE = 10.0  # times the rounding of eigenvalues, beyond which they grow or shrink
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,16 @@ def separatrices(
     size = point.shape[1]
     everywhere = np.full(size, np.inf)
     box = (-everywhere, everywhere) if bounds is None else checked_bounds(bounds, size)
-    dynamics = dynamics_of(f, point)
+    dynamics = dynamics_of(f, point, _scale(dynamics_of(f, point), point[0], box, length))
     point = _rested(dynamics, kind, point)
-    slopes = dynamics.jacobians(point)[0]
-    eigenvalues, vectors = np.linalg.eig(slopes)
-    margins = _margins(slopes, vectors, dynamics.jacobian_error(point))
-    growth = np.abs(eigenvalues) - 1 if kind == "map" else eigenvalues.real
+    slopes = dynamics.checked_jacobians(point)
+    ratio = dynamics.extent / dynamics.extent[:, None]
+    margins = eigenvalues_with_errors(slopes * ratio, dynamics.jacobian_errors(point, slopes) * ratio)[1][0]
+    slopes = slopes[0]
+    eigenvalues, vectors = np.linalg.eig(slopes * ratio)  # the same eigenvalues in the same order as their margins
+    vectors = dynamics.extent[:, None] * vectors
+    vectors = vectors / np.linalg.norm(vectors, axis=0)
+    growth = growth_of(eigenvalues, kind)
     shrinking, growing = np.flatnonzero(growth < -margins), np.flatnonzero(growth > margins)
     if not (len(shrinking) and len(growing)):
         unsure = size - len(shrinking) - len(growing)
@@ -132,7 +136,6 @@ def separatrices(
         f"{margins.max():.1g}; branches begin {offset:.2g} from the saddle, where the flow is straight, and end by "
         f"{', '.join(branch.ending for branch in (*stable, *unstable)) or 'none: no manifold is a curve'}."
     )
-    checks = tuple(getattr(dynamics, "checks", ()))
     return Separatrices(
         saddle=point[0],
         eigenvalues=eigenvalues,
@@ -142,8 +145,8 @@ def separatrices(
         unstable=unstable,
         margins=margins,
         offset=offset,
-        checks=checks,
-        evidence=" ".join([evidence, *checks]),
+        checks=dynamics.checks,
+        evidence=evidence,
     )
 
 
@@ -206,14 +209,31 @@ def _linear(dynamics: Dynamics, point: np.ndarray, slopes: np.ndarray, direction
     return float(_SEARCHED[small[-1] if len(small) else best]), bend
 
 
-def _margins(slopes: np.ndarray, vectors: np.ndarray, jacobian_error: float) -> np.ndarray:
-    """What each eigenvalue may be off by (N,): the error of the Jacobian times the eigenvalue's condition number.
+@np.errstate(all="ignore")
+def _scale(
+    dynamics: Dynamics, point: np.ndarray, box: tuple[np.ndarray, np.ndarray], length: float | int | None
+) -> np.ndarray:
+    """The length (N,) of each coordinate over which f bends by a tenth beside a point, by no derivative of it.
 
-    Golub and Van Loan, Matrix Computations, 7.2.2: 1 / |y x| for left and right eigenvectors y, x of length 1.
+    Where it bends nowhere, that of the box, of the branches, or of the point.
     """
-    conditions = np.linalg.norm(np.linalg.pinv(vectors), axis=1) * np.linalg.norm(vectors, axis=0)
-    rounding = len(slopes) * np.finfo(float).eps * np.linalg.norm(slopes)
-    return conditions * (_SURE * rounding + jacobian_error)
+    moves = _SEARCHED[::4, None, None] * np.eye(len(point))
+    here = dynamics.values(point[None])
+    once, twice = (
+        (dynamics.values((point + width * moves).reshape(-1, len(point))) - here).reshape(moves.shape)
+        for width in (1.0, 2.0)
+    )
+    departures = np.max(np.abs(twice - 2 * once), axis=2) / np.max(np.abs(twice), axis=2)
+    departures = np.where(np.isfinite(departures), departures, np.inf)
+    otherwise = length or float(np.linalg.norm(point)) or 1.0
+    half = (box[1] - box[0]) / 2
+    scale = np.where(np.isfinite(half), half, otherwise)
+    for unit, of_unit in enumerate(departures.T):
+        best = int(np.argmin(of_unit))
+        bent = np.flatnonzero(of_unit[best:] > _BENT)
+        if of_unit[best] < _BENT and len(bent) and np.isfinite(of_unit[best + bent[0]]):
+            scale[unit] = _SEARCHED[::4][best + bent[0]]
+    return scale
 
 
 def _default_length(saddle: np.ndarray, box: tuple[np.ndarray, np.ndarray], bend: float) -> float:

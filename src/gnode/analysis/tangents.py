@@ -7,11 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gnode.analysis.dynamics import Dynamics
-
 _LARGEST_REACH = 0.03  # of a difference, as a share of the trajectory's extent
-_PROBES = 64  # states at which the derivative is compared with differences
-_DISAGREEING = 0.1  # share of them that may lie on kinks
 
 Pushed = Callable[[Any], Any]  # (B, 1 + k, N): states and tangent vectors -> values and their derivatives along them
 
@@ -59,26 +55,3 @@ def reach_of(precision: float, states: np.ndarray, lengths: np.ndarray) -> np.nd
     """
     rounding = precision * np.maximum(1.0, (np.abs(states) / lengths).max(axis=1))
     return np.minimum(np.cbrt(rounding), _LARGEST_REACH)
-
-
-@np.errstate(all="ignore")
-def derivative_is_off(dynamics: Dynamics, states: np.ndarray, lengths: np.ndarray) -> bool:
-    """Whether the Jacobians are not those of the values, at some of these states and along random directions.
-
-    Args:
-        states, lengths: (M, N), where to look, and the unit of each coordinate there.
-    """
-    some = np.linspace(0, len(states) - 1, min(len(states), _PROBES)).astype(int)
-    states, lengths = states[some], lengths[some]
-    directions = lengths * np.random.default_rng(0).standard_normal(states.shape) / np.sqrt(states.shape[1])
-    reach = reach_of(dynamics.precision, states, lengths)
-    near, far = (
-        by_differences(np, dynamics.values, width)(np.stack([states, directions], axis=1))[:, 1] / lengths
-        for width in (reach, 2 * reach)
-    )
-    said = np.einsum("bij,bj->bi", dynamics.jacobians(states), directions) / lengths
-    known = np.isfinite(near).all(axis=1)
-    unsure = np.linalg.norm(far - near, axis=1) + reach**2 * np.linalg.norm(near, axis=1)
-    rest = 10 * dynamics.precision * np.linalg.norm(dynamics.values(states) / lengths, axis=1) / reach
-    off = ~(np.linalg.norm(said - near, axis=1) <= 1e-3 * np.linalg.norm(near, axis=1) + 10 * (unsure + rest))
-    return bool(np.mean(off[known]) > _DISAGREEING) if known.any() else False
