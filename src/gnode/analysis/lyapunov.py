@@ -1,22 +1,31 @@
-"""Lyapunov exponents of flows and maps, with how far they have converged."""
+"""Lyapunov exponents of flows and maps, with how far they have converged and how sure they are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+from scipy.stats import f as fisher
 from scipy.stats import t as student
 
+from gnode.analysis.courses import Course, Follow, Path, Rules, Units, beginning, follower
 from gnode.analysis.dynamics import Dynamics, Function, checked_states, dynamics_of, kind_of
-from gnode.analysis.integration import step_of, stepper
+from gnode.analysis.tangents import reach_of
 from gnode.analysis.threads import one_thread
 from gnode.errors import Diverged, must_have
 
-_TRANSIENT = 0.1  # share of the duration that is run before counting
+_SCOUTING, _TURNING = 20, 20  # of so many blocks of the duration: to learn the extent, to turn the tangent vectors
 _BLOCKS = 200  # points of the convergence curve
-_SMALLEST = 1e-300  # growth that a step may have
-_GROUPS = 10  # stretches of time whose scatter gives the interval
+_AT_A_TIME = 10  # blocks of one call
+_SLOW_WAVES = 10  # the lowest frequencies, whose power is that of the mean
+_MEDIAN_OF_THEM, _FREEDOM = 0.7456, 11  # of as many exponential draws the mean median, and what it is worth in chi^2
+_ROUNDING = 10  # roundings of a state that a step may be off by
+_SLOWEST, _STANDS_OUT = 3, 15.0  # waves of which the time holds too few, and times the median that no noise reaches
+_STATES, _TANGENTS = 1e-6, 1e-5  # errors allowed in a step
+_STILL = 1e-9  # share of an extent below which it is at rest
+_DOUBT, _MATTERS = 1e-4, 0.01  # level at which starts are said to differ, and by what share of the fastest exponent
+_BEYOND = 3.0  # half widths of an interval at which the neutral direction is missed
+_SAID = ("Derivative by finite differences along each tangent vector.",)
+_COARSE = 1e3  # times what is allowed, the error of a fixed step that is worth a word
 
 
 @dataclass(frozen=True)
@@ -25,11 +34,20 @@ class LyapunovExponents:
 
     Attributes:
         exponents: (count,). Where every step annihilates a direction, log(1e-300) a step stands for minus infinity.
-        intervals: (count, 2), 95 % intervals from the scatter between stretches of time and between starts.
+        intervals: (count, 2), 95 % intervals: how much the growth wanders over long times and between starts, and what
+            the integration may have added.
         times: (T,), and curve: (T, count): the estimates as they stood then, over all starts.
-        kaplan_yorke: the Kaplan-Yorke dimension; NaN where too few exponents were asked for to know it.
-        step: of the integration, 1 for a map.
+        kaplan_yorke: the Kaplan-Yorke dimension, exponents whose interval holds 0 taken for 0; NaN where too few
+            exponents were asked for to know it.
+        step: of the integration, on average where it is adapted; 1 for a map.
         starts: how many trajectories were averaged.
+        per_start: (starts, count), the exponents of each trajectory.
+        neutral: of a flow, the growth of f itself along the trajectories, a direction whose exponent is 0 unless they
+            come to rest: one of the exponents has to be near it. NaN for a map, and where all starts rest.
+        step_error: (count,), by how much the integration may have shifted the exponents.
+        steps: how many steps of integration were taken in all.
+        checks: what was found wanting, in sentences.
+        evidence: the numbers behind the result.
     """
 
     exponents: np.ndarray
@@ -39,6 +57,12 @@ class LyapunovExponents:
     kaplan_yorke: float
     step: float
     starts: int
+    per_start: np.ndarray
+    neutral: float
+    step_error: np.ndarray
+    steps: int
+    checks: tuple[str, ...]
+    evidence: str
 
 
 @one_thread
@@ -54,21 +78,27 @@ def lyapunov_exponents(
 ) -> LyapunovExponents:
     """The `count` largest Lyapunov exponents along trajectories, by repeated QR decomposition of tangent vectors.
 
-    Benettin, Galgani, Giorgilli and Strelcyn, Meccanica 15 (1980). Flows are integrated, tangents with them, by
-    classical Runge-Kutta steps of fixed size. A tenth of the duration is run first and not counted.
+    Benettin, Galgani, Giorgilli and Strelcyn, Meccanica 15 (1980). Flows are integrated, tangents with them, by an
+    embedded Runge-Kutta pair, each start with steps of its own, whose error is held at a millionth of the trajectory's
+    extent in each coordinate. A fifth of the duration is run first and not counted. Tangents of JAX functions are
+    differentiated; where that is not the derivative of the values, and for others, they are differences.
+
+    The mean of a growth that wanders has the variance of its slowest waves (the power at its lowest frequencies;
+    Heidelberger and Welch, Communications of the ACM 24, 1981), which also holds where it repeats itself.
 
     Args:
         f: any callable (batch, N) -> (batch, N).
         start: (N,), or (B, N) for several trajectories whose average is taken: the cheapest way to narrow intervals.
+            They have to settle on one attractor; where they do not, `checks` says so and `per_start` has each.
         kind: as for `fixed_points`.
         duration: how long each trajectory is followed, in the flow's unit of time, or in steps of the map.
         count: how many exponents; all N by default.
-        step: of the flow's integration; by default a tenth of the shortest time constant at the starts.
+        step: of the flow's integration, if it is to be fixed; by default steps control their own error.
         seed: of the tangent vectors' first directions.
 
     Raises:
-        InvalidInput: an argument is wrong, or the duration holds fewer than 200 steps.
-        Diverged: a trajectory leaves the finite numbers.
+        InvalidInput: an argument is wrong, or the duration holds fewer than 200 steps of the map or of a given size.
+        Diverged: a trajectory leaves the finite numbers, or its steps would have to become ever smaller.
     """
     kind, states = kind_of(f, kind), checked_states(start, "start")
     size = states.shape[1]
@@ -76,39 +106,10 @@ def lyapunov_exponents(
     if not isinstance(count, (int, np.integer)) or not 1 <= count <= size:
         must_have(f"a count of exponents from 1 to N = {size}", repr(count))
     dynamics = dynamics_of(f, states)
-    length = 1.0 if kind == "map" else step_of(dynamics, states, step)
-    steps = round(duration / length) if np.isfinite(duration) else 0
-    if steps < _BLOCKS:
-        must_have(f"a duration of at least {_BLOCKS} steps of {length:.3g}", f"{duration}")
-    per_block = steps // _BLOCKS
-    directions = np.random.default_rng(seed).standard_normal((len(states), size, count))
-    frames = np.linalg.qr(directions)[0]
-    follow = _follower(dynamics, f, kind, length, per_block)
-
-    transient_blocks = int(np.ceil(_TRANSIENT * _BLOCKS))
-    growths = []
-    for block in range(transient_blocks + _BLOCKS):
-        states, frames, growth = follow(states, frames)
-        if not (np.isfinite(states).all() and np.isfinite(growth).all()):
-            raise Diverged(
-                f"A trajectory is not finite after {(block + 1) * per_block} steps of {length:.3g}. "
-                "Take a smaller step, or a start that stays bounded."
-            )
-        growths.append(growth)
-    rates = np.stack(growths[transient_blocks:]) / (per_block * length)  # (blocks, starts, count)
-    times = np.arange(1, _BLOCKS + 1) * per_block * length
-    curve = np.cumsum(rates.mean(axis=1), axis=0) / np.arange(1, _BLOCKS + 1)[:, None]
-    exponents = curve[-1]
-    order = np.argsort(-exponents)
-    return LyapunovExponents(
-        exponents=exponents[order],
-        intervals=_intervals(rates)[order],
-        times=times,
-        curve=curve[:, order],
-        kaplan_yorke=kaplan_yorke(exponents[order], size),
-        step=length,
-        starts=len(states),
-    )
+    block, step = _checked_times(kind, duration, step)
+    frames = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(states), size, count)))[0].swapaxes(1, 2)
+    record = _recorded(f, dynamics, kind, states, frames, block, step)
+    return _summarised(record, kind, size, step is not None)
 
 
 def kaplan_yorke(exponents: np.ndarray, size: int) -> float:
@@ -124,70 +125,354 @@ def kaplan_yorke(exponents: np.ndarray, size: int) -> float:
     return float(first + (sums[first - 1] if first else 0.0) / abs(exponents[first]))
 
 
-def _intervals(rates: np.ndarray) -> np.ndarray:
-    """95 % intervals (count, 2) of the mean of rates (blocks, starts, count), long stretches taken as independent."""
-    blocks, starts, count = rates.shape
-    samples = rates.reshape(_GROUPS, blocks // _GROUPS, starts, count).mean(axis=1).reshape(-1, count)
-    width = student.ppf(0.975, len(samples) - 1) * samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
-    centre = samples.mean(axis=0)
-    return np.stack([centre - width, centre + width], axis=1)
+@dataclass(frozen=True)
+class _Record:
+    """What was seen on the way.
+
+    Attributes:
+        block: the time of each of the blocks.
+        rates: (blocks, B, count), of growth.
+        step_error: (B, count), of the rates over all the time.
+        step, steps: mean size and number of the steps counted.
+        still: (B,), whether the state hardly moved meanwhile, and never: whether it never did.
+        neutral, wander: (B,), mean growth of f along the way, and by how much it may be off; NaN where unknown.
+        refused: steps whose error was not allowed.
+        replaced: whether tangents were differences because JAX's derivative is not finite on the way.
+        said: what was found out about the callable.
+        worst: the largest error of a step as a multiple of what is allowed.
+    """
+
+    block: float
+    rates: np.ndarray
+    step_error: np.ndarray
+    step: float
+    steps: int
+    refused: int
+    still: np.ndarray
+    never: np.ndarray
+    neutral: np.ndarray
+    wander: np.ndarray
+    worst: float
+    replaced: bool = False
+    said: tuple[str, ...] = ()
 
 
-def _follower(dynamics: Dynamics, f: Function, kind: str, length: float, steps: int):
-    """follow(states, frames) -> states, frames and log growths (batch, count) after so many steps."""
-    if dynamics.framework == "jax":
-        return _compiled_follower(stepper(f, kind, length), steps)
-    tangent = _tangent_stepper(dynamics, kind, length)
-
-    @np.errstate(all="ignore")
-    def follow(states: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        growth = np.zeros((len(states), frames.shape[2]))
-        for _ in range(steps):
-            states, frames = tangent(states, frames)
-            frames, sizes = np.linalg.qr(frames)
-            growth += np.log(np.maximum(np.abs(np.diagonal(sizes, axis1=1, axis2=2)), _SMALLEST))
-        return states, frames, growth
-
-    return follow
+def _checked_times(kind: str, duration: float | int, step: float | int | None) -> tuple[float, float | None]:
+    """The time of a block, whole steps of a map, and the fixed step if there is one."""
+    if kind == "map" or step is not None:
+        length = 1.0 if kind == "map" or step is None else float(step)
+        if not (np.isfinite(length) and length > 0):
+            must_have("a step above 0", repr(step))
+        steps = round(duration / length) if np.isfinite(duration) else 0
+        if steps < _BLOCKS:
+            must_have(f"a duration of at least {_BLOCKS} steps of {length:.3g}", f"{duration}")
+        return (float(steps // _BLOCKS), None) if kind == "map" else (steps * length / _BLOCKS, length)
+    if not (np.isfinite(duration) and duration > 0):
+        must_have("a duration above 0", f"{duration}")
+    return float(duration) / _BLOCKS, None
 
 
-def _compiled_follower(step: Function, steps: int):
-    def one(carry: tuple, _: None) -> tuple[tuple, None]:
-        states, frames, growth = carry
-        following, push_forward = jax.linearize(lambda now: jnp.asarray(step(now), now.dtype), states)
-        moved = jax.vmap(push_forward, in_axes=2, out_axes=2)(frames)
-        frames, sizes = jnp.linalg.qr(moved)
-        growth = growth + jnp.log(jnp.maximum(jnp.abs(jnp.diagonal(sizes, axis1=1, axis2=2)), _SMALLEST))
-        return (following, frames, growth), None
+def _recorded(
+    f: Function,
+    dynamics: Dynamics,
+    kind: str,
+    states: np.ndarray,
+    frames: np.ndarray,
+    block: float,
+    step: float | None,
+) -> _Record:
+    """Scouted, then followed with tangent vectors (B, count, N): by autodiff where that is the derivative of f."""
+    rules, jax = Rules(_STATES, step), dynamics.framework == "jax"
+    follow = follower(f, dynamics, kind, rules, autodiff=jax)
+    # In JAX tangent vectors come along although they count for nothing yet: one program is compiled instead of two.
+    scouted = _scouted(follow, dynamics, states, frames if jax else frames[:, :0], block)
+    dynamics = dynamics_of(f, scouted.visited)  # whose extent is that of the trajectories, and not of where they began
+    record, replaced = None, False
+    if not jax or (not dynamics.verify(scouted.visited) and dynamics.jacobian_method == "autodiff"):
+        record = _counted(follow, dynamics, kind, scouted, frames, block)
+        replaced = record is None
+    if record is None and jax:
+        record = _counted(follower(f, dynamics, kind, rules), dynamics, kind, scouted, frames, block)
+    if record is None:
+        raise Diverged(
+            "A trajectory is finite, but the derivative of the callable along it is not, by differences neither. Take "
+            "a start that stays where the callable is smooth."
+        )
+    return replace(record, replaced=replaced, step=step or record.step, said=dynamics.checks if jax else _SAID)
 
-    @jax.jit
-    def run(states: jax.Array, frames: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        growth = jnp.zeros((states.shape[0], frames.shape[2]))
-        return jax.lax.scan(one, (states, frames, growth), length=steps)[0]
 
-    def follow(states: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        with jax.enable_x64(True):
-            result = run(jnp.asarray(states, jnp.float64), jnp.asarray(frames, jnp.float64))
-            return np.asarray(result[0]), np.asarray(result[1]), np.asarray(result[2])
+@dataclass(frozen=True)
+class _Scouted:
+    """Where trajectories settle: `course` there, their `extent` (B, N) on the way, `units` for what comes, and states
+    that were `visited` (M, N) with the unit of each coordinate, `lengths` (M, N)."""
 
-    return follow
+    course: Course
+    extent: np.ndarray
+    units: Units
+    visited: np.ndarray
+    lengths: np.ndarray
 
 
-def _tangent_stepper(dynamics: Dynamics, kind: str, length: float):
-    """One step of states and tangent vectors from values and Jacobians."""
-    if kind == "map":
-        return lambda states, frames: (dynamics.values(states), dynamics.jacobians(states) @ frames)
-    size = dynamics.size
+def _scouted(follow: Follow, dynamics: Dynamics, states: np.ndarray, frames: np.ndarray, block: float) -> _Scouted:
+    unknown = _units(dynamics, states, np.zeros_like(states), np.ones_like(states))
+    course = beginning(states, frames, 1e-3 * block, unknown)
+    visited, extents = [states[None]], []
+    for first, last in ((0, _SCOUTING // 2), (_SCOUTING // 2, _SCOUTING)):
+        course, path = _led(follow, course._replace(low=course.states, high=course.states), first, last, block, unknown)
+        _check_arrived(path, last, block, 0.0)
+        visited.append(path.states)
+        extents.append(course.high - course.low)
+    seen, extent = np.concatenate(visited), np.maximum(*extents)
+    lengths = _lengths(extent, course.states)
+    units = _units(dynamics, course.states, extents[-1], lengths)
+    return _Scouted(course, extent, units, seen.reshape(-1, seen.shape[2]), np.tile(lengths, (len(seen), 1)))
 
-    def joint(together: np.ndarray) -> np.ndarray:
-        """The flow of (state, tangents), (batch, N, 1 + count)."""
-        states = together[:, :, 0]
-        return np.concatenate([dynamics.values(states)[:, :, None], dynamics.jacobians(states) @ together[:, :, 1:]], 2)
 
-    runge_kutta = stepper(joint, "flow", length)
+def _counted(
+    follow: Follow,
+    dynamics: Dynamics,
+    kind: str,
+    scouted: _Scouted,
+    frames: np.ndarray,
+    block: float,
+) -> _Record | None:
+    """Tangent vectors turned and then counted; None where they are not finite although the states are."""
+    units = scouted.units._replace(tangents=max(_TANGENTS, float(scouted.units.reach.max()) ** 2))
+    begun = beginning(scouted.course.states, frames, block, units)._replace(size=scouted.course.size)
+    start, turned = _led(follow, begun, 0, _TURNING, block, units)
+    begun = start._replace(low=start.states, high=start.states)
+    course, path = _led(follow, begun, _TURNING, _TURNING + _BLOCKS, block, units)
+    if not (np.isfinite(turned.growth).all() and np.isfinite(path.growth).all()) and np.isfinite(path.states).all():
+        return None
+    _check_arrived(turned, _TURNING, block, _SCOUTING * block)
+    _check_arrived(path, _TURNING + _BLOCKS, block, _SCOUTING * block)
+    time = _BLOCKS * block
+    still = (course.high - course.low <= _STILL * scouted.extent + units.rounding).all(axis=1)
+    neutral, wander = _neutral(dynamics, np.concatenate([start.states[None], path.states]), units.lengths, time)
+    moving = ~still & (kind == "flow")
+    return _Record(
+        block=block,
+        rates=np.diff(path.growth, axis=0, prepend=start.growth[None]) / block,
+        step_error=np.abs(course.shift - start.shift) / time,
+        step=float(time / np.mean(course.taken - start.taken)),
+        steps=int(course.taken.sum() + scouted.course.taken.sum()),
+        refused=int(course.refused.sum()),
+        still=still,
+        never=still & (scouted.extent <= units.rounding).all(axis=1),
+        neutral=np.where(moving, neutral, np.nan),
+        wander=np.where(moving, wander, np.nan),
+        worst=float(course.worst.max()),
+    )
 
-    def step(states: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        after = runge_kutta(np.concatenate([states.reshape(-1, size, 1), frames], axis=2))
-        return after[:, :, 0], after[:, :, 1:]
 
-    return step
+def _units(dynamics: Dynamics, states: np.ndarray, extent: np.ndarray, lengths: np.ndarray) -> Units:
+    return Units(
+        extent=extent,
+        lengths=lengths,
+        rounding=_ROUNDING * dynamics.precision * np.abs(states),
+        reach=reach_of(dynamics.precision, states, lengths),
+    )
+
+
+def _lengths(ranges: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """A unit for each coordinate (B, N) from how far it ranged; where it did not, what others did, or its own size."""
+    others = np.broadcast_to(ranges.max(axis=0, keepdims=True), ranges.shape)
+    largest = ranges.max(axis=1, keepdims=True)
+    sizes = np.abs(states).max(axis=1, keepdims=True)
+    lengths = ranges
+    for otherwise in (others, largest, sizes, np.ones_like(sizes)):
+        lengths = np.where(lengths > 0, lengths, otherwise)
+    return lengths
+
+
+def _led(follow: Follow, course: Course, first: int, last: int, block: float, units: Units) -> tuple[Course, Path]:
+    """Followed over blocks, a few at a time: always as many, so that one program serves, and not on once it fails."""
+    parts = []
+    for begin in range(first, last, _AT_A_TIME):
+        times = np.arange(begin + 1, begin + _AT_A_TIME + 1) * block
+        course, path = follow(course, times, units)
+        parts.append(path)
+        if (course.time < times[-1]).any() or not np.isfinite(course.growth).all():
+            break
+    return course, Path(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _check_arrived(path: Path, last: int, block: float, before: float) -> None:
+    """Trajectories that began `before` are finite, and as far as they were to be followed."""
+    finite = np.isfinite(path.states).all(axis=(1, 2))
+    if not finite.all():
+        raise Diverged(
+            f"A trajectory is not finite after a time of {before + path.time[np.argmin(finite)].max():.3g}. Take a "
+            "start that stays bounded, or a smaller step where one was given."
+        )
+    if (path.time[-1] < last * block).any():
+        raise Diverged(
+            f"A trajectory needs ever smaller steps at a time of about {before + path.time[-1].min():.3g}: it may jump "
+            "there or be very stiff. Take a shorter duration, or give a step that is held whatever its error."
+        )
+
+
+@np.errstate(all="ignore")
+def _neutral(dynamics: Dynamics, path: np.ndarray, lengths: np.ndarray, time: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean growth of |f| along each path (blocks, B, N), and how far its wandering puts that off: (B,), (B,)."""
+    speeds = dynamics.values(path.reshape(-1, path.shape[2])).reshape(path.shape) / lengths
+    logarithms = np.log(np.linalg.norm(speeds, axis=2))
+    return (logarithms[-1] - logarithms[0]) / time, np.ptp(logarithms, axis=0) / time
+
+
+# -- what it says --
+
+
+def _summarised(record: _Record, kind: str, size: int, fixed: bool) -> LyapunovExponents:
+    rates = record.rates
+    order = np.argsort(-rates.mean(axis=(0, 1)), kind="stable")
+    rates, step_error = rates[:, :, order], record.step_error[:, order]
+    exponents, per_start = rates.mean(axis=(0, 1)), rates.mean(axis=0)
+    scatter, single = half_widths(rates)
+    error = step_error.mean(axis=0)
+    half = scatter + error + 1e-12 * np.abs(exponents)
+    intervals = np.stack([exponents - half, exponents + half], axis=1)
+    counted = np.where(half >= np.abs(exponents), 0.0, exponents)
+    dimension = kaplan_yorke(counted, size)
+    missed = _missing_neutral(record, per_start, single + step_error, size)
+    checks = _checks(record, kind, rates, missed, error, fixed)
+    moving = record.neutral[np.isfinite(record.neutral)]
+    neutral = float(moving.mean()) if len(moving) else np.nan
+    evidence = _evidence(record, kind, exponents, half, error, neutral, dimension)
+    times = np.arange(1, _BLOCKS + 1) * record.block
+    return LyapunovExponents(
+        exponents=exponents,
+        intervals=intervals,
+        times=times,
+        curve=np.cumsum(rates.mean(axis=1), axis=0) / np.arange(1, _BLOCKS + 1)[:, None],
+        kaplan_yorke=dimension,
+        step=record.step,
+        starts=len(per_start),
+        per_start=per_start,
+        neutral=neutral,
+        step_error=error,
+        steps=record.steps,
+        checks=(*record.said, *checks),
+        evidence=" ".join([evidence, *checks]),
+    )
+
+
+def half_widths(rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Half widths of 95 % intervals of the mean of rates (blocks, B, count): over all starts, and of one, (count,)."""
+    starts = rates.shape[1]
+    of_each = _variance_of_mean(rates).mean(axis=0)
+    together = _variance_of_mean(rates.mean(axis=1, keepdims=True))[0]  # starts that move alike say less
+    within = _student(_FREEDOM * starts) * np.sqrt(of_each)
+    over_all = np.maximum(within / np.sqrt(starts), _student(_FREEDOM) * np.sqrt(together) * (starts > 1))
+    if starts > 1:
+        between = rates.mean(axis=0).var(axis=0, ddof=1) / starts
+        over_all = np.where(_apart(rates), np.maximum(over_all, _student(starts - 1) * np.sqrt(between)), over_all)
+    return over_all, within
+
+
+def _apart(rates: np.ndarray) -> np.ndarray:
+    """Which exponents differ between starts by more than each start's own scatter, (count,), by an F test."""
+    starts = rates.shape[1]
+    if starts < 2:
+        return np.zeros(rates.shape[2], bool)
+    between = rates.mean(axis=0).var(axis=0, ddof=1)
+    ratio = between / (_variance_of_mean(rates).mean(axis=0) + 1e-300)
+    return fisher.sf(ratio, starts - 1, _FREEDOM * starts) < _DOUBT
+
+
+def _variance_of_mean(rates: np.ndarray) -> np.ndarray:
+    """Of each series (blocks, B, count), (B, count), from the power of its slowest waves.
+
+    Their median, since a wave with the period of an orbit says nothing about the mean; but their mean where such a
+    wave is among the very slowest, of which the time holds too few to know.
+    """
+    waves = np.abs(np.fft.rfft(rates - rates.mean(axis=0), axis=0)[1 : 1 + _SLOW_WAVES]) ** 2
+    power = np.median(waves, axis=0) / _MEDIAN_OF_THEM
+    alone = waves[:_SLOWEST].max(axis=0) > _STANDS_OUT * power
+    return np.where(alone, waves.mean(axis=0), power) / len(rates) ** 2
+
+
+def _student(freedom: int) -> float:
+    return float(student.ppf(0.975, freedom))
+
+
+def _missing_neutral(record: _Record, per_start: np.ndarray, half: np.ndarray, size: int) -> np.ndarray:
+    """Starts (B,) along which no exponent is that of f itself, which may be one of those not computed."""
+    gaps = np.abs(per_start - record.neutral[:, None]) - _BEYOND * half
+    known = np.isfinite(record.neutral) & np.isfinite(record.wander)
+    if per_start.shape[1] < size:
+        known &= record.neutral > per_start.min(axis=1)
+    return known & (gaps.min(axis=1) > record.wander)
+
+
+def _checks(
+    record: _Record, kind: str, rates: np.ndarray, missed: np.ndarray, step_error: np.ndarray, fixed: bool
+) -> tuple[str, ...]:
+    """What the reader of the exponents has to know."""
+    per_start = rates.mean(axis=0)
+    fastest = np.abs(per_start).max()
+    found = []
+    if record.never.any():
+        found.append(
+            f"{_starts(record.never)} never moved: at a fixed point the exponents are the "
+            + ("logarithms of the moduli of its multipliers." if kind == "map" else "real parts of its eigenvalues.")
+        )
+    if (record.still & ~record.never).any():
+        found.append(f"{_starts(record.still & ~record.never)} came to rest: the exponents are those of a fixed point.")
+    if (_apart(rates) & (np.ptp(per_start, axis=0) > _MATTERS * fastest)).any():
+        largest = per_start.max(axis=1)
+        order = np.argsort(largest)
+        cut = int(np.argmax(np.diff(largest[order]))) + 1
+        low, high = np.isin(np.arange(len(largest)), order[:cut]), np.isin(np.arange(len(largest)), order[cut:])
+        found.append(
+            "The starts differ by more than their own scatter, as on different attractors: the largest exponent is "
+            f"{largest[low].mean():.3g} for {_starts(low).lower()} and {largest[high].mean():.3g} for "
+            f"{_starts(high).lower()}; see per_start."
+        )
+    if missed.any():
+        found.append(
+            f"No exponent is that of the flow's own direction ({record.neutral[missed][0]:.2g}) along "
+            f"{_starts(missed).lower()}: the step is too large, the flow jumps, or the duration is too short."
+        )
+    if record.replaced:
+        found.append("The derivative by JAX is not finite along a trajectory: differences were taken instead.")
+    if fixed and (record.worst > _COARSE or (step_error > _MATTERS * fastest).any()):
+        found.append(
+            f"The step of {record.step:.3g} is too large: a step is off by up to {_STATES * record.worst:.1g} of the "
+            "trajectory's extent or by as much of a tangent vector. Leave step out."
+        )
+    return tuple(found)
+
+
+def _starts(which: np.ndarray) -> str:
+    """The start, start 3, or 5 of 16 starts (3, 4, 8, ...)."""
+    numbers = np.flatnonzero(which)
+    if len(which) == 1:
+        return "The start"
+    if len(numbers) == 1:
+        return f"Start {numbers[0]}"
+    listed = ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
+    return f"{len(numbers)} of {len(which)} starts ({listed})"
+
+
+def _evidence(record: _Record, kind: str, exponents, half, error, neutral: float, dimension: float) -> str:
+    """What the exponents rest on."""
+    unit = "steps" if kind == "map" else "units of time"
+    counted = _BLOCKS * record.block
+    some = "; ".join(f"{value:.4g} ± {width:.2g}" for value, width in zip(exponents[:4], half[:4], strict=True))
+    some += "; ..." if len(exponents) > 4 else ""
+    signs = f"{int((exponents > half).sum())} above 0, {int((np.abs(exponents) <= half).sum())} not told from 0"
+    parts = [
+        f"{len(exponents)} exponents ({some}), {signs}, over {counted:.4g} {unit} of {len(record.still)} "
+        f"starts, after {(_SCOUTING + _TURNING) * record.block:.4g} not counted"
+    ]
+    if kind == "flow":
+        parts.append(
+            f"{record.steps} steps of {record.step:.2g} on average, {record.refused} refused, which shift exponents by "
+            f"{error.max():.1g} at most"
+        )
+    if np.isfinite(neutral):
+        parts.append(f"along the flow itself the growth is {neutral:.2g} (0 if it stays bounded and moves)")
+    if np.isfinite(dimension):
+        parts.append(f"Kaplan-Yorke dimension {dimension:.4g}, exponents not told from 0 taken for 0")
+    return "; ".join(parts) + "."

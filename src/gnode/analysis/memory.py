@@ -33,6 +33,8 @@ class Memory:
         half_life: silent bins after which half of the values told apart at the shortest silence are left, interpolated
             on a logarithmic axis; infinite where more than half are left after the longest.
         cell: the side of a cell, in the task's units.
+        checks: what was found wanting, in sentences.
+        evidence: the numbers behind the half-life.
     """
 
     values: np.ndarray
@@ -46,6 +48,8 @@ class Memory:
     information: np.ndarray
     half_life: float
     cell: float
+    checks: tuple[str, ...]
+    evidence: str
 
 
 def memory(
@@ -94,6 +98,7 @@ def memory(
     readouts = read(model, kept)
     occupied = [_occupied(outputs[~gone], cell) for outputs, gone in zip(readouts, lost, strict=True)]
     distinct = np.array([len(cells) for cells in occupied])
+    half, ran_away = half_life(spans, distinct), int(lost[-1].sum())
     squares = np.where(lost, np.inf, np.sum((readouts - values) ** 2, axis=-1))
     return Memory(
         values=values,
@@ -105,8 +110,11 @@ def memory(
         distinct=distinct,
         bits=np.log2(distinct),
         information=np.array([_entropy(cells) for cells in occupied]),
-        half_life=half_life(spans, distinct),
+        half_life=half,
         cell=cell,
+        checks=(f"{ran_away} of {len(values)} states ran away during the silence.",) if ran_away else (),
+        evidence=f"Of {len(values)} values the readout tells {distinct[0]} apart after {spans[0]} silent bins and "
+        f"{distinct[-1]} after {spans[-1]}, in cells of side {cell:g}; half of the first after {half:.4g}.",
     )
 
 

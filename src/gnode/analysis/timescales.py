@@ -34,6 +34,8 @@ class Timescales:
         slow_overlap: chance that a state given here has smaller gates (in the geometric mean over units) than a
             reference state: 0.5 where slowness and attractor have nothing to do with each other, 1 where the attractor
             is slower than everything else.
+        checks: what was found wanting, in sentences.
+        evidence: the numbers in short.
     """
 
     gates: np.ndarray
@@ -44,6 +46,8 @@ class Timescales:
     histogram: np.ndarray
     edges: np.ndarray
     slow_overlap: float
+    checks: tuple[str, ...]
+    evidence: str
 
 
 @one_thread
@@ -77,9 +81,11 @@ def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = 
         with jax.enable_x64(True):
             held = np.asarray(encoding.hold_still(held), dtype=float)
     if reference is None:
-        low, high = states.min(axis=0), states.max(axis=0)
-        middle, half = (low + high) / 2, np.maximum(high - low, 1e-6)
-        reference = middle + half * np.random.default_rng(seed).uniform(-1, 1, (_REFERENCES, states.shape[1]))
+        middle, widths = (states.min(axis=0) + states.max(axis=0)) / 2, np.ptp(states, axis=0)
+        # A coordinate in which the states do not differ is searched as far as another, or as they are from 0.
+        for otherwise in (widths.max(), np.abs(states).max(), 1.0):
+            widths = np.where(widths > 0, widths, otherwise)
+        reference = middle + widths * np.random.default_rng(seed).uniform(-1, 1, (_REFERENCES, states.shape[1]))
     else:
         reference = checked_states(reference, "reference")
     tau, dt = float(model.config.tau), float(model.config.dt)
@@ -94,17 +100,23 @@ def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = 
     still = held if held.ndim == 1 else held.mean(axis=0)
     elsewhere = _gates(field, reference, np.broadcast_to(still, (len(reference), field.input_size)))
     edges = np.linspace(0, 1, _BINS + 1)
+    overlap = _chance_smaller(_mean_log(gates), _mean_log(elsewhere))
     with np.errstate(divide="ignore"):
         strides = np.abs(np.log(np.abs(multipliers)))
+        modes = 1 / np.abs(rates.real)
         return Timescales(
             gates=gates,
             units=tau / gates,
             rates=rates,
-            modes=1 / np.abs(rates.real),
+            modes=modes,
             steps=dt / _slowest_first(strides, strides),
             histogram=np.stack([np.histogram(unit, edges)[0] for unit in gates.T]),
             edges=edges,
-            slow_overlap=_chance_smaller(_mean_log(gates), _mean_log(elsewhere)),
+            slow_overlap=overlap,
+            checks=(),
+            evidence=f"At {len(states)} states gates have a median of {np.median(gates):.3g} (units of "
+            f"{np.median(tau / gates):.3g} s), the slowest mode a median of {np.median(modes[:, 0]):.3g} s; "
+            f"slower than {len(reference)} states around with a chance of {overlap:.2f}.",
         )
 
 
