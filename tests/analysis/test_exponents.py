@@ -60,6 +60,11 @@ def test_the_pair_has_order_five_and_its_difference_order_four(order):
     assert (abs(error[1]) < 1e-14) == (order < 4)
 
 
+def wanting(found):
+    """What is said beside what was found out about f."""
+    return [line for line in found.checks if not line.startswith(("Computes in", "Derivative by"))]
+
+
 @pytest.mark.parametrize("module", [np, jnp])
 def test_each_start_arrives_with_the_error_it_was_allowed(module):
     """h' = h^2: h(t) = h / (1 - h t); the fast one needs more steps."""
@@ -67,11 +72,11 @@ def test_each_start_arrives_with_the_error_it_was_allowed(module):
     f = lambda h: module.asarray(h) ** 2  # noqa: E731
     units = Units(np.zeros((2, 1)), np.ones((2, 1)), np.zeros((2, 1)), np.ones(2))
     follow = follower(f, dynamics_of(f, starts), "flow", Rules(1e-9, np.inf))
-    course = follow(beginning(starts, np.zeros((2, 0, 1)), 0.1, units), 1.0, units)
+    course, _ = follow(beginning(starts, np.zeros((2, 0, 1)), 0.1, units), np.array([1.0]), units)
     assert np.allclose(course.states, starts / (1 - starts), rtol=1e-7)
     assert course.taken[1] > course.taken[0]
     assert (course.time == 1.0).all()
-    blown_up = follow(course, 20.0, units)
+    blown_up, _ = follow(course, np.array([20.0]), units)
     assert np.isnan(blown_up.states).all()  # at 10 and at 10 / 9
 
 
@@ -85,7 +90,7 @@ def test_relaxation_oscillations_have_a_zero_exponent_by_default(mu, second):
     assert is_zero(found, 0)
     assert found.exponents[1] == pytest.approx(second, rel=0.03)
     assert found.kaplan_yorke == 1.0
-    assert found.checks == ()
+    assert wanting(found) == []
 
 
 @pytest.mark.parametrize("pull", [0.5, 30.0, 300.0])
@@ -111,7 +116,7 @@ def test_a_step_that_is_too_large_is_said_to_be():
     coarse = lyapunov_exponents(van_der_pol(5.0), [1.0, 0.0], duration=200.0, step=0.1)
     assert any("too large" in check for check in coarse.checks)
     fine = lyapunov_exponents(van_der_pol(5.0), [1.0, 0.0], duration=200.0, step=0.005)
-    assert fine.checks == ()
+    assert wanting(fine) == []
     assert is_zero(fine, 0)
     assert fine.step == 0.005
 
@@ -215,7 +220,7 @@ def test_kinks_of_a_cellular_network():
     found = lyapunov_exponents(f, [0.1, 0.1, 0.1], duration=500.0)
     assert found.exponents[0] == pytest.approx(0.10, abs=0.03)
     assert is_zero(found, 1)
-    assert found.checks == ()
+    assert wanting(found) == []
 
 
 @pytest.mark.parametrize("module", [np, jnp])

@@ -286,7 +286,8 @@ def _check_independent(
         "depend on the other states in the batch": (speaker.raw(changed)[:1], answer[:1]),
     }
     sizes = np.abs(answer).max(axis=0) + np.ptp(answer, axis=0) * np.max(np.abs(probe) / extent, initial=1.0)
-    tolerance = 1e2 * precision * np.where(np.isfinite(sizes), sizes, _largest(answer))
+    # A term without the state, in float32, rounds differently in batches of different sizes: that is no influence.
+    tolerance = max(1e2 * precision, 4 * _SINGLE) * np.where(np.isfinite(sizes), sizes, _largest(answer))
     for reason, (one, other) in others.items():
         same = (np.abs(one - other) <= tolerance) | (np.isnan(one) & np.isnan(other)) | (one == other)
         if not same.all():

@@ -199,7 +199,8 @@ def _linear(dynamics: Dynamics, point: np.ndarray, slopes: np.ndarray, direction
     own = _SEARCHED[:, None] * (np.abs(slopes) @ np.abs(direction))
     sizes = np.where(own > 0, own, np.linalg.norm(straight, axis=2, keepdims=True))
     departures = np.max(np.abs(changes - straight) / sizes, axis=(0, 2))
-    departures = np.where(np.isfinite(departures), departures, np.inf)
+    seen = _SEARCHED > 1e2 * dynamics.precision * np.abs(point).max()  # below that the state itself does not move
+    departures = np.where(np.isfinite(departures) & seen, departures, np.inf)
     best = int(np.argmin(departures))
     bent = np.flatnonzero(departures[best:] > _BENT)
     bend = float(_SEARCHED[best + bent[0]]) if len(bent) else np.inf
@@ -215,7 +216,7 @@ def _scale(
 ) -> np.ndarray:
     """The length (N,) of each coordinate over which f bends by a tenth beside a point, by no derivative of it.
 
-    Where it bends nowhere, that of the box, of the branches, or of the point.
+    Where it does not bend, that of the box, of the branches, of the other coordinates, or of the point.
     """
     moves = _SEARCHED[::4, None, None] * np.eye(len(point))
     here = dynamics.values(point[None])
@@ -224,16 +225,17 @@ def _scale(
         for width in (1.0, 2.0)
     )
     departures = np.max(np.abs(twice - 2 * once), axis=2) / np.max(np.abs(twice), axis=2)
-    departures = np.where(np.isfinite(departures), departures, np.inf)
-    otherwise = length or float(np.linalg.norm(point)) or 1.0
-    half = (box[1] - box[0]) / 2
-    scale = np.where(np.isfinite(half), half, otherwise)
+    seen = _SEARCHED[::4, None] > 1e2 * dynamics.precision * np.abs(point).max()
+    departures = np.where(np.isfinite(departures) & seen, departures, np.inf)
+    bends = np.full(len(point), np.nan)
     for unit, of_unit in enumerate(departures.T):
         best = int(np.argmin(of_unit))
         bent = np.flatnonzero(of_unit[best:] > _BENT)
         if of_unit[best] < _BENT and len(bent) and np.isfinite(of_unit[best + bent[0]]):
-            scale[unit] = _SEARCHED[::4][best + bent[0]]
-    return scale
+            bends[unit] = _SEARCHED[::4][best + bent[0]]
+    otherwise = length or np.nanmax(bends, initial=0.0) or float(np.linalg.norm(point)) or 1.0
+    half = (box[1] - box[0]) / 2
+    return np.where(np.isnan(bends), np.where(np.isfinite(half), half, otherwise), bends)
 
 
 def _default_length(saddle: np.ndarray, box: tuple[np.ndarray, np.ndarray], bend: float) -> float:
