@@ -75,7 +75,6 @@ def test_every_form_of_the_same_series_trains_the_same_model():
     np.testing.assert_array_equal(flat.predict_proba(array[..., 0]), flat.predict_proba(array[..., :1]))
 
 
-@pytest.mark.full
 def test_tools_of_scikit_learn_carry_the_times_of_a_series():
     X, times, y = drawn()
     series = Series.of(X, times)

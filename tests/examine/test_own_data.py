@@ -102,7 +102,6 @@ def test_a_run_keeps_its_trials_and_its_file_trains_them_again(runs, kind, tmp_p
     assert (tmp_path / "parts" / "model.safetensors").read_bytes() == (runs[kind] / "model.safetensors").read_bytes()
 
 
-@pytest.mark.full
 def test_options_on_top_of_the_file_of_a_run(runs, tmp_path):
     run = again(runs["numbers"] / "config.toml", tmp_path / "more", epochs=5, integrator="rk4")
     assert len(run.history) == 5 and run.model.config.integrator == "rk4"
@@ -110,7 +109,6 @@ def test_options_on_top_of_the_file_of_a_run(runs, tmp_path):
         experiment_from(str(runs["numbers"] / "config.toml"), {"bins": 3})
 
 
-@pytest.mark.full
 def test_an_experiment_by_hand_beside_a_folder_of_data(tmp_path):
     data_of("a class a trial").save(tmp_path / "data")
     file = tmp_path / "mine.toml"
@@ -205,7 +203,6 @@ def test_a_run_on_own_data_is_analysed(runs):
     assert re.search("Dots: states that trials visit", page)
 
 
-@pytest.mark.full
 def test_a_registered_task_of_classes_is_shown(tmp_path, monkeypatch):
     """It was an IndexError."""
 
@@ -232,7 +229,7 @@ def test_outputs_are_shown_in_the_units_of_the_loss_that_was_used(runs):
             np.testing.assert_allclose(row_of_rates["output"], np.exp(row["output"]), rtol=1e-6)
 
 
-@pytest.mark.parametrize("reading", ["last", pytest.param("mean", marks=pytest.mark.full)])
+@pytest.mark.parametrize("reading", ["last", "mean"])
 def test_an_answer_once_a_trial_is_shown_as_it_would_be_if_the_trial_ended_there(reading, tmp_path):
     gnode.train(
         model_of("a class a trial", reading=reading), data_of("a class a trial"), out=tmp_path / "run", **CHOSEN

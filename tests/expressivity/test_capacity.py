@@ -85,7 +85,6 @@ def test_cells_in_processes_are_what_errors_computes_in_this_one(measured):
     np.testing.assert_allclose(direct, result.best(result.cell("[6]", 3)), rtol=2e-2)
 
 
-@pytest.mark.full
 def test_killed_and_resumed_it_leaves_the_same_bytes(measured, tmp_path: Path):
     (tmp_path / "plan.toml").write_text(TOML.replace("STEPS", "60"))
     words = ("--config", str(tmp_path / "plan.toml"), "--out", str(tmp_path / "out"), "--json")
@@ -185,7 +184,6 @@ def test_the_published_plans_can_be_read(path: Path):
     assert isinstance(read_plan(path), Plan)
 
 
-@pytest.mark.full
 def test_the_advice_on_an_ellipse_is_the_smallest_network_that_was_enough(tmp_path: Path):
     turn = 2 * np.pi * np.linspace(0, 1, 41)
     ellipses = np.stack([np.stack([np.cos(turn + k), 2 * np.sin(turn + k)], -1) for k in range(2)])

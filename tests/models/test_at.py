@@ -23,13 +23,9 @@ def make(**options):
 MODELS = [
     make(),
     make(integrator="exponential-euler"),
-    pytest.param(make(integrator="tsit5", rtol=1e-6, grid="series", interpolation="linear"), marks=pytest.mark.full),
+    make(integrator="tsit5", rtol=1e-6, grid="series", interpolation="linear"),
 ]
-EVERY = pytest.mark.parametrize(
-    "model",
-    [*MODELS[:2], pytest.param(MODELS[2], marks=pytest.mark.full)],
-    ids=lambda model: model.config.integrator,
-)
+EVERY = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.config.integrator)
 
 
 @EVERY

@@ -152,7 +152,6 @@ np.save(sys.argv[2], run.model(trials.inputs))
 """
 
 
-@pytest.mark.full
 def test_layer_norm_is_trained_and_saved_under_x64_and_loaded_without(tmp_path):
     call = subprocess.run(
         [sys.executable, "-c", TRAINED_IN_X64, tmp_path / "run", tmp_path / "outputs.npy"],

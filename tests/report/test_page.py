@@ -54,7 +54,7 @@ class Opened:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", ["desk", pytest.param("phone", marks=pytest.mark.full)])
+@pytest.mark.parametrize("size", SIZES)
 def test_clicking_through_the_report(browser, analysed, size):
     opened = Opened(browser, analysed, **SIZES[size])
     page = opened.page
@@ -116,7 +116,6 @@ def test_clicking_through_the_report(browser, analysed, size):
 
 
 @pytest.mark.slow
-@pytest.mark.full
 def test_the_space_of_three_units_turns(browser, space_run):
     opened = Opened(browser, report([space_run]), **SIZES["desk"])
     canvas = opened.card("A phase portrait to play with").locator(".stage canvas")
@@ -135,7 +134,6 @@ def test_the_space_of_three_units_turns(browser, space_run):
 
 
 @pytest.mark.slow
-@pytest.mark.full
 def test_several_runs_side_by_side_on_a_phone(browser, plane_run, stopped_run, own_run, tmp_path):
     path = report([plane_run, stopped_run, own_run], tmp_path / "side.html")
     opened = Opened(browser, path, **SIZES["phone"])

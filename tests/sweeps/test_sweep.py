@@ -186,7 +186,6 @@ def test_another_sweeps_directory_is_left_alone(swept, tmp_path):
             run_sweep(plan(TABLES), tmp_path, resume=resume)
 
 
-@pytest.mark.full
 def test_halving_stops_the_hopeless_and_changes_nothing_of_the_best(swept, tmp_path):
     rates = [1e-2, 1e-3, 1e-4, 1e30]
     halving = plan(tables(grid__model=["rnn"], grid__lr=rates, training__clip=0.0, sweep__halving=True))

@@ -54,7 +54,7 @@ def told(trials, answers):
     ("each", "reading"),
     [
         (False, "last"),
-        pytest.param(True, "each", marks=pytest.mark.full),
+        (True, "each"),
         pytest.param(False, "each", marks=pytest.mark.full),
         pytest.param(False, "mean", marks=pytest.mark.full),
     ],

@@ -266,7 +266,6 @@ def test_counts_below_0_are_refused():
         gnode.train(small_model(), Data(*[Trials(plain.inputs, counts)] * 3), loss="poisson", epochs=1, batch_size=4)
 
 
-@pytest.mark.full
 def test_length_classes_change_no_minibatch_and_no_loss():
     model, trials = small_model(), ragged_trials((3, 9, 1, 6, 2, 17, 4))
     settings = Settings(epochs=2, batch_size=3, lr=0.05, schedule="constant")

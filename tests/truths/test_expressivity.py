@@ -23,7 +23,6 @@ def test_a_linear_plane_turns_in_a_circle():
     assert least_error(circle[None], state_size=2, hidden=())[0] <= 1e-5
 
 
-@pytest.mark.full
 def test_a_figure_of_eight_needs_a_third_dimension():
     """It crosses itself: in the plane the same point would need two velocities."""
     # Finely sampled and drawn twice, so that the coarse steps of the map cannot jump over the crossing.
@@ -35,7 +34,6 @@ def test_a_figure_of_eight_needs_a_third_dimension():
 
 
 @pytest.mark.slow
-@pytest.mark.full
 def test_two_incommensurate_tones_need_four_linear_units():
     """Each tone is a pair of complex eigenvalues: two of them are four dimensions, and three hold only one pair."""
     tones = expressivity.draw_targets("tones", (2,), count=4, samples=65, seed=0)[0]
