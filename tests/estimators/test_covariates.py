@@ -44,7 +44,7 @@ def test_static_covariates_are_constant_channels_of_ragged_series_in_the_order_o
         read_static(named, table.rename(index={"s3": "t3"}))
 
 
-@pytest.mark.parametrize("kind", [GatedODEClassifier, GatedODERegressor])
+@pytest.mark.parametrize("kind", [GatedODEClassifier, pytest.param(GatedODERegressor, marks=pytest.mark.full)])
 def test_an_estimator_sees_static_covariates_as_constant_channels(kind, tmp_path):
     X, static, y = drawn()
     told = kind(**SMALL).fit(X, y, static=static, out=tmp_path / "run")

@@ -159,7 +159,7 @@ def test_stiff_van_der_pol_is_that_of_scipy():
         np.testing.assert_allclose(path.states[0, :, 0], truth.y[0], rtol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("dtype", [jnp.float32, pytest.param(jnp.float64, marks=pytest.mark.full)])
 def test_one_step_of_euler_is_the_map(dtype):
     """Under constant inputs a flow sees the same input at every instant as a step rule."""
     with jax.enable_x64(dtype == jnp.float64):

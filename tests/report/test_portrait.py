@@ -112,7 +112,15 @@ def test_a_pulse_is_given_for_its_length_and_then_the_held_input_returns(browser
     page.close()
 
 
-@pytest.mark.parametrize(("size", "integrator"), [(2, "euler"), (3, "euler"), (2, "exponential-euler"), (2, "tsit5")])
+@pytest.mark.parametrize(
+    ("size", "integrator"),
+    [
+        (2, "euler"),
+        (3, "euler"),
+        pytest.param(2, "exponential-euler", marks=pytest.mark.full),
+        pytest.param(2, "tsit5", marks=pytest.mark.full),
+    ],
+)
 def test_fixed_points_follow_the_input(browser, size, integrator):
     model = made(model="rnn", state_size=size, seed=5, integrator=integrator, dt=0.03)
     steep = eqx.tree_at(lambda m: m.field.drive.from_state.weight, model, 1.6 * np.eye(size, dtype=np.float32))

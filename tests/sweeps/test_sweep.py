@@ -156,6 +156,7 @@ def test_the_table_has_every_run_once_and_a_diverging_run_fails_alone(swept):
     np.testing.assert_allclose(epochs.min()[done.index], done["val_loss"], rtol=1e-6)
 
 
+@pytest.mark.full
 def test_a_run_beside_others_is_the_run_alone(swept, tmp_path):
     alone = plan(tables(grid__model=["rnn"], grid__lr=[1e-2], training__clip=0.0, sweep__seeds=[1]))
     run_sweep(alone, tmp_path / "alone", workers=1)

@@ -31,7 +31,7 @@ def same(inputs):
     return Data(trials, trials, trials)
 
 
-@pytest.mark.parametrize("scale", ["none", "standard"])
+@pytest.mark.parametrize("scale", [pytest.param("none", marks=pytest.mark.full), "standard"])
 def test_a_residual_without_a_readout_is_persistence(scale):
     random = np.random.default_rng(0)
     inputs = random.normal(size=(6, 9, 2)) * [5, 0.1] + [100, -3]
@@ -40,7 +40,7 @@ def test_a_residual_without_a_readout_is_persistence(scale):
     np.testing.assert_allclose(run.model(inputs), inputs, rtol=1e-5)
 
 
-@pytest.mark.parametrize("scale", ["none", "standard"])
+@pytest.mark.parametrize("scale", ["none", pytest.param("standard", marks=pytest.mark.full)])
 def test_a_residual_of_fewer_outputs_stands_on_the_first_inputs(scale, tmp_path):
     random = np.random.default_rng(0)
     inputs = random.normal(size=(6, 9, 2)) * [5, 0.1] + [100, -3]
@@ -55,7 +55,12 @@ def test_a_residual_of_fewer_outputs_stands_on_the_first_inputs(scale, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"scale": "standard"}, pytest.param({"integrator": "tsit5"}, marks=pytest.mark.full)]
+    "options",
+    [
+        pytest.param({}, marks=pytest.mark.full),
+        {"scale": "standard"},
+        pytest.param({"integrator": "tsit5"}, marks=pytest.mark.full),
+    ],
 )
 def test_outputs_are_inputs_and_what_the_readout_adds(options):
     random = np.random.default_rng(1)

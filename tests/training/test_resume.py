@@ -127,7 +127,7 @@ def command(out: Path) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.full)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.full)])
 def test_killed_at_random_moments_and_resumed_is_uninterrupted(tmp_path, kills):
     subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True)
     random = np.random.default_rng(20)
