@@ -185,13 +185,14 @@ def test_gradients_are_those_of_the_finest_solve(solver):
             assert largest_relative_difference(truth, ours) < 1e-6, interpolation
 
 
-@pytest.mark.parametrize("solver", thin(SOLVERS, "euler-flow"))
+@pytest.mark.full
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(
     "other",
     [
         {"adjoint": "direct", "grid": "series"},
-        pytest.param({"adjoint": "direct", "grid": "batch"}, marks=pytest.mark.full),
-        pytest.param({"adjoint": "recursive-checkpoint", "grid": "series"}, marks=pytest.mark.full),
+        {"adjoint": "direct", "grid": "batch"},
+        {"adjoint": "recursive-checkpoint", "grid": "series"},
     ],
     ids=str,
 )
