@@ -121,6 +121,7 @@ def test_pieces_show_the_covariates_of_the_sample_that_is_predicted():
     np.testing.assert_array_equal(trials.targets[0, :, 0], [2, 3, 4])
 
 
+@pytest.mark.full
 def test_covariates_with_times_say_when_the_forecasts_are():
     days = pd.date_range("2026-01-01", periods=14, freq="MS")
     rows = pd.DataFrame(

@@ -248,6 +248,7 @@ def test_bad_targets_and_series_unlike_those_of_fit(fitted):
         GatedODEClassifier(**SMALL).fit(LINE, TWO).predict(LINE, times=[[0.0, 1.0, 2.0]] * 8)
 
 
+@pytest.mark.full
 def test_a_series_with_nine_tenths_missing_trains():
     random = np.random.default_rng(0)
     X = np.where(random.random((20, 30, 2)) < 0.9, np.nan, random.standard_normal((20, 30, 2)))

@@ -192,7 +192,7 @@ def test_the_advice_on_an_ellipse_is_the_smallest_network_that_was_enough(tmp_pa
     found = expressivity.advise(
         ellipses,
         architectures=(linear,),
-        state_sizes=(1, 2, 3),
+        state_sizes=(1, 2),
         steps=(600,),
         polish=30,
         out=tmp_path / "out",

@@ -314,6 +314,7 @@ def written(monkeypatch) -> list[int]:
     return epochs
 
 
+@pytest.mark.full
 def test_a_device_interrupted_amid_an_epoch_goes_on_there(tmp_path, written):
     planned = plan(tables(grid__model=["rnn"]))
     run_sweep(planned, tmp_path / "whole", on="device")
@@ -350,6 +351,7 @@ def test_what_goes_wrong_with_one_run_on_a_device_leaves_the_others_alone(tmp_pa
     assert (again["state"] == "done").all() and (again["epochs_run"] == 9).all()
 
 
+@pytest.mark.full
 def test_a_device_pauses_for_halving(tmp_path):
     rates = [1e30, 1e-2, 1e-3, 1e-4]  # the first diverges at once, and pauses no more
     halving = plan(tables(grid__model=["rnn"], grid__lr=rates, training__clip=0.0, sweep__halving=True))

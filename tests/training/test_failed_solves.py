@@ -72,6 +72,7 @@ def test_training_stops_and_names_the_trial():
         train(on_failure="stop")
 
 
+@pytest.mark.full
 def test_nothing_solved_is_no_perfect_loss():
     inputs = np.full((2, TIME, 1), 100, np.float32)
     broken = Trials(inputs, inputs)

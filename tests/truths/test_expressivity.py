@@ -23,6 +23,7 @@ def test_a_linear_plane_turns_in_a_circle():
     assert least_error(circle[None], state_size=2, hidden=())[0] <= 1e-5
 
 
+@pytest.mark.full
 def test_a_figure_of_eight_needs_a_third_dimension():
     """It crosses itself: in the plane the same point would need two velocities."""
     # Finely sampled and drawn twice, so that the coarse steps of the map cannot jump over the crossing.
