@@ -1,5 +1,6 @@
 """What tests share: JAX on one quiet core, shapes checked at run time, the data folder, a browser, tiny runs."""
 
+import importlib
 import os
 import shutil
 import sys
@@ -60,6 +61,15 @@ def _forget_programs() -> Iterator[None]:
     from gnode.training.platform import forget_programs  # not earlier: see above
 
     forget_programs()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_length_classes() -> Iterator[None]:
+    """Each length class is one more copy of the network to compile, which is what training on ragged series here takes
+    its time for. That their number changes nothing is for the tests of the map and of the loop."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.import_module("gnode.training.train"), "LENGTH_CLASSES", 2)
+        yield
 
 
 @pytest.fixture(name="gnode")

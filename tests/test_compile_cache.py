@@ -46,7 +46,7 @@ def _start(integrator: str, folder: Path, out: Path) -> tuple[int, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("integrator", ["exponential-euler", "tsit5"])
+@pytest.mark.parametrize("integrator", ["exponential-euler", pytest.param("tsit5", marks=pytest.mark.full)])
 def test_a_second_start_compiles_nothing(integrator, tmp_path):
     wanted, found = _start(integrator, tmp_path / "cache", tmp_path / "first")
     assert found < wanted  # the cache was empty

@@ -171,7 +171,16 @@ def test_the_python_examples_of_the_readme_run(tmp_path: Path, monkeypatch: pyte
     assert names["outputs"].shape == (2, 3, 1)
 
 
-@pytest.mark.parametrize("page", ["integrators", "models", "own-data", "series", "training"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param("integrators", marks=pytest.mark.full),
+        "models",
+        "own-data",
+        "series",
+        pytest.param("training", marks=pytest.mark.full),
+    ],
+)
 def test_the_python_examples_of_the_documents_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     names: dict = {}

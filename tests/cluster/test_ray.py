@@ -158,6 +158,7 @@ def test_an_address_that_cannot_be_one_is_a_clear_line(address):
         list(run_jobs(abs, [-1], on="ray", address=address))
 
 
+@pytest.mark.full
 def test_a_cluster_that_asks_for_its_token_is_said_so():
     if not hasattr(pytest.importorskip("ray.exceptions"), "AuthenticationError"):
         pytest.skip("this version of Ray has no tokens")

@@ -44,7 +44,7 @@ def test_static_covariates_are_constant_channels_of_ragged_series_in_the_order_o
         read_static(named, table.rename(index={"s3": "t3"}))
 
 
-@pytest.mark.parametrize("kind", [GatedODEClassifier, GatedODERegressor])
+@pytest.mark.parametrize("kind", [GatedODEClassifier, pytest.param(GatedODERegressor, marks=pytest.mark.full)])
 def test_an_estimator_sees_static_covariates_as_constant_channels(kind, tmp_path):
     X, static, y = drawn()
     told = kind(**SMALL).fit(X, y, static=static, out=tmp_path / "run")
@@ -121,6 +121,7 @@ def test_pieces_show_the_covariates_of_the_sample_that_is_predicted():
     np.testing.assert_array_equal(trials.targets[0, :, 0], [2, 3, 4])
 
 
+@pytest.mark.full
 def test_covariates_with_times_say_when_the_forecasts_are():
     days = pd.date_range("2026-01-01", periods=14, freq="MS")
     rows = pd.DataFrame(

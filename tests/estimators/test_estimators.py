@@ -79,15 +79,21 @@ def test_tools_of_scikit_learn_carry_the_times_of_a_series():
     X, times, y = drawn()
     series = Series.of(X, times)
     estimator = GatedODEClassifier(**SMALL)
-    search = GridSearchCV(estimator, {"state_size": [4]}, cv=KFold(2)).fit(series, y)
+    search = GridSearchCV(estimator, {"state_size": [4]}, cv=KFold(2), refit=False).fit(series, y)
     rows, other = next(KFold(2).split(series))
     by_hand = clone(estimator).fit(series[rows], y[rows]).score(series[other], y[other])
     assert search.cv_results_["split0_test_score"] == by_hand
-    identity = FunctionTransformer()
-    piped = make_pipeline(identity, clone(estimator)).fit(series, y)
-    np.testing.assert_array_equal(piped.predict(series), search.predict(series))
 
 
+@pytest.mark.full
+def test_a_pipeline_carries_the_times_of_a_series():
+    X, times, y = drawn()
+    series, estimator = Series.of(X, times), GatedODEClassifier(**SMALL)
+    piped = make_pipeline(FunctionTransformer(), clone(estimator)).fit(series, y)
+    np.testing.assert_array_equal(piped.predict(series), estimator.fit(series, y).predict(series))
+
+
+@pytest.mark.full
 def test_times_are_metadata_that_are_routed_or_missed_aloud():
     X, times, y = drawn(12)
     estimator = GatedODEClassifier(**SMALL)
@@ -242,6 +248,7 @@ def test_bad_targets_and_series_unlike_those_of_fit(fitted):
         GatedODEClassifier(**SMALL).fit(LINE, TWO).predict(LINE, times=[[0.0, 1.0, 2.0]] * 8)
 
 
+@pytest.mark.full
 def test_a_series_with_nine_tenths_missing_trains():
     random = np.random.default_rng(0)
     X = np.where(random.random((20, 30, 2)) < 0.9, np.nan, random.standard_normal((20, 30, 2)))

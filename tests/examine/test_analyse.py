@@ -18,7 +18,7 @@ from gnode.report import report
         pytest.param(1, "variable-amplitude", {"bits": 1}, marks=pytest.mark.full),
         (3, "ring", {}),
         pytest.param(6, "variable-amplitude", {"bits": 3}, marks=pytest.mark.full),
-        (2, "copy", {}),
+        pytest.param(2, "copy", {}, marks=pytest.mark.full),
     ],
 )
 def test_analyse_writes_what_the_size_allows(make_run, tmp_path, size, task, options):

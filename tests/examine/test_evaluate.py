@@ -51,7 +51,7 @@ def test_a_run_is_scored_under_another_integrator(plane_run):
     assert evaluate(plane_run, trials=7, integrator="euler")["largest_difference"] == 0
 
 
-@pytest.mark.parametrize("integrator", ["exponential-euler", "rk4"])
+@pytest.mark.parametrize("integrator", ["exponential-euler", pytest.param("rk4", marks=pytest.mark.full)])
 def test_stability_is_that_of_the_models_own_map(tmp_path, integrator):
     content = content_of(trained(tmp_path / "run", integrator=integrator))
     found, step = content.fixed_points, content.model.map_at(np.zeros(2))

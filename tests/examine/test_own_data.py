@@ -47,6 +47,7 @@ TARGETS = {
     "a class a sample": lambda series, seed: (series.values.sum(axis=2) > 0).astype(int),
     "a class a trial": lambda series, seed: np.arange(len(series)) % 3,
 }
+KINDS = ["numbers", pytest.param("a class a sample", marks=pytest.mark.full), "a class a trial"]
 OUTPUTS = {"numbers": 2, "a class a sample": 2, "a class a trial": 3}
 
 
@@ -65,11 +66,15 @@ def model_of(kind, **options):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A run directory for each kind of targets."""
+    """A run directory for each kind of targets, trained when it is first asked for."""
     folder = tmp_path_factory.mktemp("own")
-    for kind in TARGETS:
-        gnode.train(model_of(kind), data_of(kind), out=folder / kind, **CHOSEN)
-    return {kind: folder / kind for kind in TARGETS}
+
+    class Runs(dict):
+        def __missing__(self, kind):
+            gnode.train(model_of(kind), data_of(kind), out=folder / kind, **CHOSEN)
+            return self.setdefault(kind, folder / kind)
+
+    return Runs()
 
 
 class StopAt(Silent):
@@ -90,7 +95,9 @@ def again(source, out, **more):
     return train_experiment(experiment_from(str(source), more), out=out, resume=out.exists(), watcher=watcher)
 
 
-@pytest.mark.parametrize("kind", TARGETS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[] if kind == "numbers" else pytest.mark.full) for kind in TARGETS]
+)
 def test_a_run_keeps_its_trials_and_its_file_trains_them_again(runs, kind, tmp_path):
     assert RunDirectory.open(runs[kind]).data().digest() == data_of(kind).digest()
     again(runs[kind] / "config.toml", tmp_path / "again")
@@ -103,8 +110,8 @@ def test_a_run_keeps_its_trials_and_its_file_trains_them_again(runs, kind, tmp_p
 
 
 def test_options_on_top_of_the_file_of_a_run(runs, tmp_path):
-    run = again(runs["numbers"] / "config.toml", tmp_path / "more", epochs=5, integrator="rk4")
-    assert len(run.history) == 5 and run.model.config.integrator == "rk4"
+    run = again(runs["numbers"] / "config.toml", tmp_path / "more", epochs=5, integrator="euler")
+    assert len(run.history) == 5 and run.model.config.integrator == "euler"
     with pytest.raises(InvalidInput, match="a known key"):
         experiment_from(str(runs["numbers"] / "config.toml"), {"bins": 3})
 
@@ -118,7 +125,7 @@ def test_an_experiment_by_hand_beside_a_folder_of_data(tmp_path):
     assert again(file, tmp_path / "run").summary["loss"] == "cross-entropy"
 
 
-@pytest.mark.parametrize("kind", TARGETS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_run_is_scored_on_its_test_set(runs, kind):
     summary = json.loads((runs[kind] / "summary.json").read_text())
     result = evaluate(runs[kind])
@@ -151,7 +158,7 @@ def test_other_trials_in_the_place_of_a_runs_own_are_refused(tmp_path):
         evaluate(tmp_path / "run")
 
 
-@pytest.mark.parametrize("kind", TARGETS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_shown_of_a_trial_is_what_is_there(runs, kind):
     content, test = content_of(runs[kind]), data_of(kind).test
     assert len(content.examples) == 3
@@ -185,7 +192,7 @@ def test_states_are_those_that_the_trials_visit(runs):
     np.testing.assert_allclose(np.sort(content.visited, axis=0), np.sort(states, axis=0), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", TARGETS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_page_of_a_run_on_own_data(runs, kind, tmp_path):
     page = report([runs[kind]], tmp_path / "page.html").read_text()
     assert "Trials of the test set" in page and "Trajectories of trials" in page
@@ -195,7 +202,7 @@ def test_the_page_of_a_run_on_own_data(runs, kind, tmp_path):
     assert {path.stem for path in figures(runs[kind], tmp_path)} >= {"losses", "trials", "flow"}
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_run_on_own_data_is_analysed(runs):
     numbers = json.loads(analyse(runs["a class a trial"]).read_text())
     assert "attractors" not in numbers and numbers["fixed_points"]["map_stability"]
@@ -229,7 +236,7 @@ def test_outputs_are_shown_in_the_units_of_the_loss_that_was_used(runs):
             np.testing.assert_allclose(row_of_rates["output"], np.exp(row["output"]), rtol=1e-6)
 
 
-@pytest.mark.parametrize("reading", ["last", "mean"])
+@pytest.mark.parametrize("reading", ["last", pytest.param("mean", marks=pytest.mark.full)])
 def test_an_answer_once_a_trial_is_shown_as_it_would_be_if_the_trial_ended_there(reading, tmp_path):
     gnode.train(
         model_of("a class a trial", reading=reading), data_of("a class a trial"), out=tmp_path / "run", **CHOSEN
@@ -237,11 +244,9 @@ def test_an_answer_once_a_trial_is_shown_as_it_would_be_if_the_trial_ended_there
     content = content_of(tmp_path / "run")
     for at, example in enumerate(content.examples):
         series, target = content.trials[at].series, int(content.trials[at].targets[0])
-        for length in range(1, len(example.times) + 1):
-            cut = Series.of(
-                [np.where(series.seen, series.values, np.nan)[0, :length]], times=[series.times[0, :length]]
-            )
-            scores = np.asarray(content.model(cut), float)[0]
+        values, lengths = np.where(series.seen, series.values, np.nan)[0], range(1, len(example.times) + 1)
+        cuts = Series.of([values[:length] for length in lengths], [series.times[0, :length] for length in lengths])
+        for length, scores in zip(lengths, np.asarray(content.model(cuts), float), strict=True):
             rows = dict(example.rows)
             assert rows["class"]["output"][length - 1] == scores.argmax()
             chance = np.exp(scores - scores.max())[target] / np.exp(scores - scores.max()).sum()

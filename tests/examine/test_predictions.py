@@ -21,7 +21,7 @@ from gnode.report import predictions, report
 from gnode.series import Data, Series, Trials
 
 NAMES = ("up", "down", "<still>")
-KINDS = ("class a trial", "class a sample", "numbers")
+KINDS = ("class a trial", pytest.param("class a sample", marks=pytest.mark.full), "numbers")
 
 
 @pytest.mark.parametrize(("right", "count"), [(0, 7), (3, 10), (40, 41), (25, 25)])
@@ -105,12 +105,22 @@ def train(kind, out, **options):
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("predictions")
     reading = {"class a trial": "last"}
-    return {kind: train(kind, folder / kind.replace(" ", "-"), reading=reading.get(kind, "each")) for kind in KINDS}
+
+    class Runs(dict):  # each is trained when it is first asked for
+        def __missing__(self, kind):
+            out = folder / kind.replace(" ", "-")
+            return self.setdefault(kind, train(kind, out, reading=reading.get(kind, "each")))
+
+    return Runs()
 
 
 @pytest.fixture(scope="module")
 def pages(runs):
-    return {kind: report([run]).read_text() for kind, run in runs.items()}
+    class Pages(dict):
+        def __missing__(self, kind):
+            return self.setdefault(kind, report([runs[kind]]).read_text())
+
+    return Pages()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -200,8 +210,12 @@ def test_states_are_those_that_answers_are_read_from(runs):
     spread = np.linalg.svd(ends - ends.mean(axis=0), compute_uv=False) ** 2
     np.testing.assert_allclose((found.coordinates**2).sum(axis=0), spread[:2], rtol=1e-4)
     assert sorted(found.classes) == sorted(test.targets)
-    of_samples = content_of(runs["class a sample"])
-    assert len(of_samples.states_read.classes) == np.count_nonzero(of_samples.recorded.test.counts)
+
+
+@pytest.mark.full
+def test_states_of_classes_a_sample_are_those_of_samples_that_count(runs):
+    content = content_of(runs["class a sample"])
+    assert len(content.states_read.classes) == np.count_nonzero(content.recorded.test.counts)
 
 
 def test_a_run_that_was_stopped_has_its_classes(runs, tmp_path):

@@ -85,6 +85,7 @@ def test_cells_in_processes_are_what_errors_computes_in_this_one(measured):
     np.testing.assert_allclose(direct, result.best(result.cell("[6]", 3)), rtol=2e-2)
 
 
+@pytest.mark.full
 def test_killed_and_resumed_it_leaves_the_same_bytes(measured, tmp_path: Path):
     (tmp_path / "plan.toml").write_text(TOML.replace("STEPS", "60"))
     words = ("--config", str(tmp_path / "plan.toml"), "--out", str(tmp_path / "out"), "--json")
@@ -191,7 +192,7 @@ def test_the_advice_on_an_ellipse_is_the_smallest_network_that_was_enough(tmp_pa
     found = expressivity.advise(
         ellipses,
         architectures=(linear,),
-        state_sizes=(1, 2, 3),
+        state_sizes=(1, 2),
         steps=(600,),
         polish=30,
         out=tmp_path / "out",

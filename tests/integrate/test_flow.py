@@ -87,17 +87,13 @@ def largest_relative_difference(one, other) -> float:
     return max(float(jnp.abs(a - b).max() / jnp.abs(a).max()) for a, b in pairs)
 
 
-SOME = pytest.mark.parametrize(
-    "interpolations", [["natural-cubic"], pytest.param(list(INTERPOLATIONS), marks=pytest.mark.full)], ids=len
-)
-
-
 def thin(names, first: str):
     """All of the names, of which only the first runs in `make test`."""
     return [name if name == first else pytest.param(name, marks=pytest.mark.full) for name in names]
 
 
-@pytest.mark.parametrize("solver", thin(SOLVERS, "heun"))
+@pytest.mark.full
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_error_falls_with_the_order_of_the_solver(solver):
     """Each trial crosses the same time in twice as many steps as the one before it; what it has too many is padding."""
     halvings, duration = 8, 8.0
@@ -159,7 +155,7 @@ def test_stiff_van_der_pol_is_that_of_scipy():
         np.testing.assert_allclose(path.states[0, :, 0], truth.y[0], rtol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("dtype", [jnp.float32, pytest.param(jnp.float64, marks=pytest.mark.full)])
 def test_one_step_of_euler_is_the_map(dtype):
     """Under constant inputs a flow sees the same input at every instant as a step rule."""
     with jax.enable_x64(dtype == jnp.float64):
@@ -185,17 +181,18 @@ def test_gradients_are_those_of_the_finest_solve(solver):
             assert largest_relative_difference(truth, ours) < 1e-6, interpolation
 
 
-@pytest.mark.parametrize("solver", thin(SOLVERS, "euler-flow"))
+@pytest.mark.full
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(
     "other",
     [
         {"adjoint": "direct", "grid": "series"},
-        pytest.param({"adjoint": "direct", "grid": "batch"}, marks=pytest.mark.full),
-        pytest.param({"adjoint": "recursive-checkpoint", "grid": "series"}, marks=pytest.mark.full),
+        {"adjoint": "direct", "grid": "batch"},
+        {"adjoint": "recursive-checkpoint", "grid": "series"},
     ],
     ids=str,
 )
-@SOME
+@pytest.mark.parametrize("interpolations", [["natural-cubic"], list(INTERPOLATIONS)], ids=len)
 def test_adjoints_through_steps_are_equal(solver, other, interpolations):
     """Equal steps: the derivative of what was computed, whatever computes it and on whichever grid."""
     with jax.enable_x64(True):
@@ -255,8 +252,9 @@ def test_direct_is_differentiated_twice_and_forward():
         np.testing.assert_allclose(forward, differences / (2 * step), rtol=1e-5, atol=1e-8)
 
 
-@pytest.mark.parametrize("adjoint", thin(ADJOINTS, "recursive-checkpoint"))
-@SOME
+@pytest.mark.full
+@pytest.mark.parametrize("adjoint", ADJOINTS)
+@pytest.mark.parametrize("interpolations", [["natural-cubic"], list(INTERPOLATIONS)], ids=len)
 def test_padding_changes_nothing_and_has_no_gradient(adjoint, interpolations):
     """A series in a ragged batch is what it is alone, and what stands in its padding is never read."""
     with jax.enable_x64(True):

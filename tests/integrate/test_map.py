@@ -46,10 +46,10 @@ def test_truncated_gradients_are_those_of_pieces(time):
         field, batch = draw_field(), batch_of(4, time, np.random.default_rng(1))
         cut = Map("rk4", truncate=3)
         both = [
-            jax.value_and_grad(lambda a, states=states: jnp.sum(jnp.sin(3 * states(*a))))((field, *batch))
+            jax.jit(jax.value_and_grad(lambda a, states=states: jnp.sum(jnp.sin(3 * states(*a)))))((field, *batch))
             for states in (lambda *a: cut(*a).states, lambda *a: cut_by_hand(*a, 3))
         ]
-        whole = jax.grad(lambda field: jnp.sum(jnp.sin(3 * Map("rk4")(field, *batch).states)))(field)
+        whole = jax.jit(jax.grad(lambda field: jnp.sum(jnp.sin(3 * Map("rk4")(field, *batch).states))))(field)
     np.testing.assert_allclose(both[0][0], both[1][0], rtol=1e-12)
     for one, other in zip(jax.tree.leaves(both[0][1]), jax.tree.leaves(both[1][1]), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
@@ -67,7 +67,7 @@ def test_length_classes_change_neither_states_nor_gradients(trials, time, classe
         samples = jnp.swapaxes(inputs, 0, 1), elapsed.T[..., None]
         weights = jnp.asarray(random.standard_normal((time, trials, N)))
         found = [
-            jax.value_and_grad(lambda a, scan=scan: jnp.sum(weights * scan(RULES["euler"].advance, *a)))(
+            jax.jit(jax.value_and_grad(lambda a, scan=scan: jnp.sum(weights * scan(RULES["euler"].advance, *a))))(
                 (field, start, *samples)
             )
             for scan in (scan_ragged(classes), scan_with_autodiff)

@@ -25,10 +25,11 @@ MODELS = [
     make(integrator="exponential-euler"),
     make(integrator="tsit5", rtol=1e-6, grid="series", interpolation="linear"),
 ]
-EVERY = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.config.integrator)
 
 
-@EVERY
+@pytest.mark.parametrize(
+    "model", [*MODELS[:2], pytest.param(MODELS[2], marks=pytest.mark.full)], ids=lambda model: model.config.integrator
+)
 def test_at_sample_times_it_is_the_plain_output(model):
     uniform = model(VALUES)
     for clock in (np.arange(1, TIME + 1) * DT, np.cumsum(np.full(TIME, DT)), np.linspace(DT, TIME * DT, TIME)):

@@ -39,7 +39,7 @@ def test_map_is_the_euler_step_of_the_flow(name):
 
 
 @pytest.mark.parametrize("learn_rates", [True, False])
-@pytest.mark.parametrize("integrator", ["euler", "exponential-euler", "tsit5"])
+@pytest.mark.parametrize("integrator", ["euler", "exponential-euler", pytest.param("tsit5", marks=pytest.mark.full)])
 def test_a_leaky_node_is_the_node_of_a_longer_time_constant(integrator, learn_rates):
     inputs = np.random.default_rng(0).standard_normal((2, 6, 2)).astype("f4")
     chosen = dict(hidden=(5,), integrator=integrator, gain=True, seed=4, dt=0.01)

@@ -24,6 +24,7 @@ def test_figures_are_readable(plane_run, tmp_path):
             assert b"/Subtype /Type3" not in content  # text is text
 
 
+@pytest.mark.full
 def test_figures_of_own_data_are_those_that_need_no_task(own_run, tmp_path):
     assert {path.stem for path in figures(own_run, tmp_path)} == {"losses", "trials", "flow"}
 

@@ -54,7 +54,7 @@ class Opened:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", ["desk", pytest.param("phone", marks=pytest.mark.full)])
 def test_clicking_through_the_report(browser, analysed, size):
     opened = Opened(browser, analysed, **SIZES[size])
     page = opened.page
@@ -115,7 +115,7 @@ def test_clicking_through_the_report(browser, analysed, size):
     opened.finish()
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_space_of_three_units_turns(browser, space_run):
     opened = Opened(browser, report([space_run]), **SIZES["desk"])
     canvas = opened.card("A phase portrait to play with").locator(".stage canvas")
@@ -134,11 +134,11 @@ def test_the_space_of_three_units_turns(browser, space_run):
 
 
 @pytest.mark.slow
-def test_several_runs_side_by_side_on_a_phone(browser, plane_run, stopped_run, own_run, tmp_path):
-    path = report([plane_run, stopped_run, own_run], tmp_path / "side.html")
+def test_several_runs_side_by_side_on_a_phone(browser, stopped_run, own_run, tmp_path):
+    path = report([stopped_run, own_run], tmp_path / "side.html")
     opened = Opened(browser, path, **SIZES["phone"])
     text = opened.page.locator("main").text_content()
-    assert "3 runs side by side" in text
+    assert "2 runs side by side" in text
     assert "stopped before its end" in text
     assert "own data" in text
     opened.finish()

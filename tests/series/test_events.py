@@ -51,7 +51,9 @@ def test_times_of_events_in_integers_and_dates_are_taken_exactly():
         np.testing.assert_array_equal(series.events.seconds, np.array([6, 19]) / 1e9)
 
 
-@pytest.mark.parametrize("integrator", ["exponential-euler", "rk4", "tsit5"])
+@pytest.mark.parametrize(
+    "integrator", ["exponential-euler", *(pytest.param(name, marks=pytest.mark.full) for name in ("rk4", "tsit5"))]
+)
 def test_what_an_event_does_does_not_depend_on_where_the_samples_lie(integrator):
     """A constant input, so that more samples say nothing new; fine steps for the rules, so that cutting one changes
     little."""

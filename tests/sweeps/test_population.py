@@ -27,7 +27,7 @@ def model(seed, **changes):
     return draw(ModelConfig(model="gnode", input_size=2, state_size=3, output_size=2, hidden=(7,), **changes), seed)
 
 
-@pytest.mark.parametrize("initial", ["first-input", "fixed-random"])
+@pytest.mark.parametrize("initial", ["first-input", pytest.param("fixed-random", marks=pytest.mark.full)])
 def test_together_is_one_by_one_up_to_rounding(initial):
     models = [model(settings.seed, initial_state=initial) for settings in SETTINGS]
     data = [draw_data(TASK, settings) for settings in SETTINGS]

@@ -156,6 +156,7 @@ def test_the_table_has_every_run_once_and_a_diverging_run_fails_alone(swept):
     np.testing.assert_allclose(epochs.min()[done.index], done["val_loss"], rtol=1e-6)
 
 
+@pytest.mark.full
 def test_a_run_beside_others_is_the_run_alone(swept, tmp_path):
     alone = plan(tables(grid__model=["rnn"], grid__lr=[1e-2], training__clip=0.0, sweep__seeds=[1]))
     run_sweep(alone, tmp_path / "alone", workers=1)
@@ -313,6 +314,7 @@ def written(monkeypatch) -> list[int]:
     return epochs
 
 
+@pytest.mark.full
 def test_a_device_interrupted_amid_an_epoch_goes_on_there(tmp_path, written):
     planned = plan(tables(grid__model=["rnn"]))
     run_sweep(planned, tmp_path / "whole", on="device")
@@ -349,6 +351,7 @@ def test_what_goes_wrong_with_one_run_on_a_device_leaves_the_others_alone(tmp_pa
     assert (again["state"] == "done").all() and (again["epochs_run"] == 9).all()
 
 
+@pytest.mark.full
 def test_a_device_pauses_for_halving(tmp_path):
     rates = [1e30, 1e-2, 1e-3, 1e-4]  # the first diverges at once, and pauses no more
     halving = plan(tables(grid__model=["rnn"], grid__lr=rates, training__clip=0.0, sweep__halving=True))

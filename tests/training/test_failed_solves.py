@@ -44,19 +44,23 @@ def train(**settings):
     return gnode.train(model(), data(), epochs=2, batch_size=3, lr=1e-3, **settings)
 
 
+@pytest.fixture(scope="module")
+def skipped():
+    return train(on_failure="skip")
+
+
 def test_a_call_says_which_trial_when_why_and_what_to_try():
     with pytest.raises(Diverged, match=r"Trial 2 could not be solved beyond t = 0\.04 s, sample 4 of 8: .*Try"):
         model()(data().train.inputs)
 
 
-def test_training_goes_on_without_the_trial_and_counts():
-    run = train(on_failure="skip")
-    assert [record.failed for record in run.history] == [1, 1]
-    assert all(np.isfinite([record.train_loss, record.val_loss]).all() for record in run.history)
+def test_training_goes_on_without_the_trial_and_counts(skipped):
+    assert [record.failed for record in skipped.history] == [1, 1]
+    assert all(np.isfinite([record.train_loss, record.val_loss]).all() for record in skipped.history)
 
 
-def test_training_takes_what_was_solved():
-    skipped, shortened = train(on_failure="skip"), train(on_failure="shorten")
+def test_training_takes_what_was_solved(skipped):
+    shortened = train(on_failure="shorten")
     assert np.isfinite(shortened.history[-1].train_loss)
     assert shortened.history[0].train_loss != skipped.history[0].train_loss
 
@@ -68,6 +72,7 @@ def test_training_stops_and_names_the_trial():
         train(on_failure="stop")
 
 
+@pytest.mark.full
 def test_nothing_solved_is_no_perfect_loss():
     inputs = np.full((2, TIME, 1), 100, np.float32)
     broken = Trials(inputs, inputs)

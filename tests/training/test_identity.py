@@ -72,7 +72,7 @@ def refused(folder: Path, words: str, model, task, **settings) -> None:
     assert files(folder) == before
 
 
-@pytest.mark.parametrize("stop", [2, 0])
+@pytest.mark.parametrize("stop", [pytest.param(2, marks=pytest.mark.full), 0])
 def test_other_data_do_not_go_on_with_a_run_begun_or_finished(tmp_path, stop):
     out = tmp_path / "run"
     if stop:

@@ -31,7 +31,7 @@ def same(inputs):
     return Data(trials, trials, trials)
 
 
-@pytest.mark.parametrize("scale", ["none", "standard"])
+@pytest.mark.parametrize("scale", [pytest.param("none", marks=pytest.mark.full), "standard"])
 def test_a_residual_without_a_readout_is_persistence(scale):
     random = np.random.default_rng(0)
     inputs = random.normal(size=(6, 9, 2)) * [5, 0.1] + [100, -3]
@@ -40,7 +40,7 @@ def test_a_residual_without_a_readout_is_persistence(scale):
     np.testing.assert_allclose(run.model(inputs), inputs, rtol=1e-5)
 
 
-@pytest.mark.parametrize("scale", ["none", "standard"])
+@pytest.mark.parametrize("scale", ["none", pytest.param("standard", marks=pytest.mark.full)])
 def test_a_residual_of_fewer_outputs_stands_on_the_first_inputs(scale, tmp_path):
     random = np.random.default_rng(0)
     inputs = random.normal(size=(6, 9, 2)) * [5, 0.1] + [100, -3]
@@ -55,7 +55,12 @@ def test_a_residual_of_fewer_outputs_stands_on_the_first_inputs(scale, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"scale": "standard"}, pytest.param({"integrator": "tsit5"}, marks=pytest.mark.full)]
+    "options",
+    [
+        pytest.param({}, marks=pytest.mark.full),
+        {"scale": "standard"},
+        pytest.param({"integrator": "tsit5"}, marks=pytest.mark.full),
+    ],
 )
 def test_outputs_are_inputs_and_what_the_readout_adds(options):
     random = np.random.default_rng(1)
@@ -81,8 +86,16 @@ def test_noise_on_inputs_has_its_size_in_training_alone():
     (record,) = run.history
     assert record.train_loss == pytest.approx(0.3**2, rel=0.06)  # of 8000 squares, whose mean varies by 1.6 %
     assert record.val_loss == run.summary["test_loss"] == 0
-    told = silent(made(missing="hold-with-observed"))  # beside the values stand flags and ages, which have none
-    assert gnode.train(told, same(inputs), input_noise=0.3, **STILL).history[0].train_loss == record.train_loss
+
+
+@pytest.mark.full
+def test_noise_on_inputs_leaves_flags_and_ages_alone():
+    inputs = np.random.default_rng(2).normal(size=(200, 20, 2)).astype("f4")
+    plain, told = (silent(made(missing=missing)) for missing in ("refuse", "hold-with-observed"))
+    losses = [
+        gnode.train(model, same(inputs), input_noise=0.3, **STILL).history[0].train_loss for model in (plain, told)
+    ]
+    assert losses[0] == losses[1]
 
 
 def test_dropout_adds_the_variance_of_its_mask():

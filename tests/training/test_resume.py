@@ -43,7 +43,7 @@ def records(folder: Path) -> list[dict]:
     return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
 
 
-@pytest.mark.parametrize("stop", [1, 4, 8])
+@pytest.mark.parametrize("stop", [pytest.param(1, marks=pytest.mark.full), 4, pytest.param(8, marks=pytest.mark.full)])
 def test_interrupted_and_resumed_is_uninterrupted(tmp_path, stop):
     train(tmp_path / "whole")
     with pytest.raises(Interrupted, match=rf"after epoch {stop} of 8.*--resume"):
@@ -127,7 +127,7 @@ def command(out: Path) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.full)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.full)])
 def test_killed_at_random_moments_and_resumed_is_uninterrupted(tmp_path, kills):
     subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True)
     random = np.random.default_rng(20)

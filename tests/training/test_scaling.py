@@ -39,7 +39,7 @@ def by_hand(arrays, counted):
     return np.nanmean(rows, axis=0), np.nanstd(rows, axis=0)
 
 
-@pytest.mark.parametrize("initial_state", ["first-input", "first-target"])
+@pytest.mark.parametrize("initial_state", ["first-input", pytest.param("first-target", marks=pytest.mark.full)])
 def test_it_is_training_on_data_standardised_by_hand(initial_state):
     sets = [drawn(seed) for seed in (1, 2, 3)]
     (inputs, targets, counted), everything = sets[0], [np.ones(len(one), bool) for one in sets[0][0]]
@@ -86,7 +86,7 @@ def _targets(seed):
     return np.random.default_rng(seed).normal(size=(8, 5, 1)) * 1e4 - 3e4
 
 
-@pytest.mark.parametrize("loss", ["cross-entropy", "poisson"])
+@pytest.mark.parametrize("loss", ["cross-entropy", pytest.param("poisson", marks=pytest.mark.full)])
 def test_classes_and_counts_are_not_scaled(loss):
     random = np.random.default_rng(0)
     targets = random.integers(0, 2, 8) if loss == "cross-entropy" else random.poisson(3, (8, 5, 2)).astype(float)

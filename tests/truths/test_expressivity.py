@@ -23,6 +23,7 @@ def test_a_linear_plane_turns_in_a_circle():
     assert least_error(circle[None], state_size=2, hidden=())[0] <= 1e-5
 
 
+@pytest.mark.full
 def test_a_figure_of_eight_needs_a_third_dimension():
     """It crosses itself: in the plane the same point would need two velocities."""
     # Finely sampled and drawn twice, so that the coarse steps of the map cannot jump over the crossing.
@@ -33,7 +34,7 @@ def test_a_figure_of_eight_needs_a_third_dimension():
     assert least_error(eight[None], state_size=3, hidden=(30,), polish=15)[0] < 2e-3
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_two_incommensurate_tones_need_four_linear_units():
     """Each tone is a pair of complex eigenvalues: two of them are four dimensions, and three hold only one pair."""
     tones = expressivity.draw_targets("tones", (2,), count=4, samples=65, seed=0)[0]
@@ -43,15 +44,15 @@ def test_two_incommensurate_tones_need_four_linear_units():
     assert too_few.min() > 0.02
 
 
-def test_no_network_goes_below_the_floor_of_the_principal_axes():
+@pytest.mark.parametrize("size", [1, pytest.param(2, marks=pytest.mark.full)])
+def test_no_network_goes_below_the_floor_of_the_principal_axes(size):
     """A readout of one number moves on a line, and the best line is the first principal axis (Eckart and Young)."""
     generator = np.random.default_rng(0)
     paths = standardised(np.cumsum(generator.standard_normal((5, 33, 3)), axis=1))
-    for size in (1, 2):
-        floor = measure.principal_floor(paths, size)
-        found = least_error(paths, state_size=size, hidden=(30,), steps=400, restarts=1, polish=20)
-        assert np.all(floor > 1e-3)
-        assert np.all(found >= floor * (1 - 1e-4))
+    floor = measure.principal_floor(paths, size)
+    found = least_error(paths, state_size=size, hidden=(30,), steps=400, restarts=1, polish=20)
+    assert np.all(floor > 1e-3)
+    assert np.all(found >= floor * (1 - 1e-4))
 
 
 def test_the_floor_is_zero_where_the_state_is_as_large_as_the_path_is_wide():
