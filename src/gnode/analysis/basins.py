@@ -165,9 +165,8 @@ class _Goals:
         away = np.einsum("bij,bj->bi", np.linalg.pinv(towards, rcond=1e-9), rest) / radii
         left = (rest - np.einsum("bij,bj->bi", towards, away * radii)) / radii
         # What no move of the state undoes must be rounding, or it would carry the state off.
-        rests = (np.linalg.norm(away, axis=1) <= 1) & (
-            np.linalg.norm(left, axis=1) <= 1e-3 * np.linalg.norm(towards, axis=(1, 2)) + 1e-300
-        )
+        undone = np.linalg.norm(left, axis=1) <= 1e-3 * np.linalg.norm(towards, axis=(1, 2)) + 1e-300
+        rests = np.asarray((np.linalg.norm(away, axis=1) <= 1) & undone)
         shrinks, grows = (growths < -errors).all(axis=1), (growths > errors).any(axis=1)
         return cls(points, radii, rests, grows, np.where(shrinks, -1 / decay.max(axis=1), np.inf))
 
@@ -268,6 +267,7 @@ def _followed(
 def _attracting(f: Function, kind: str, states: np.ndarray) -> np.ndarray:
     """Fixed points all of whose modes shrink by more than their error, whatever their names."""
     found = fixed_points(f, kind=kind, starts=states)
+    assert found.eigenvalue_errors is not None
     with np.errstate(invalid="ignore"):
         return found.points[(growth_of(found.eigenvalues, kind) < -found.eigenvalue_errors).all(axis=1)]
 

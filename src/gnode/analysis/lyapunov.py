@@ -23,6 +23,7 @@ _SLOWEST, _STANDS_OUT = 3, 15.0  # waves of which the time holds too few, and ti
 _STATES, _TANGENTS = 1e-6, 1e-5  # errors allowed in a step
 _STILL = 1e-9  # share of an extent below which it is at rest
 _DOUBT, _MATTERS = 1e-4, 0.01  # level at which starts are said to differ, and by what share of the fastest exponent
+_TOLERATED = 3e-5  # of the largest exponent: what steps within their tolerance may shift the others by
 _BEYOND = 3.0  # half widths of an interval at which the neutral direction is missed
 _SAID = ("Derivative by finite differences along each tangent vector.",)
 _COARSE = 1e3  # times what is allowed, the error of a fixed step that is worth a word
@@ -330,7 +331,8 @@ def _summarised(record: _Record, kind: str, size: int, fixed: bool) -> LyapunovE
     exponents, per_start = rates.mean(axis=(0, 1)), rates.mean(axis=0)
     scatter, single = half_widths(rates)
     error = step_error.mean(axis=0)
-    half = scatter + error + 1e-12 * np.abs(exponents)
+    # Where growth repeats itself exactly, scatter says nothing; the steps' own tolerance still does.
+    half = scatter + error + _TOLERATED * np.abs(exponents).max()
     intervals = np.stack([exponents - half, exponents + half], axis=1)
     counted = np.where(half >= np.abs(exponents), 0.0, exponents)
     dimension = kaplan_yorke(counted, size)

@@ -199,7 +199,7 @@ def _linear(dynamics: Dynamics, point: np.ndarray, slopes: np.ndarray, direction
     own = _SEARCHED[:, None] * (np.abs(slopes) @ np.abs(direction))
     sizes = np.where(own > 0, own, np.linalg.norm(straight, axis=2, keepdims=True))
     departures = np.max(np.abs(changes - straight) / sizes, axis=(0, 2))
-    seen = _SEARCHED > 1e2 * dynamics.precision * np.abs(point).max()  # below that the state itself does not move
+    seen = 1e2 * dynamics.precision * np.abs(point).max() < _SEARCHED  # below that the state itself does not move
     departures = np.where(np.isfinite(departures) & seen, departures, np.inf)
     best = int(np.argmin(departures))
     bent = np.flatnonzero(departures[best:] > _BENT)
