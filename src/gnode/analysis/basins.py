@@ -166,8 +166,8 @@ class _Goals:
         left = (rest - np.einsum("bij,bj->bi", towards, away * radii)) / radii
         # What no move of the state undoes must be rounding, or it would carry the state off.
         undone = np.linalg.norm(left, axis=1) <= 1e-3 * np.linalg.norm(towards, axis=(1, 2)) + 1e-300
-        rests = np.asarray((np.linalg.norm(away, axis=1) <= 1) & undone)
-        shrinks, grows = (growths < -errors).all(axis=1), (growths > errors).any(axis=1)
+        rests = (np.linalg.norm(away, axis=1) <= 1) & undone
+        shrinks, grows = np.all(growths < -errors, axis=1), np.any(growths > errors, axis=1)
         return cls(points, radii, rests, grows, np.where(shrinks, -1 / decay.max(axis=1), np.inf))
 
     @property

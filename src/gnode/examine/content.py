@@ -40,6 +40,7 @@ _READ = 1500  # states that answers are read from, and answers, of which a pictu
 _TRACES = 24  # remembered values whose trajectories are drawn
 _STARTS = 512  # of the search for fixed and for slow points
 _ITERATIONS = 100  # of that search, from each start
+_MERGE = 1e-4  # distance, in units of the state, within which points on a continuum are one
 _REST = 200  # silent bins of those trajectories
 _MARGIN = 0.22  # of the drawn region around the states, as a share of its extent
 
@@ -443,6 +444,7 @@ class Content:
             self.model.field_at(self.silent),
             starts=self.starts,
             beside=self.bin_seconds if solved else self.model.map_at(self.silent),
+            merge=_MERGE,
             iterations=_ITERATIONS,
         )
 
@@ -451,7 +453,9 @@ class Content:
         """Local minima of the speed: the stored ones if they are there."""
         if self.stored is not None:
             return self.stored.slow_points
-        return analysis.slow_points(self.model.field_at(self.silent), starts=self.starts, iterations=_ITERATIONS)
+        return analysis.slow_points(
+            self.model.field_at(self.silent), starts=self.starts, merge=_MERGE, iterations=_ITERATIONS
+        )
 
     @cached_property
     def film(self) -> Film | None:
