@@ -8,7 +8,8 @@ import numpy as np
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from gnode.analysis.dimension import levina_bickel, local_pca, two_nn
-from gnode.analysis.dynamics import Dynamics, Function, checked_states, dynamics_of, kind_of
+from gnode.analysis.dynamics import Dynamics, checked_states, dynamics_of, kind_of
+from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import advancing, escaped
 from gnode.analysis.memory import SILENCES, Memory
 from gnode.analysis.memory import memory as remembered

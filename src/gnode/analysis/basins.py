@@ -7,11 +7,13 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from gnode.analysis.courses import Rules, beginning, follower
-from gnode.analysis.dynamics import Dynamics, Function, checked_states, dynamics_of, kind_of
-from gnode.analysis.fixed_points import fixed_points, starts_from
+from gnode.analysis.dynamics import Dynamics, checked_states, dynamics_of, kind_of, positive
+from gnode.analysis.fixed_points import fixed_points
+from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import resting_units, step_of
 from gnode.analysis.stability import eigenvalues_with_errors, growth_of
 from gnode.analysis.threads import one_thread
+from gnode.analysis.zeros import starts_from
 from gnode.errors import must_have
 
 UNDECIDED = -1
@@ -156,8 +158,8 @@ class _Goals:
             return cls(points, radii, np.zeros(0, bool), np.zeros(0, bool), np.zeros(0))
         slopes, rest = dynamics.checked_jacobians(points), dynamics.values(points) - (points if kind == "map" else 0)
         known = np.isfinite(slopes).all(axis=(1, 2))
-        ratio = dynamics.extent / dynamics.extent[:, None]
-        eigenvalues, errors = eigenvalues_with_errors(slopes * ratio, dynamics.jacobian_errors(points, slopes) * ratio)
+        off = dynamics.jacobian_errors(points, slopes)
+        eigenvalues, errors = eigenvalues_with_errors(slopes * dynamics.ratio, off * dynamics.ratio)
         growths = growth_of(eigenvalues, kind)
         decay = growths if kind == "flow" else np.log(np.abs(eigenvalues))
         slopes = np.where(known[:, None, None], slopes, 0.0)
@@ -275,9 +277,7 @@ def _attracting(f: Function, kind: str, states: np.ndarray) -> np.ndarray:
 def _extent(points: np.ndarray) -> np.ndarray:
     """How far points (M, N) range in each coordinate (N,); where they do not, as far as in another, or their size."""
     extent = np.ptp(points, axis=0)
-    for otherwise in (extent.max(), np.abs(points).max(), 1.0):
-        extent = np.where(extent > 0, extent, otherwise)
-    return extent
+    return positive(extent, extent.max(), np.abs(points).max(), 1.0)
 
 
 def _default_radii(targets: np.ndarray, extent: np.ndarray) -> np.ndarray:

@@ -13,8 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gnode.analysis.dynamics import Dynamics, Function
+from gnode.analysis.dynamics import Dynamics
 from gnode.analysis.embedded_pair import cash_karp, change_of_size
+from gnode.analysis.frameworks import Function
 from gnode.analysis.tangents import by_autodiff, by_differences
 
 _SMALLEST = 1e-15  # of the time: a step that asks for less never arrives
@@ -133,7 +134,6 @@ def follower(f: Function, dynamics: Dynamics, kind: str, rules: Rules, autodiff:
     """
     if dynamics.framework == "jax":
         return _compiled(f, kind, rules, autodiff)
-
     return called(dynamics.values, kind, rules)
 
 

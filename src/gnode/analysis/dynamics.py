@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from gnode.analysis.differences import Check, by_differences, compared, spacing
-from gnode.analysis.frameworks import Function as Function
-from gnode.analysis.frameworks import Speaker, is_recurrent_cell, speaker_of
+from gnode.analysis.frameworks import Function, Speaker, is_recurrent_cell, speaker_of
 from gnode.errors import InvalidInput, must_have
 
 _PROBES = 32  # states at which the precision and the derivative are looked at
@@ -28,6 +27,7 @@ class Dynamics:
         size: N.
         framework: "jax", "numpy" or "torch".
         extent: (N,), the length of each coordinate over which the callable is of interest: units of everything.
+        ratio: (N, N), what a Jacobian is multiplied by, entry by entry, to be in units of the extent.
         precision: the spacing of numbers near 1 in which the callable really computes.
         jacobian_method: "autodiff", "complex step" or "finite differences". Differences take over, for good, where the
             first two turn out not to be the derivative of the function.
@@ -37,6 +37,7 @@ class Dynamics:
         self.size = extent.size
         self.framework = speaker.framework
         self.extent = extent
+        self.ratio = extent / extent[:, None]
         self.precision = precision
         self.jacobian_method = speaker.method
         self.values = speaker.values
@@ -49,13 +50,13 @@ class Dynamics:
     def checks(self) -> tuple[str, ...]:
         """What was found out about the callable, a sentence each."""
         numbers = "float64" if self.precision < 1e-10 else "float32" if self.precision < 1e-5 else "less than float32"
-        sentences = [f"Computes in {numbers or 'less than float32'}; repeatable; rows independent."]
-        if self._exact is not None and "derivative" not in self._said:
+        sentences = [f"Computes in {numbers}; repeatable; rows independent."]
+        if self._exact is None and "derivative" not in self._said:
+            sentences.append("Derivative by finite differences: the callable is not analytic.")
+        elif self._exact is not None and self._compared:
             sentences.append(
                 f"Derivative by {self.jacobian_method} agrees with differences at {self._compared} states."
             )
-        elif self._exact is None:
-            sentences.append("Derivative by finite differences: the callable is not analytic.")
         return (*sentences, *self._said.values())
 
     def jacobians(self, states: np.ndarray) -> np.ndarray:
@@ -63,7 +64,7 @@ class Dynamics:
         if self._unseen is not None:
             probe, self._unseen = self._unseen, None
             self.verify(probe)
-        if self._exact is None or self.jacobian_method == "finite differences":
+        if self._exact is None:
             return self._by_differences(states)[0]
         slopes = self._exact(states)
         holes = np.flatnonzero(~np.isfinite(slopes.sum(axis=(1, 2))))
@@ -81,7 +82,7 @@ class Dynamics:
         """The same at states (batch, N) that matter: each is compared with differences and replaced by them where it
         is not the derivative, as where autodiff has a convention for a kink that is the slope of neither side."""
         slopes = self.jacobians(states)
-        if self._exact is None or self.jacobian_method == "finite differences" or not len(states):
+        if self._exact is None or not len(states):
             return slopes
         wrong = ~self.compared(states, slopes).right
         if wrong.any():
@@ -91,13 +92,13 @@ class Dynamics:
     def jacobian_errors(self, states: np.ndarray, slopes: np.ndarray) -> np.ndarray:
         """Largest error of each entry of Jacobians (batch, N, N) at states: of rounding, and of differences."""
         rounding = _TRUNCATED * self.precision * np.abs(slopes)
-        if self._exact is not None and self.jacobian_method != "finite differences":
+        if self._exact is not None:
             return rounding
         return rounding + self._by_differences(states)[1]
 
     def jacobian_error(self, states: np.ndarray) -> float:
         """Estimate of the largest absolute error of the Jacobians at `states`; 0 where they are exact to rounding."""
-        if self._exact is not None and self.jacobian_method != "finite differences":
+        if self._exact is not None:
             return 0.0
         errors = self._by_differences(states)[1]
         return float(np.max(errors[np.isfinite(errors)], initial=0.0))
@@ -109,7 +110,7 @@ class Dynamics:
         Returns:
             whether they have taken over now, so that what was computed before is in doubt.
         """
-        if self._exact is None or self.jacobian_method == "finite differences" or not len(states):
+        if self._exact is None or not len(states):
             return False
         some = states[np.unique(np.linspace(0, len(states) - 1, min(len(states), _MOST)).astype(int))]
         some = some[np.isfinite(some).all(axis=1)]
@@ -122,7 +123,7 @@ class Dynamics:
             f"Derivative by {self.jacobian_method} is not that of the function at {wrong} of {len(some)} states "
             f"(off by {check.off.max():.2g} of its size); finite differences are used."
         )
-        self.jacobian_method = "finite differences"
+        self.jacobian_method, self._exact = "finite differences", None
         return True
 
     def compared(self, states: np.ndarray, slopes: np.ndarray) -> Check:
@@ -174,6 +175,13 @@ def extent_of(states: np.ndarray) -> np.ndarray:
     varies = spread > 16 * np.finfo(float).eps * sizes
     widest = spread[varies].max(initial=0.0) or sizes.max() or 1.0
     return np.where(varies, spread, np.where(sizes > 0, np.minimum(sizes, widest), widest))
+
+
+def positive(lengths: np.ndarray, *otherwise: Any) -> np.ndarray:
+    """Lengths, and where one is 0 the first of the others that is not."""
+    for other in otherwise:
+        lengths = np.where(lengths > 0, lengths, other)
+    return lengths
 
 
 def kind_of(function: Function, kind: str | None, otherwise: str = "flow") -> str:

@@ -14,7 +14,6 @@ from gnode.analysis.kinks import LARGEST, MERGE, minima_on_kinks
 from gnode.analysis.stability import eigenvalues_with_errors, growing_directions, growth_of, stability
 from gnode.analysis.threads import one_thread
 from gnode.analysis.zeros import Groups, Problem, descended, merged, posed, zeros_among
-from gnode.analysis.zeros import starts_from as starts_from
 from gnode.errors import must_have
 
 _BESIDE = 1e-5  # of the extent: how far beside a kink its slopes are looked at
@@ -186,18 +185,8 @@ def fixed_points(
         >>> found.points.round(6).ravel().tolist(), found.stability
         ([-1.0, 0.0, 1.0], ['stable node', 'unstable node', 'stable node'])
     """
-    kind = kind_of(f, kind)
-    problem = posed(
-        f,
-        kind,
-        starts=starts,
-        bounds=bounds,
-        count=count,
-        seed=seed,
-        tolerance=tolerance,
-        merge=merge,
-        seconds=seconds,
-    )
+    problem = posed(f, kind, starts, bounds, count, seed, tolerance, merge, seconds)
+    kind = problem.kind
     dynamics = problem.dynamics
     states = problem.states(problem.starts)
     other = None if beside is None else _eigenvalues_beside(beside, kind, states, dynamics.extent)
@@ -273,18 +262,8 @@ def slow_points(
     Sussillo and Barak, Neural Computation 25 (2013), with Levenberg-Marquardt as the minimiser. Arguments and errors as
     for `fixed_points`.
     """
-    kind = kind_of(f, kind)
-    problem = posed(
-        f,
-        kind,
-        starts=starts,
-        bounds=bounds,
-        count=count,
-        seed=seed,
-        tolerance=tolerance,
-        merge=merge,
-        seconds=seconds,
-    )
+    problem = posed(f, kind, starts, bounds, count, seed, tolerance, merge, seconds)
+    kind = problem.kind
     descent = descended(problem, iterations, 1e-9, seconds)
     speeds = np.linalg.norm(descent.residuals, axis=1)
     alive = (descent.endings != Ending.FAILED) & problem.contains(descent.points)
@@ -357,8 +336,7 @@ def _eigenvalues(
 
 def _in_extents(dynamics: Dynamics, slopes: np.ndarray, errors: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues and their errors of Jacobians with each coordinate in units of its extent, what grows most first."""
-    ratio = dynamics.extent / dynamics.extent[:, None]
-    return _sorted(*eigenvalues_with_errors(slopes * ratio, errors * ratio), kind)
+    return _sorted(*eigenvalues_with_errors(slopes * dynamics.ratio, errors * dynamics.ratio), kind)
 
 
 def _sorted(eigenvalues: np.ndarray, margins: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from gnode.analysis.courses import Rules, Units, beginning, follower
-from gnode.analysis.dynamics import Dynamics, Function, dynamics_of
+from gnode.analysis.dynamics import Dynamics, dynamics_of
+from gnode.analysis.frameworks import Function
+from gnode.analysis.tangents import reach_of
 from gnode.errors import must_have
 
 _FAR = 1e12  # a state has escaped where it is this many times as far out as any was at first
@@ -43,11 +45,16 @@ def advancing(f: Function, kind: str, states: np.ndarray, step: float | int | No
 
 def resting_units(dynamics: Dynamics, states: np.ndarray, extent: np.ndarray) -> Units:
     """For states without tangent vectors, from the extent (N,) or (B, N) that is known of them."""
+    return units_of(dynamics, states, np.broadcast_to(extent, states.shape), np.ones_like(states))
+
+
+def units_of(dynamics: Dynamics, states: np.ndarray, extent: np.ndarray, lengths: np.ndarray) -> Units:
+    """For states and tangent vectors, from the extent (B, N) and the vectors' units (B, N) that are known of them."""
     return Units(
-        extent=np.broadcast_to(extent, states.shape),
-        lengths=np.ones_like(states),
+        extent=extent,
+        lengths=lengths,
         rounding=_ROUNDING * dynamics.precision * np.abs(states),
-        reach=np.ones(len(states)),
+        reach=reach_of(dynamics.precision, states, lengths),
     )
 
 

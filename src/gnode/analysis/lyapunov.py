@@ -8,8 +8,9 @@ from scipy.stats import f as fisher
 from scipy.stats import t as student
 
 from gnode.analysis.courses import Course, Follow, Path, Rules, Units, beginning, follower
-from gnode.analysis.dynamics import Dynamics, Function, checked_states, dynamics_of, kind_of
-from gnode.analysis.tangents import reach_of
+from gnode.analysis.dynamics import Dynamics, checked_states, dynamics_of, kind_of, positive
+from gnode.analysis.frameworks import Function
+from gnode.analysis.integration import units_of
 from gnode.analysis.threads import one_thread
 from gnode.errors import Diverged, must_have
 
@@ -18,7 +19,6 @@ _BLOCKS = 200  # points of the convergence curve
 _AT_A_TIME = 10  # blocks of one call
 _SLOW_WAVES = 10  # the lowest frequencies, whose power is that of the mean
 _MEDIAN_OF_THEM, _FREEDOM = 0.7456, 11  # of as many exponential draws the mean median, and what it is worth in chi^2
-_ROUNDING = 10  # roundings of a state that a step may be off by
 _SLOWEST, _STANDS_OUT = 3, 15.0  # waves of which the time holds too few, and times the median that no noise reaches
 _STATES, _TANGENTS = 1e-6, 1e-5  # errors allowed in a step
 _STILL = 1e-9  # share of an extent below which it is at rest
@@ -205,17 +205,16 @@ def _recorded(
 @dataclass(frozen=True)
 class _Scouted:
     """Where trajectories settle: `course` there, their `extent` (B, N) on the way, `units` for what comes, and states
-    that were `visited` (M, N) with the unit of each coordinate, `lengths` (M, N)."""
+    that were `visited` (M, N)."""
 
     course: Course
     extent: np.ndarray
     units: Units
     visited: np.ndarray
-    lengths: np.ndarray
 
 
 def _scouted(follow: Follow, dynamics: Dynamics, states: np.ndarray, frames: np.ndarray, block: float) -> _Scouted:
-    unknown = _units(dynamics, states, np.zeros_like(states), np.ones_like(states))
+    unknown = units_of(dynamics, states, np.zeros_like(states), np.ones_like(states))
     course = beginning(states, frames, 1e-3 * block, unknown)
     visited, extents = [states[None]], []
     for first, last in ((0, _SCOUTING // 2), (_SCOUTING // 2, _SCOUTING)):
@@ -224,9 +223,8 @@ def _scouted(follow: Follow, dynamics: Dynamics, states: np.ndarray, frames: np.
         visited.append(path.states)
         extents.append(course.high - course.low)
     seen, extent = np.concatenate(visited), np.maximum(*extents)
-    lengths = _lengths(extent, course.states)
-    units = _units(dynamics, course.states, extents[-1], lengths)
-    return _Scouted(course, extent, units, seen.reshape(-1, seen.shape[2]), np.tile(lengths, (len(seen), 1)))
+    units = units_of(dynamics, course.states, extents[-1], _lengths(extent, course.states))
+    return _Scouted(course, extent, units, seen.reshape(-1, seen.shape[2]))
 
 
 def _counted(
@@ -266,24 +264,10 @@ def _counted(
     )
 
 
-def _units(dynamics: Dynamics, states: np.ndarray, extent: np.ndarray, lengths: np.ndarray) -> Units:
-    return Units(
-        extent=extent,
-        lengths=lengths,
-        rounding=_ROUNDING * dynamics.precision * np.abs(states),
-        reach=reach_of(dynamics.precision, states, lengths),
-    )
-
-
 def _lengths(ranges: np.ndarray, states: np.ndarray) -> np.ndarray:
     """A unit for each coordinate (B, N) from how far it ranged; where it did not, what others did, or its own size."""
-    others = np.broadcast_to(ranges.max(axis=0, keepdims=True), ranges.shape)
-    largest = ranges.max(axis=1, keepdims=True)
-    sizes = np.abs(states).max(axis=1, keepdims=True)
-    lengths = ranges
-    for otherwise in (others, largest, sizes, np.ones_like(sizes)):
-        lengths = np.where(lengths > 0, lengths, otherwise)
-    return lengths
+    others, largest = ranges.max(axis=0, keepdims=True), ranges.max(axis=1, keepdims=True)
+    return positive(ranges, others, largest, np.abs(states).max(axis=1, keepdims=True), 1.0)
 
 
 def _led(follow: Follow, course: Course, first: int, last: int, block: float, units: Units) -> tuple[Course, Path]:

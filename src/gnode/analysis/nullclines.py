@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from gnode.analysis.dynamics import Dynamics, Function, checked_bounds, dynamics_of, kind_of
+from gnode.analysis.dynamics import Dynamics, checked_bounds, dynamics_of, kind_of
+from gnode.analysis.frameworks import Function
 from gnode.errors import Diverged, must_have
 
 _BISECTIONS = 48

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from gnode.analysis.courses import Rules, beginning, called
-from gnode.analysis.dynamics import Dynamics, Function, checked_bounds, checked_states, dynamics_of, kind_of
+from gnode.analysis.dynamics import Dynamics, checked_bounds, checked_states, dynamics_of, kind_of
+from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import resting_units
 from gnode.analysis.stability import eigenvalues_with_errors, growth_of
 from gnode.analysis.threads import one_thread
@@ -109,10 +110,12 @@ def separatrices(
     dynamics = dynamics_of(f, point, _scale(dynamics_of(f, point), point[0], box, length))
     point = _rested(dynamics, kind, point)
     slopes = dynamics.checked_jacobians(point)
-    ratio = dynamics.extent / dynamics.extent[:, None]
-    margins = eigenvalues_with_errors(slopes * ratio, dynamics.jacobian_errors(point, slopes) * ratio)[1][0]
+    off = dynamics.jacobian_errors(point, slopes)
+    margins = eigenvalues_with_errors(slopes * dynamics.ratio, off * dynamics.ratio)[1][0]
     slopes = slopes[0]
-    eigenvalues, vectors = np.linalg.eig(slopes * ratio)  # the same eigenvalues in the same order as their margins
+    eigenvalues, vectors = np.linalg.eig(
+        slopes * dynamics.ratio
+    )  # the same eigenvalues in the same order as their margins
     vectors = dynamics.extent[:, None] * vectors
     vectors = vectors / np.linalg.norm(vectors, axis=0)
     growth = growth_of(eigenvalues, kind)

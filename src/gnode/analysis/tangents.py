@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gnode.analysis.differences import spacing
+
 _LARGEST_REACH = 0.03  # of a difference, as a share of the trajectory's extent
 
 Pushed = Callable[[Any], Any]  # (B, 1 + k, N): states and tangent vectors -> values and their derivatives along them
@@ -53,5 +55,4 @@ def reach_of(precision: float, states: np.ndarray, lengths: np.ndarray) -> np.nd
 
     The error of the derivative that is left is about its square.
     """
-    rounding = precision * np.maximum(1.0, (np.abs(states) / lengths).max(axis=1))
-    return np.minimum(np.cbrt(rounding), _LARGEST_REACH)
+    return np.minimum(np.cbrt(spacing(states, lengths, precision)), _LARGEST_REACH)

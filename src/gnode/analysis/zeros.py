@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from gnode.analysis.descent import Descent, descend
 from gnode.analysis.differences import spacing
-from gnode.analysis.dynamics import Dynamics, checked_bounds, checked_states, dynamics_of, extent_of
+from gnode.analysis.dynamics import Dynamics, checked_bounds, checked_states, dynamics_of, extent_of, kind_of
 from gnode.analysis.frameworks import Function
 from gnode.errors import Diverged, must_have
 
@@ -68,7 +68,7 @@ class Problem:
 
     def _of_residual(self, slopes: np.ndarray) -> np.ndarray:
         """Jacobians of f turned into those of the residual, in place: the search holds many."""
-        slopes *= self.extent / self.extent[:, None]
+        slopes *= self.dynamics.ratio
         if self.kind == "map":
             np.einsum("bii->bi", slopes)[...] -= 1
         return slopes
@@ -116,8 +116,7 @@ class Zeros:
 
 def posed(
     f: Function,
-    kind: str,
-    *,
+    kind: str | None,
     starts: Any,
     bounds: Any,
     count: int,
@@ -137,6 +136,7 @@ def posed(
         must_have("a merging distance above 0", repr(merge))
     if tolerance is not None and not tolerance > 0:
         must_have("a tolerance above 0", repr(tolerance))
+    kind = kind_of(f, kind)
     states = starts_from(starts, bounds, count, seed)
     corners = None if bounds is None else checked_bounds(bounds)
     extent = extent_of(states) if corners is None else (corners[1] - corners[0]) / 2
@@ -323,7 +323,7 @@ def _newton(problem: Problem, places: np.ndarray, slopes: np.ndarray) -> tuple[n
 @np.errstate(all="ignore")
 def _typical_rate(dynamics: Dynamics, states: np.ndarray) -> float:
     """Median over states of the root mean square eigen-rate, |J|_F / sqrt(N), in extents."""
-    slopes = dynamics.jacobians(states) * dynamics.extent / dynamics.extent[:, None]
+    slopes = dynamics.jacobians(states) * dynamics.ratio
     sizes = np.linalg.norm(slopes, axis=(1, 2)) / np.sqrt(dynamics.size)
     sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
     return float(np.median(sizes)) if len(sizes) else 1.0
