@@ -463,10 +463,12 @@ def _lyapunov(content: Content) -> Card | None:
 def _evidence(content: Content) -> Card | None:
     if content.stored is None:
         return None
-    rows = [[escape(name), escape(words)] for name, words in evidence_of(content.stored.numbers).items()]
-    if not rows:  # analysed by an earlier version
+    evidence = evidence_of(content.stored.numbers)
+    if not evidence:  # analysed by an earlier version
         return None
-    checks = "".join(f"<li>{escape(line)}</li>" for line in checks_of(content.stored.numbers))
+    rows = [[escape(name), escape(words)] for name, words in evidence.items()]
+    said = " ".join(evidence.values())
+    checks = "".join(f"<li>{escape(line)}</li>" for line in checks_of(content.stored.numbers) if line not in said)
     caption = "What each name and number above rests on. A name that the numbers do not hold is not given."
     body = table(["analysis", "evidence"], rows) + (
         f"<p>Of the network's functions:</p><ul>{checks}</ul>" if checks else ""
