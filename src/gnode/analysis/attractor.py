@@ -1,11 +1,10 @@
-"""What kind of attractor states settle on, how it drifts, and how much of a task it covers."""
+"""What kind of attractor states settle on, whether they move on it, and how much of a task it covers."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.spatial import ConvexHull, QhullError, cKDTree
+from scipy.spatial import cKDTree
 
 from gnode.analysis.dimension import levina_bickel, local_pca, two_nn
 from gnode.analysis.dynamics import Dynamics, checked_states, dynamics_of, kind_of
@@ -13,15 +12,11 @@ from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import advancing, escaped
 from gnode.analysis.memory import SILENCES, Memory
 from gnode.analysis.memory import memory as remembered
+from gnode.analysis.portraits import Portrait, portrait
 from gnode.analysis.threads import one_thread
-from gnode.analysis.topology import Topology, radius, topology
+from gnode.analysis.topology import Topology
 from gnode.errors import Diverged, must_have
 
-_POINT_SIZE = 0.1  # a piece is a point where its radius is this share of the way to the next piece, or less
-_COLLAPSED = 1e-2  # a lone piece is a point where its radius is this share of what it was before, or less
-_ROUND = 0.93  # isoperimetric quotient 4 pi area / perimeter^2 of an outline: 1 for a disk, 0.785 for a square
-_UNCLEAR = 0.25  # a dimension that is farther from a whole number than this decides nothing
-_FEW = 10  # fewer states than this have no shape
 _REACH = 0.05  # coverage looks this share of the ideal manifold's diameter far
 _SPECTRA = 100  # states at which the spectrum is taken
 
@@ -34,7 +29,8 @@ class Attractor:
         kind: "discrete, 14 points", "interval", "ring", "sheet", "disk", "annulus", "torus", "sphere", "solid", ..., or
             several, such as "2 rings"; "undecided, of dimension 1.5" where parts of it are lines and parts sheets, as
             while a sheet decays; "undecided, 3 states" where fewer than 10 do not lie in points.
-        evidence: the sentence that says why.
+        evidence: why, with the numbers.
+        checks: what was found out about f.
         dimension: of the attractor at the scale of a tenth of its points; 0 for separate points.
         dimensions: estimates by name: "local PCA", "TwoNN" and "Levina-Bickel" (gnode.analysis.dimension); NaN where
             there are too few distinct points.
@@ -59,6 +55,7 @@ class Attractor:
 
     kind: str
     evidence: str
+    checks: tuple[str, ...]
     dimension: int
     dimensions: dict[str, float]
     betti: tuple[int, ...]
@@ -135,15 +132,16 @@ def attractor(
 
 def _of_callable(f: Function, before: np.ndarray, kind: str, silence: int, step: float | int | None) -> Attractor:
     dynamics = dynamics_of(f, before)
-    after = before
+    after, size = before, 1.0
     if silence:
-        advance, _ = advancing(f, kind, before, step)
+        advance, size = advancing(f, kind, before, step)
         after = advance(before, silence)
     gone = escaped(after, before)
     if gone.all():
         raise Diverged(f"Every state has escaped after {silence} steps.")
     after = after[~gone]
-    return Attractor(**_described(dynamics, kind, before, after, after), silence=silence, escaped=int(gone.sum()))
+    described = _described(f, dynamics, kind, after, after, silence * size)
+    return Attractor(**described, silence=silence, escaped=int(gone.sum()))
 
 
 def _of_model(model: Any, task: Any, silence: int, count: int, seed: int, kept: Memory) -> Attractor:
@@ -152,11 +150,12 @@ def _of_model(model: Any, task: Any, silence: int, count: int, seed: int, kept: 
     ideal, before, after, readouts = kept.values, kept.states[0], kept.states[at][stayed], kept.readouts[at][stayed]
     drawn = task.manifold.draw(count, np.random.default_rng(seed))
     alone = remembered(model, task, drawn, [silence])
-    dynamics = dynamics_of(model.map_at(np.zeros(task.input_size, np.float32)), before)
+    step = model.map_at(np.zeros(task.input_size, np.float32))
+    dynamics = dynamics_of(step, before)
     to_ideal = task.manifold.distance(readouts)
     to_readout = cKDTree(readouts).query(ideal)[0]
     return Attractor(
-        **_described(dynamics, "map", before, after, alone.states[0][~alone.escaped[0]]),
+        **_described(step, dynamics, "map", after, alone.states[0][~alone.escaped[0]], silence),
         silence=silence,
         escaped=int((~stayed).sum()),
         half_life=kept.half_life,
@@ -170,34 +169,39 @@ def _of_model(model: Any, task: Any, silence: int, count: int, seed: int, kept: 
 
 
 def _described(
-    dynamics: Dynamics, kind: str, before: np.ndarray, after: np.ndarray, independent: np.ndarray
+    f: Function,
+    dynamics: Dynamics,
+    kind: str,
+    after: np.ndarray,
+    independent: np.ndarray,
+    silence: float,
 ) -> dict[str, Any]:
-    """All that needs no task: shape, drift and spectrum.
+    """All that needs no task: shape, motion, drift and spectrum.
 
     `independent` are states to estimate dimensions from: the estimators of the fine scales assume independent draws,
-    and would take the even spacing of `after` for many dimensions.
+    and would take the even spacing of `after` for many dimensions. `silence` is a time.
     """
     values, slopes = dynamics.values(after), dynamics.jacobians(_some(after))
     if not (np.isfinite(values).all() and np.isfinite(slopes).all()):
         raise Diverged("The callable or its Jacobian is not finite at some of the states.")
-    shape = topology(after)
-    points = _are_points(after, shape.labels, max(radius(before), radius(after)))
-    shape = _as_points(shape) if points else shape
+    velocities = values if kind == "flow" else values - after
+    eigenvalues = np.linalg.eigvals(slopes)
+    fastest = float(np.median(np.abs(eigenvalues).max(axis=1))) if kind == "flow" else 1.0
+    seen = portrait(f, dynamics, kind, after, velocities, fastest, silence)
+    shape = seen.topology
     inside = after[shape.labels >= 0]
     dimensions = {
         "local PCA": local_pca(inside),
         "TwoNN": two_nn(independent),
         "Levina-Bickel": levina_bickel(independent),
     }
-    piece_dimensions = [0.0 if points else _spread(after[shape.labels == piece]) for piece in range(shape.betti[0])]
-    name = _name(after, shape, piece_dimensions)
-    dimension = round(max(piece_dimensions))
-    drifts = np.linalg.norm(values if kind == "flow" else values - after, axis=1)
-    along, across = _rates(slopes, kind, dimension)
+    drifts = np.linalg.norm(velocities, axis=1)
+    along, across = _rates(eigenvalues, kind, seen.dimension)
     return dict(
-        kind=name,
-        evidence=_evidence(name, shape, dimensions, after, along, across),
-        dimension=dimension,
+        kind=seen.name,
+        evidence=_evidence(seen, kind, dimensions, after, along, across),
+        checks=tuple(getattr(dynamics, "checks", ())),
+        dimension=seen.dimension,
         dimensions=dimensions,
         betti=shape.betti,
         states=after,
@@ -211,97 +215,13 @@ def _described(
     )
 
 
-def _are_points(states: np.ndarray, labels: np.ndarray, extent: float) -> bool:
-    """Whether every piece is small beside the distance to the next, or, where it is alone, beside `extent`."""
-    members = [states[labels == piece] for piece in range(labels.max() + 1)]
-    sizes = np.array([radius(piece) for piece in members])
-    if len(members) == 1:
-        return bool(sizes[0] <= _COLLAPSED * extent)
-    centres = np.array([piece.mean(axis=0) for piece in members])
-    nearest = cKDTree(centres).query(centres, k=2)[0][:, 1]
-    return bool((sizes <= _POINT_SIZE * nearest).all())
-
-
-def _as_points(shape: Topology) -> Topology:
-    """Whatever loops there are inside what counts as a point are none."""
-    nothing = (1, *(0 for _ in shape.betti[1:]))
-    pieces = shape.betti[0]
-    return Topology((pieces, *nothing[1:]), [nothing] * pieces, shape.labels, shape.diagrams)
-
-
-def _spread(piece: np.ndarray) -> float:
-    """Dimension of a piece that is no point; 1 where it has too few points to tell."""
-    estimate = local_pca(piece)
-    return 1.0 if np.isnan(estimate) else max(1.0, estimate)
-
-
-def _name(states: np.ndarray, shape: Topology, dimensions: list[float]) -> str:
-    number = shape.betti[0]
-    if max(dimensions) == 0:
-        return f"discrete, {number} point{'s' if number > 1 else ''}"
-    if len(states) < _FEW:
-        return f"undecided, {len(states)} states"
-    names = [
-        _piece_name(states[shape.labels == piece], dimensions[piece], shape.piece_betti[piece])
-        for piece in range(number)
-    ]
-    if number == 1:
-        return names[0]
-    if len(set(names)) == 1 and names[0] in _PLURALS:
-        return f"{number} {_PLURALS[names[0]]}"
-    parts = [
-        f"{count} {_PLURALS.get(name, name) if count > 1 else name}" for name, count in Counter(names).most_common()
-    ]
-    return f"{number} pieces: {', '.join(parts)}"
-
-
-_PLURALS = {
-    "interval": "intervals",
-    "ring": "rings",
-    "sheet": "sheets",
-    "disk": "disks",
-    "annulus": "annuli",
-    "torus": "tori",
-    "sphere": "spheres",
-    "solid": "solids",
-}
-
-
-def _piece_name(piece: np.ndarray, spread: float, betti: tuple[int, ...]) -> str:
-    loops, voids = betti[1], sum(betti[2:])
-    dimension = round(spread)
-    if abs(spread - dimension) > _UNCLEAR:
-        return f"undecided, of dimension {spread:.1f}"
-    if dimension == 1:
-        return {0: "interval", 1: "ring"}.get(loops, f"curve with {loops} loops")
-    if dimension == 2 and voids == 0:
-        flat = "disk" if _is_round(piece) else "sheet"
-        return {0: flat, 1: "annulus"}.get(loops, f"sheet with {loops} holes")
-    if dimension == 2 and voids == 1 and loops in (0, 2):
-        return "torus" if loops == 2 else "sphere"
-    holes = f" with {loops} loops and {voids} voids" if loops or voids else ""
-    return ("solid" if dimension == 3 else f"{dimension}-dimensional") + holes
-
-
-def _is_round(piece: np.ndarray) -> bool:
-    """Whether the outline in the plane of largest variance is a circle rather than a polygon."""
-    centred = piece - piece.mean(axis=0)
-    plane = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
-    try:
-        hull = ConvexHull(plane)
-    except QhullError:
-        return False
-    return bool(4 * np.pi * hull.volume / hull.area**2 >= _ROUND)  # in the plane qhull's volume is the area
-
-
 def _some(states: np.ndarray) -> np.ndarray:
     """Evenly chosen states at which the spectrum is taken."""
     return states[np.linspace(0, len(states) - 1, min(len(states), _SPECTRA)).astype(int)]
 
 
-def _rates(slopes: np.ndarray, kind: str, dimension: int) -> tuple[float, float]:
-    """Median rates of the modes along the attractor and of the first one across it, from Jacobians (some, N, N)."""
-    eigenvalues = np.linalg.eigvals(slopes)
+def _rates(eigenvalues: np.ndarray, kind: str, dimension: int) -> tuple[float, float]:
+    """Median rates of the modes along the attractor and of the first one across it, of eigenvalues (some, N)."""
     with np.errstate(divide="ignore"):
         rates = np.abs(eigenvalues.real) if kind == "flow" else np.abs(np.log(np.abs(eigenvalues)))
     rates = np.sort(rates, axis=1)
@@ -315,14 +235,18 @@ def _ratio(across: float, along: float) -> float:
     return across / along if along else (np.inf if across > 0 else np.nan)
 
 
-def _evidence(name, shape: Topology, dimensions, states, along, across) -> str:
+def _evidence(
+    seen: Portrait, kind: str, dimensions: dict[str, float], states: np.ndarray, along: float, across: float
+) -> str:
+    shape = seen.topology
     outliers = int(np.sum(shape.labels < 0))
     holes = ", ".join(f"b{order} = {number}" for order, number in enumerate(shape.betti))
     estimates = ", ".join(f"{method} {value:.2f}" for method, value in dimensions.items() if not np.isnan(value))
-    parts = [f"{name}: {holes} over {len(states)} states ({outliers} outliers)"]
+    parts = [f"{seen.name}: {holes} over {len(states)} states ({outliers} outliers)", *seen.reasons]
     parts += [f"dimension by {estimates}"] if estimates else []
     if not np.isnan(_ratio(across, along)):
         parts.append(f"pull across {_ratio(across, along):.3g} times as fast as change along")
+    parts.append(f"f was taken for a {kind}")
     return "; ".join(parts)
 
 

@@ -4,13 +4,20 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 _FLAT = 0.15  # a direction counts where its variance is this share of the widest one's
+_CENTRES = 400  # points around which it is looked
+_STRAIGHT = 1.15  # a curve spreads in no more directions than this in the smallest neighbourhoods
+_FEW = 40  # fewer points than this make a curve only where they line up one after the other
+_TURN = np.cos(np.radians(75))  # and turn by no more than this from one to the next
+_RIM = 0.95 * np.pi  # a point lies on the rim of a surface where an angle as wide as this holds no neighbour
+_SMALLEST, _MIDDLE = 6, 12  # neighbours
 
 
 def two_nn(points: np.ndarray) -> float:
     """TwoNN: from the ratio of the distances to the second and the first neighbour; the finest scale there is.
 
     Facco, d'Errico, Rodriguez and Laio, Scientific Reports 7 (2017): the ratios follow a Pareto law whose exponent is
-    the dimension; fitted through the origin without the largest tenth. NaN for fewer than 10 distinct points.
+    the dimension; fitted through the origin without the largest tenth. NaN for fewer than 10 distinct points, and for
+    points that are spaced too evenly to be independent draws, whose ratios are nearly 1.
 
     Args:
         points: (n, N).
@@ -23,13 +30,14 @@ def two_nn(points: np.ndarray) -> float:
     kept = int(0.9 * len(ratios))
     empirical = np.arange(1, kept + 1) / len(ratios)
     across, up = np.log(ratios[:kept]), -np.log1p(-empirical)
-    return float(across @ up / (across @ across)) if across.any() else np.nan
+    return _possible(float(across @ up / (across @ across)), points) if across.any() else np.nan
 
 
 def levina_bickel(points: np.ndarray, neighbours: int = 10) -> float:
     """Maximum likelihood from the distances to the first `neighbours` neighbours.
 
-    Levina and Bickel, NeurIPS 2004, averaged as inverses (MacKay and Ghahramani 2005). NaN for too few distinct points.
+    Levina and Bickel, NeurIPS 2004, averaged as inverses (MacKay and Ghahramani 2005). NaN for too few distinct points,
+    and for points that are spaced too evenly to be independent draws.
 
     Args:
         points: (n, N).
@@ -39,11 +47,11 @@ def levina_bickel(points: np.ndarray, neighbours: int = 10) -> float:
         return np.nan
     distances = cKDTree(points).query(points, k=neighbours + 1)[0][:, 1:]
     inverse = np.log(distances[:, -1:] / distances[:, :-1]).mean(axis=1)
-    return float(1 / inverse.mean()) if inverse.any() else np.nan
+    return _possible(float(1 / inverse.mean()), points) if inverse.any() else np.nan
 
 
-def local_pca(points: np.ndarray) -> float:
-    """How many directions a neighbourhood of a tenth of the points (at most 40) spreads in, on average.
+def local_pca(points: np.ndarray, neighbours: int | None = None) -> float:
+    """How many directions a neighbourhood spreads in, on average: by default of a tenth of the points (at most 40).
 
     Fukunaga and Olsen, IEEE Transactions on Computers C-20 (1971). The coarsest of the three: noise that is thin beside
     a neighbourhood adds no dimension. NaN for fewer than 10 points.
@@ -53,10 +61,57 @@ def local_pca(points: np.ndarray) -> float:
     """
     if len(points) < 10:
         return np.nan
-    neighbours = int(np.clip(len(points) // 10, 6, 40))
-    centres = points[np.linspace(0, len(points) - 1, min(len(points), 400)).astype(int)]
-    patches = points[cKDTree(points).query(centres, k=neighbours + 1)[1]]
+    if neighbours is None:
+        neighbours = int(np.clip(len(points) // 10, 6, 40))
+    patches = _patches(points, neighbours)
     patches = patches - patches.mean(axis=1, keepdims=True)
     variances = np.linalg.svd(patches, compute_uv=False) ** 2
     spread = variances[:, 0] > 0
     return float(np.mean(np.sum(variances[spread] >= _FLAT * variances[spread, :1], axis=1))) if spread.any() else 0.0
+
+
+def is_curve(points: np.ndarray) -> bool:
+    """Whether points (n, N) lie on a curve without noise: line up, each with the next, in the smallest neighbourhoods.
+
+    A larger neighbourhood may see the curve turn, or another part of it, as of an ellipse ten times as long as wide.
+    Fewer than 40 points have to follow each other along a single line, closed or not, without sharp turns.
+    """
+    if len(points) < 10:
+        return False
+    if len(points) < _FEW:
+        return _in_line(points)
+    return local_pca(points, _SMALLEST) <= _STRAIGHT
+
+
+def is_closed(points: np.ndarray) -> bool:
+    """Whether a surface that the points (n, N) lie on has no rim: nearly all have neighbours on every side."""
+    patches = _patches(points, _MIDDLE)
+    patches = patches - patches.mean(axis=1, keepdims=True)
+    planes = np.linalg.svd(patches, full_matrices=False)[2][:, :2]
+    flat = (patches - patches[:, :1]) @ np.moveaxis(planes, 1, 2)
+    angles = np.sort(np.arctan2(flat[:, 1:, 1], flat[:, 1:, 0]), axis=1)
+    gaps = np.diff(angles, axis=1, append=angles[:, :1] + 2 * np.pi)
+    return bool(np.mean(gaps.max(axis=1) > _RIM) < 0.03)
+
+
+def _in_line(points: np.ndarray) -> bool:
+    """Whether some tens of points follow each other: every one's two nearest lie on either side, but at two ends."""
+    near = cKDTree(points).query(points, k=3)[1]
+    ways = points[near[:, 1:]] - points[:, None]
+    lengths = np.linalg.norm(ways, axis=2)
+    if (lengths == 0).any():
+        return False
+    cosines = np.sum(ways[:, 0] * ways[:, 1], axis=1) / lengths.prod(axis=1)
+    straight = cosines < -_TURN
+    return bool(np.sum(~straight) <= 2)
+
+
+def _patches(points: np.ndarray, neighbours: int) -> np.ndarray:
+    """(centres, neighbours + 1, N): points and those nearest to them, themselves first."""
+    centres = points[np.linspace(0, len(points) - 1, min(len(points), _CENTRES)).astype(int)]
+    return points[cKDTree(points).query(centres, k=min(neighbours + 1, len(points)))[1]]
+
+
+def _possible(estimate: float, points: np.ndarray) -> float:
+    """NaN for what is far more than there are coordinates."""
+    return estimate if estimate <= 2 * points.shape[1] else np.nan

@@ -1,0 +1,257 @@
+"""The name of a set of states under f: shapes of what rests, orbits of what moves, stretching where nothing returns."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from gnode.analysis.dimension import levina_bickel, local_pca
+from gnode.analysis.dynamics import Dynamics, Function
+from gnode.analysis.following import Following
+from gnode.analysis.motion import PARTED, Motion, extent, motion, on_orbit
+from gnode.analysis.shapes import Shapes, listed, shapes
+from gnode.analysis.topology import Topology, radius, topology
+
+_ROUNDING = 100.0  # a piece is a point where its radius is this many times the rounding of its states, or less
+_COLLAPSED = 1e-2  # or where it shrinks to this share, and then again
+_SOON = 0.5  # a small piece is one where it shrinks to this share in the same time
+_RELAXED = 10.0  # that time is the silence, or at least this many of the shortest time constants, or steps of a map
+_WATCHED = 64  # states of a piece that are followed to see whether it shrinks
+_MOST = 0.1  # share of the followed that may do something else than the rest
+_WHOLE = 0.25  # a dimension this near to a whole number is whole
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """name: of the whole; dimension: of its largest part; topology: labels and Betti numbers; reasons: sentences."""
+
+    name: str
+    dimension: int
+    topology: Topology
+    reasons: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One kind of motion among the states, with a name for each of its pieces."""
+
+    names: list[str]
+    dimension: float
+    topology: Topology
+    inside: np.ndarray  # indices of its states
+    reasons: list[str]
+
+
+def portrait(
+    f: Function,
+    dynamics: Dynamics,
+    kind: str,
+    states: np.ndarray,
+    velocities: np.ndarray,
+    fastest: float,
+    silence: float,
+) -> Portrait:
+    """What f does with states (n, N) that have settled for a time `silence`.
+
+    Args:
+        velocities: (n, N), of a flow; displacements of a step of a map.
+        fastest: rate of a flow at the states; 1 for a map.
+    """
+    moves = motion(f, dynamics, kind, states, velocities, fastest, silence)
+    patience = max(silence, _RELAXED / fastest if fastest > 0 else _RELAXED)
+    reasons = [_drift(moves, kind)]
+    parts = [
+        _moving(moves, kind, states, fate, inside)
+        if fate != "rest"
+        else _resting(f, dynamics, kind, states, velocities, inside, patience)
+        for fate, inside in _by_fate(moves, states)
+    ]
+    parts.sort(key=lambda part: -len(part.inside))
+    name = listed([name for part in parts for name in part.names])
+    whole = [reason for part in parts for reason in part.reasons]
+    return Portrait(name, round(max(part.dimension for part in parts)), _together(parts, len(states)), reasons + whole)
+
+
+def _drift(moves: Motion, kind: str) -> str:
+    """What is said about speed."""
+    time = f"{moves.horizon:.3g}" + (" steps" if kind == "map" else " of time")
+    said = f"at their speed states move {moves.moved:.2g} of the extent within {time}"
+    if not len(moves.fates):
+        return said
+    counts = {fate: int(np.sum(moves.fates == fate)) for fate in dict.fromkeys(moves.fates.tolist())}
+    words = {
+        "rest": "come to rest or do not get round",
+        "orbit": "come back",
+        "wander": "go on without coming back",
+        "leave": "leave",
+        "unclear": "are not yet told",
+    }
+    return f"{said}; of {len(moves.fates)} followed " + ", ".join(f"{n} {words[fate]}" for fate, n in counts.items())
+
+
+def _by_fate(moves: Motion, states: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """Groups of states by what became of the nearest that were followed; a few strays go with the others."""
+    everyone = np.arange(len(states))
+    if not len(moves.fates):
+        return [("rest", everyone)]
+    fates, counts = np.unique(moves.fates, return_counts=True)
+    usual = fates[np.argmax(counts)]
+    if counts.max() >= (1 - _MOST) * counts.sum():
+        return [(str(usual), everyone)]
+    unit = extent(states)
+    nearest = cKDTree(states[moves.followed] / unit).query(states / unit)[1]
+    of_each = moves.fates[nearest]
+    return [(str(fate), np.flatnonzero(of_each == fate)) for fate in fates if (of_each == fate).any()]
+
+
+def _together(parts: list[_Part], count: int) -> Topology:
+    labels, number = np.full(count, -1), 0
+    for part in parts:
+        inside = part.topology.labels >= 0
+        labels[part.inside[inside]] = part.topology.labels[inside] + number
+        number += len(part.topology.piece_betti)
+    piece_betti = [betti for part in parts for betti in part.topology.piece_betti]
+    diagrams = [diagram for part in parts for diagram in part.topology.diagrams]
+    return Topology(tuple(int(total) for total in np.sum(piece_betti, axis=0)), piece_betti, labels, diagrams)
+
+
+# -- what rests --
+
+
+def _resting(
+    f: Function,
+    dynamics: Dynamics,
+    kind: str,
+    states: np.ndarray,
+    velocities: np.ndarray,
+    inside: np.ndarray,
+    patience: float,
+) -> _Part:
+    states, velocities = states[inside], velocities[inside]
+    rounding = _ROUNDING * dynamics.precision * float(np.abs(states).max())
+
+    def rate(piece: np.ndarray) -> float:
+        """Of the radius, in 1 / time."""
+        centred = states[piece] - states[piece].mean(axis=0)
+        moved = velocities[piece] - velocities[piece].mean(axis=0)
+        squares = np.sum(centred**2)
+        if squares == 0:
+            return 0.0
+        if kind == "map":
+            return float(0.5 * np.log(max(np.sum((centred + moved) ** 2) / squares, 1e-300)))
+        return float(np.sum(centred * moved) / squares)
+
+    def shrinks(piece: np.ndarray) -> bool:
+        return bool(rate(piece) * patience <= np.log(_SOON))
+
+    def is_point(piece: np.ndarray) -> bool:
+        size = radius(states[piece])
+        if size <= rounding:
+            return True
+        return bool(rate(piece) * patience <= np.log(_COLLAPSED)) and _collapses(
+            f, dynamics, kind, states[piece], -np.log(_COLLAPSED) / -rate(piece), rounding
+        )
+
+    found = shapes(states, extent(states), is_point, shrinks)
+    reasons = []
+    names = found.names
+    if found.doubt:
+        reasons.append(f"of half of the states one would say {found.doubt}")
+        names = [f"undecided, between {listed(found.names)} and {found.doubt}"]
+    return _Part(names, max(found.dimensions), found.topology, inside, reasons)
+
+
+def _collapses(f: Function, dynamics: Dynamics, kind: str, piece: np.ndarray, time: float, rounding: float) -> bool:
+    """Whether states shrink to a hundredth, and then to a hundredth of that, as towards a point and no smaller shape."""
+    watched = piece[np.linspace(0, len(piece) - 1, min(len(piece), _WATCHED)).astype(int)]
+    following = Following(f, dynamics, kind, watched, extent(watched), time / 10)
+    while following.times[-1].min() < 2 * time and following.steps < 5000:
+        following.go_on()
+    sizes = [radius(following.at(share * time)) for share in (0.0, 1.0, 2.0)]
+    return sizes[1] <= max(10 * _COLLAPSED * sizes[0], rounding) and sizes[2] <= max(
+        10 * _COLLAPSED * sizes[1], rounding
+    )
+
+
+# -- what moves --
+
+
+def _moving(moves: Motion, kind: str, states: np.ndarray, fate: str, inside: np.ndarray) -> _Part:
+    if fate == "orbit":
+        return _orbits(moves, kind, states, inside)
+    if fate == "wander":
+        return _wandering(moves, kind, states, inside)
+    found = topology(states[inside])
+    if fate == "leave":
+        return _Part(["moving, undecided: the states leave"], _dimension(states[inside]), found, inside, [])
+    return _Part(
+        ["moving, undecided between a limit cycle, a torus and a strange set"],
+        _dimension(states[inside]),
+        _one_piece(found),
+        inside,
+        ["they were not followed long enough to tell"],
+    )
+
+
+def _dimension(states: np.ndarray) -> float:
+    estimate = local_pca(states)
+    return 0.0 if np.isnan(estimate) else estimate
+
+
+def _one_piece(found: Topology) -> Topology:
+    """All of it as one, with the holes that were found."""
+    betti = (1, *found.betti[1:])
+    return Topology(betti, [betti], np.where(found.labels >= 0, 0, -1), found.diagrams[:1])
+
+
+def _orbits(moves: Motion, kind: str, states: np.ndarray, inside: np.ndarray) -> _Part:
+    own = np.sum(moves.orbit_of >= 0)
+    if len(moves.orbits) > max(3, own / 2):
+        found = shapes(states[inside], extent(states), lambda _: False, lambda _: False)
+        names = [f"{listed(found.names)}, moving"]
+        reason = f"each of {len(moves.orbits)} followed states is on a closed orbit of its own"
+        return _Part(names, max(found.dimensions), found.topology, inside, [reason])
+    unit = extent(states)
+    near = np.array([on_orbit(orbit, states[inside], unit, 0.05) for orbit in moves.orbits])
+    labels = np.where(near.any(axis=0), np.argmax(near, axis=0), -1)
+    names, betti, diagrams, reasons = [], [], [], []
+    for orbit in moves.orbits:
+        if not orbit.closed:
+            names.append(f"cycle of period {round(orbit.period)}")
+            betti.append((1, *(0 for _ in range(2 if states.shape[1] >= 3 else 1))))
+            diagrams.append([])
+            continue
+        names.append("limit cycle" if kind == "flow" else "invariant circle")
+        betti.append((1, 1, 0) if states.shape[1] >= 3 else (1, 1))
+        diagrams.append(topology(orbit.points / unit).diagrams[0])
+        reasons.append(f"a closed curve that is gone round in {orbit.period:.4g}")
+    dimension = 1.0 if any(orbit.closed for orbit in moves.orbits) else 0.0
+    total = tuple(int(number) for number in np.sum(betti, axis=0))
+    return _Part(names, dimension, Topology(total, betti, labels, diagrams), inside, reasons)
+
+
+def _wandering(moves: Motion, kind: str, states: np.ndarray, inside: np.ndarray) -> _Part:
+    """Where neighbours part the set is strange, where they do not it is a torus, or a circle of a map."""
+    unit = extent(states)
+    passed = moves.wandering / unit
+    dimension = levina_bickel(passed)
+    low, high = moves.interval
+    parting = f"neighbours part at a rate of {moves.rate:.3g} [{low:.3g}, {high:.3g}]"
+    reasons = [f"{parting}; dimension of what they pass by Levina-Bickel {dimension:.2f}"]
+    found = topology(states[inside] / unit, voids=False)
+    betti = (*found.betti, *(0 for _ in range(states.shape[1] >= 3)))
+    one = Topology((1, *betti[1:]), [(1, *betti[1:])], np.where(found.labels >= 0, 0, -1), found.diagrams[:1])
+    if low > 0 and moves.growth > PARTED:
+        return _Part([f"strange set, of dimension about {dimension:.1f}"], dimension, one, inside, reasons)
+    whole = round(dimension)
+    if moves.growth > PARTED / 2 or abs(dimension - whole) > _WHOLE or whole < 1:
+        names = [f"moving, undecided between a torus and a strange set, of dimension about {dimension:.1f}"]
+        return _Part(names, dimension, one, inside, reasons)
+    if whole == 1:
+        circles = topology(passed, voids=False)
+        names = ["invariant circle" if kind == "map" else "limit cycle"] * max(circles.betti[1], 1)
+        return _Part(names, 1.0, one, inside, reasons)
+    betti = (1, 2, 1) if states.shape[1] >= 3 and whole == 2 else one.betti
+    torus = Topology(betti, [betti], one.labels, one.diagrams)
+    names = ["torus, moving" if whole == 2 else f"{whole}-dimensional torus, moving"]
+    return _Part(names, float(whole), torus, inside, reasons)

@@ -1,0 +1,217 @@
+"""Names of the shapes that resting states lie on, piece by piece, and what half of the states say of them."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.spatial import ConvexHull, QhullError, cKDTree
+
+from gnode.analysis.dimension import is_closed, is_curve, local_pca
+from gnode.analysis.topology import Topology, radius, topology
+
+_FEW = 10  # fewer states than this have no shape
+_PLAIN = 40  # fewer states than this have one only where it is plain
+_SMALL = 0.1  # a piece is small where its radius is this share of the way to the next piece, or less
+_BLOB = 1.1  # spread of the squared distances to the middle, beside that of what a piece's covariance makes likely
+_MANY = 50  # states of a small piece from which that can be told
+_ROUND = 0.93  # isoperimetric quotient 4 pi area / perimeter^2 of an outline: 1 for a disk, 0.785 for a square
+_UNCLEAR = 0.25  # a dimension that is farther from a whole number than this decides nothing
+_UNITS = 1e3  # coordinates whose widths differ by more than this are also looked at in units of those widths
+
+PLURALS = {
+    "point": "points",
+    "interval": "intervals",
+    "ring": "rings",
+    "sheet": "sheets",
+    "disk": "disks",
+    "annulus": "annuli",
+    "torus": "tori",
+    "sphere": "spheres",
+    "solid": "solids",
+    "limit cycle": "limit cycles",
+    "invariant circle": "invariant circles",
+    "strange set": "strange sets",
+}
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """The pieces of a set of states, the largest first.
+
+    Attributes:
+        names: of each piece: "point", "ring", "undecided, of dimension 1.5", ...
+        dimensions: of each, 0 for a point.
+        topology: Betti numbers (those of a point where that is what a piece is), labels (n,) and diagrams.
+        doubt: what half of the states say instead, "" where they say the same.
+    """
+
+    names: list[str]
+    dimensions: list[float]
+    topology: Topology
+    doubt: str = field(default="")
+
+
+IsPoint = Callable[[np.ndarray], bool]  # of the indices of the states of a piece
+
+
+def shapes(states: np.ndarray, widths: np.ndarray, is_point: IsPoint, shrinks: IsPoint) -> Shapes:
+    """What resting states (n, N) lie on, with the doubts that half of them raise.
+
+    Args:
+        widths: (N,), of the set in each coordinate: where they differ by more than a thousand, coordinates may have
+            different units; then the units are taken in which the set has fewer dimensions, if any.
+        is_point: whether a piece is a point whatever its shape, because it is too small or shrinks on and on.
+        shrinks: whether a piece becomes much smaller within the time that is looked at.
+    """
+    whole = _in_best_units(states, widths, is_point, shrinks)
+    order = np.random.default_rng(0).permutation(_by_distance(states))
+    said = set(whole.names)
+    for start in (0, 1):
+        chosen = np.sort(order[start::2])
+        if len(chosen) < _PLAIN or said == {"point"} or any(name.startswith("undecided") for name in said):
+            break
+        half = _in_best_units(
+            states[chosen],
+            widths,
+            lambda inside, chosen=chosen: is_point(chosen[inside]),
+            lambda inside, chosen=chosen: shrinks(chosen[inside]),
+        )
+        if not _same(whole, half) and not any(name.startswith("undecided") for name in half.names):
+            return Shapes(whole.names, whole.dimensions, whole.topology, listed(half.names))
+    return whole
+
+
+def listed(names: list[str]) -> str:
+    """One name for several pieces: "ring", "2 rings", "discrete, 4 points", "2 pieces: 1 ring, 1 point"."""
+    number = len(names)
+    if set(names) == {"point"}:
+        return f"discrete, {number} point{'s' if number > 1 else ''}"
+    if number == 1:
+        return names[0]
+    if len(set(names)) == 1 and names[0] in PLURALS:
+        return f"{number} {PLURALS[names[0]]}"
+    parts = [
+        f"{count} {PLURALS.get(name, name) if count > 1 else name}" for name, count in Counter(names).most_common()
+    ]
+    return f"{number} pieces: {', '.join(parts)}"
+
+
+def _same(whole: Shapes, half: Shapes) -> bool:
+    """Whether both have the same kinds of pieces; how many points there are may depend on the number of states."""
+    return set(whole.names) == set(half.names)
+
+
+def _by_distance(states: np.ndarray) -> np.ndarray:
+    """An order that does not depend on the one in which the states come."""
+    return np.argsort(np.linalg.norm(states - np.median(states, axis=0), axis=1), kind="stable")
+
+
+def _in_best_units(states: np.ndarray, widths: np.ndarray, is_point: IsPoint, shrinks: IsPoint) -> Shapes:
+    as_given = _pieces_of(states, is_point, shrinks)
+    if widths.max() <= _UNITS * widths.min() or max(as_given.dimensions) == 0:
+        return as_given
+    balanced = _pieces_of((states - np.median(states, axis=0)) / widths, is_point, shrinks)
+    return balanced if 0 < max(balanced.dimensions) <= max(as_given.dimensions) + _UNCLEAR else as_given
+
+
+def _pieces_of(states: np.ndarray, is_point: IsPoint, shrinks: IsPoint) -> Shapes:
+    found = topology(states)
+    members = [np.flatnonzero(found.labels == piece) for piece in range(found.labels.max() + 1)]
+    small = _small([states[inside] for inside in members])
+    names, dimensions, betti = [], [], []
+    for inside, of_piece, is_small in zip(members, found.piece_betti, small, strict=True):
+        piece = states[inside]
+        if is_point(inside) or (is_small and _like_a_point(piece, of_piece, lambda inside=inside: shrinks(inside))):
+            names.append("point")
+            dimensions.append(0.0)
+            betti.append((1, *(0 for _ in of_piece[1:])))
+            continue
+        spread = _spread(piece)
+        closed = round(spread) == 2 and states.shape[1] >= 3 and len(piece) >= _PLAIN and is_closed(piece)
+        of_piece = _of_closed(of_piece) if closed else of_piece
+        names.append(_name(piece, spread, of_piece, closed))
+        dimensions.append(spread)
+        betti.append(of_piece)
+    total = tuple(int(number) for number in np.sum(betti, axis=0))
+    return Shapes(names, dimensions, Topology(total, betti, found.labels, found.diagrams))
+
+
+def _small(members: list[np.ndarray]) -> np.ndarray:
+    """Which pieces are small beside the way to the next."""
+    if len(members) == 1:
+        return np.array([False])
+    centres = np.array([piece.mean(axis=0) for piece in members])
+    nearest = cKDTree(centres).query(centres, k=2)[0][:, 1]
+    return np.array([radius(piece) for piece in members]) <= _SMALL * nearest
+
+
+def _like_a_point(piece: np.ndarray, betti: tuple[int, ...], shrinks: Callable[[], bool]) -> bool:
+    """Whether a small piece is one: it has no shape of its own, or will soon have none.
+
+    The squared distances of a normal cloud to its middle vary by twice the sum of the squared variances, those of a
+    box, a disk or an interval with sharp ends by 0.8 times or less.
+    """
+    if sum(betti[1:]) and is_curve(piece):
+        return False
+    if shrinks():
+        return True
+    centred = piece - piece.mean(axis=0)
+    squares, variances = np.sum(centred**2, axis=1), np.linalg.svd(centred, compute_uv=False) ** 2 / len(piece)
+    blob = bool(squares.var() >= _BLOB * np.sum(variances**2))
+    return blob or (len(piece) < _MANY and not is_curve(piece))
+
+
+def _spread(piece: np.ndarray) -> float:
+    """Dimension of a piece that is no point; 1 where it has too few points to tell.
+
+    Noise adds directions to the small neighbourhoods, and parts of the set that pass nearby add them to large ones: so
+    few directions in the small ones are believed.
+    """
+    if is_curve(piece):
+        return 1.0
+    estimate = local_pca(piece)
+    return 1.0 if np.isnan(estimate) else max(1.0, estimate)
+
+
+def _of_closed(betti: tuple[int, ...]) -> tuple[int, ...]:
+    """A closed surface encloses a void, and its loops come in pairs: one of a pair may be too narrow to be seen."""
+    return (1, betti[1] + betti[1] % 2, 1)
+
+
+def _name(piece: np.ndarray, spread: float, betti: tuple[int, ...], closed: bool) -> str:
+    loops, voids = betti[1], sum(betti[2:])
+    dimension = round(spread)
+    if len(piece) < _FEW:
+        return f"undecided, {len(piece)} states"
+    if len(piece) < _PLAIN and not is_curve(piece):
+        return f"undecided, too few states ({len(piece)}): between {_guess(loops)}"
+    if abs(spread - dimension) > _UNCLEAR:
+        return f"undecided, of dimension {spread:.1f}"
+    if dimension == 1:
+        return {0: "interval", 1: "ring"}.get(loops, f"curve with {loops} loops")
+    if dimension == 2 and closed:
+        return {0: "sphere", 2: "torus"}.get(loops, f"closed surface with {loops} loops")
+    if dimension == 2 and voids == 0:
+        flat = "disk" if _is_round(piece) else "sheet"
+        return {0: flat, 1: "annulus"}.get(loops, f"sheet with {loops} holes")
+    if dimension == 2 and voids == 1 and loops in (0, 2):
+        return "torus" if loops == 2 else "sphere"
+    if loops or voids:
+        return f"undecided, of dimension {spread:.1f}: between a torus and a solid with {loops} holes"
+    return "solid" if dimension == 3 else f"{dimension}-dimensional"
+
+
+def _guess(loops: int) -> str:
+    return "ring and annulus" if loops else "ring and disk"
+
+
+def _is_round(piece: np.ndarray) -> bool:
+    """Whether the outline in the plane of largest variance is a circle rather than a polygon."""
+    centred = piece - piece.mean(axis=0)
+    plane = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
+    try:
+        hull = ConvexHull(plane)
+    except QhullError:
+        return False
+    return bool(4 * np.pi * hull.volume / hull.area**2 >= _ROUND)  # in the plane qhull's volume is the area
