@@ -16,15 +16,17 @@ _TINY = 1e-300
 
 # Dormand and Prince, J. Comput. Appl. Math. 6 (1980): the last row is the step itself, of order five; _ERROR is its
 # difference to the embedded step of order four.
-_STAGES = (
-    (1 / 5,),
-    (3 / 40, 9 / 40),
-    (44 / 45, -56 / 15, 32 / 9),
-    (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
-    (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
-    (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84),
+_STAGES = np.array(
+    [
+        [1 / 5, 0, 0, 0, 0, 0, 0],
+        [3 / 40, 9 / 40, 0, 0, 0, 0, 0],
+        [44 / 45, -56 / 15, 32 / 9, 0, 0, 0, 0],
+        [19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729, 0, 0, 0],
+        [9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656, 0, 0],
+        [35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84, 0],
+    ]
 )
-_ERROR = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40)
+_ERROR = np.array([71 / 57600, 0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40])
 
 Carry = tuple[Any, Any, Any, Any, Any]  # times (m,), pairs (2, m, N), slopes (2, m, N), step sizes (m,), growth (m,)
 
@@ -139,19 +141,35 @@ def _map_step(f: Function, twin: _Twin) -> Callable[[Carry], Carry]:
     return step
 
 
+def _stages(f: Function, pairs: np.ndarray, first: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The new pairs, and the slopes of all stages (7, 2, m, N), that of the new pairs last."""
+    slopes, new = np.zeros((7, *pairs.shape)), pairs
+    slopes[0] = first
+    for stage, weights in enumerate(_STAGES, start=1):
+        new = pairs + size * np.tensordot(weights[:stage], slopes[:stage], 1)
+        slopes[stage] = f(new)
+    return new, slopes
+
+
+def _compiled_stages(f: Function, pairs: jax.Array, first: jax.Array, size: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The same, in a loop, so that f is compiled once and not six times."""
+
+    def one(stage: jax.Array, so_far: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        new = pairs + size * jnp.tensordot(jnp.asarray(_STAGES)[stage - 1], so_far[1], 1)
+        return new, so_far[1].at[stage].set(f(new))
+
+    return jax.lax.fori_loop(1, 7, one, (pairs, jnp.zeros((7, *pairs.shape)).at[0].set(first)))
+
+
 def _flow_step(
     module: Any, f: Function, twin: _Twin, tolerance: Callable[[Any], Any], longest: float
 ) -> Callable[[Carry], Carry]:
-    def weighted(weights: tuple[float, ...], slopes: list[Any]) -> Any:
-        return sum(weight * slope for weight, slope in zip(weights, slopes, strict=True) if weight)
+    stages: Any = _stages if module is np else _compiled_stages
 
     def step(carry: Carry) -> Carry:
         times, pairs, first, sizes, growth = carry
-        slopes, new = [first], pairs
-        for weights in _STAGES:
-            new = pairs + sizes[:, None] * weighted(weights, slopes)
-            slopes.append(f(new))
-        errors = module.abs(sizes[:, None] * weighted(_ERROR, slopes)) / tolerance(pairs)
+        new, slopes = stages(f, pairs, first, sizes[:, None])
+        errors = module.abs(sizes[:, None] * module.tensordot(_ERROR, slopes, 1)) / tolerance(pairs)
         error = errors.max(axis=(0, 2))
         finite = module.isfinite(error)
         error = module.where(finite, error, 1e9)

@@ -252,7 +252,7 @@ def _closed(path: _Path, middle: int) -> Orbit | None:
     points = path.points / width
     scaled = _Path(path.times, points, path.velocities / width, path.growth)
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    if np.median(steps) > 0.1:
+    if np.median(steps) > 0.1 and not path.velocities.any():
         return None  # a map that leaps is on no curve that its path would show
     away = np.linalg.norm(points - points[-1], axis=1)
     left = np.flatnonzero(away > 0.1)

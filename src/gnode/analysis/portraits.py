@@ -223,7 +223,7 @@ def _orbits(moves: Motion, kind: str, states: np.ndarray, inside: np.ndarray) ->
             continue
         names.append("limit cycle" if kind == "flow" else "invariant circle")
         betti.append((1, 1, 0) if states.shape[1] >= 3 else (1, 1))
-        diagrams.append(topology(orbit.points / unit).diagrams[0])
+        diagrams.append(topology(orbit.points[::4] / unit).diagrams[0])
         reasons.append(f"a closed curve that is gone round in {orbit.period:.4g}")
     dimension = 1.0 if any(orbit.closed for orbit in moves.orbits) else 0.0
     total = tuple(int(number) for number in np.sum(betti, axis=0))

@@ -91,14 +91,15 @@ def pieces(points: np.ndarray) -> np.ndarray:
         inside = labels == piece
         finer = _at_widest_gap(tree.within(inside))
         labels[inside] = np.where(finer == 0, piece, labels.max() + finer)
-    sizes = np.bincount(labels)
-    kept = np.flatnonzero(sizes >= min(smallest, sizes.max()))
-    rank = np.full(len(sizes), -1)
-    rank[kept[np.argsort(-sizes[kept], kind="stable")]] = np.arange(len(kept))
     # A point that was left out belongs to the piece that it is no farther from than two of that piece's longest steps.
-    reach = np.array([2 * tree.within(labels == piece).longest for piece in range(len(sizes))])
+    reach = np.array([2 * tree.within(labels == piece).longest for piece in range(labels.max() + 1)])
     distance, nearest = cKDTree(points[linked]).query(points)
-    return np.where(distance <= reach[labels[nearest]], rank[labels[nearest]], -1)
+    labels = np.where(distance <= reach[labels[nearest]], labels[nearest], -1)
+    sizes = np.bincount(labels[labels >= 0])
+    kept = np.flatnonzero(sizes >= min(smallest, sizes.max()))
+    rank = np.full(len(sizes) + 1, -1)  # the last for what has no piece
+    rank[kept[np.argsort(-sizes[kept], kind="stable")]] = np.arange(len(kept))
+    return rank[labels]
 
 
 class _Tree:
@@ -233,7 +234,7 @@ def _dense(points: np.ndarray) -> np.ndarray:
 
     At most a twentieth is left out, the loneliest first.
     """
-    distance, around = cKDTree(points).query(points, k=min(11, len(points)))
+    distance, around = cKDTree(points).query(points, k=min(5, len(points)))
     usual = np.median(distance[around[:, 1:], 1], axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         alone = np.where(distance[:, 1] > 0, distance[:, 1] / usual, 0.0)
