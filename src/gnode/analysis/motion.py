@@ -17,7 +17,10 @@ _STEPS = 24_000  # that a state is followed at most
 _ENTRIES = 2**23  # fewer where those of many units would fill the memory
 _LAPS = 60.0  # ways through the set, in diameters of it, before a state counts as one that never comes back
 _ROUND_TRIP = 2.5  # fewer diameters than this are no way round
+_FAR = 0.3  # of the extent: who has come so far and not stopped may be on a slow way round
+_ENOUGH = 0.7  # share of the followed that are told, from which those that wander need not be waited for
 _CLOSE = 2e-3  # a path is closed where it comes back this near, in units of its extent
+_TRIALS = 12  # moments at which a path may have come back that are looked at
 _EXACT = 1e-5  # the same for a map that returns after some steps
 _LONGEST_PERIOD = 64
 PARTED = 3.0  # log growth over half of the time: shear makes log 2 there, however long
@@ -93,7 +96,10 @@ def motion(
         paths = _paths(following, unit, np.median(states, axis=0))
         last = following.steps >= allowed
         verdicts = [_verdict(path, kind, horizon, last) for path in paths]
-        if last or all(verdict is not None for verdict, _ in verdicts):
+        told = np.mean([verdict is not None for verdict, _ in verdicts])
+        if told < 1 and told >= _ENOUGH and any(verdict == "wander" for verdict, _ in verdicts):
+            last, verdicts = True, [_verdict(path, kind, horizon, True) for path in paths]
+        if last or told == 1:
             break
         chunks = min(2 * chunks, 16)
     fates = np.array([verdict or "unclear" for verdict, _ in verdicts])
@@ -184,8 +190,10 @@ class _Path:
         return np.append(times, self.times[last]), np.concatenate([points, self.points[last : last + 1]])
 
     def evenly(self, count: int) -> np.ndarray:
-        """States at even times of the later half."""
+        """States at even times of the later half; of a map those that it was in."""
         middle = self.since(self.times[-1] / 2)
+        if not self.velocities.any():
+            return self.points[np.linspace(middle, len(self.points) - 1, count).astype(int)]
         times, points = self.fine(middle, len(self.times) - 1)
         at = np.linspace(times[0], times[-1], count)
         return np.stack([np.interp(at, times, column) for column in points.T], axis=1)
@@ -225,8 +233,9 @@ def _verdict(path: _Path, kind: str, horizon: float, last: bool) -> tuple[str | 
     shrinks = later < 0.7 * earlier
     if ways >= _LAPS and not shrinks:
         return "wander", None
-    if last or (path.times[-1] > horizon and ways < _ROUND_TRIP):
-        if shrinks or ways < _ROUND_TRIP:
+    nowhere = ways < _ROUND_TRIP and diameter < _FAR
+    if last or (path.times[-1] > horizon and nowhere):
+        if shrinks or nowhere:
             return "rest", None
         return ("wander" if ways >= _LAPS / 4 else "unclear") if last else None, None
     return None, None
@@ -260,8 +269,10 @@ def _closed(path: _Path, middle: int) -> Orbit | None:
         return None
     inner = np.arange(1, left[-1])
     minima = inner[(away[inner] <= away[inner - 1]) & (away[inner] <= away[inner + 1])]
-    minima = minima[away[minima] < np.maximum(steps[minima - 1], steps[minima]) + _CLOSE]
-    for back in minima[::-1][:40]:
+    longer = np.maximum(steps[minima - 1], steps[minima])
+    chord = np.minimum(*(_to_chord(points[-1], points[minima - 1 + side], points[minima + side]) for side in (0, 1)))
+    minima = minima[chord < longer**2 + _CLOSE]  # a path does not bend away from its chord by more
+    for back in minima[::-1][:_TRIALS]:
         times, near = scaled.fine(back - 1, back + 1)
         nearest, at = _nearest_on(near, points[-1:])
         period = path.times[-1] - np.interp(at[0], np.arange(len(times)), times)
@@ -300,6 +311,13 @@ def _nearest_on(curve: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.n
         where = np.where(distance < best, first + share, where)
         best = np.minimum(distance, best)
     return best, where
+
+
+def _to_chord(point: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Distances of a point to chords (C,)."""
+    ways = ends - starts
+    share = np.clip(((point - starts) * ways).sum(axis=1) / np.maximum((ways**2).sum(axis=1), 1e-300), 0, 1)
+    return np.linalg.norm(point - starts - share[:, None] * ways, axis=1)
 
 
 def _even(curve: np.ndarray, count: int = 400) -> np.ndarray:

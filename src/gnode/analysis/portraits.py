@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.spatial import cKDTree
 
-from gnode.analysis.dimension import levina_bickel, local_pca
+from gnode.analysis.dimension import is_curve, levina_bickel, local_pca
 from gnode.analysis.dynamics import Dynamics, Function
 from gnode.analysis.following import Following
 from gnode.analysis.motion import PARTED, Motion, extent, motion, on_orbit
@@ -218,7 +218,7 @@ def _orbits(moves: Motion, kind: str, states: np.ndarray, inside: np.ndarray) ->
     for orbit in moves.orbits:
         if not orbit.closed:
             names.append(f"cycle of period {round(orbit.period)}")
-            betti.append((1, *(0 for _ in range(2 if states.shape[1] >= 3 else 1))))
+            betti.append((1, 0, 0) if states.shape[1] >= 3 else (1, 0))
             diagrams.append([])
             continue
         names.append("limit cycle" if kind == "flow" else "invariant circle")
@@ -238,20 +238,32 @@ def _wandering(moves: Motion, kind: str, states: np.ndarray, inside: np.ndarray)
     low, high = moves.interval
     parting = f"neighbours part at a rate of {moves.rate:.3g} [{low:.3g}, {high:.3g}]"
     reasons = [f"{parting}; dimension of what they pass by Levina-Bickel {dimension:.2f}"]
-    found = topology(states[inside] / unit, voids=False)
-    betti = (*found.betti, *(0 for _ in range(states.shape[1] >= 3)))
-    one = Topology((1, *betti[1:]), [(1, *betti[1:])], np.where(found.labels >= 0, 0, -1), found.diagrams[:1])
+    found = topology(passed, voids=False)
+    near = _near(states[inside] / unit, passed)
+
+    def whole(*betti: int) -> Topology:
+        """All of it as one, with these Betti numbers."""
+        betti = betti + (0,) if states.shape[1] >= 3 and len(betti) == 2 else betti
+        return Topology(betti, [betti], np.where(near, 0, -1), found.diagrams[:1])
+
+    as_found = whole(1, found.betti[1])
     if low > 0 and moves.growth > PARTED:
-        return _Part([f"strange set, of dimension about {dimension:.1f}"], dimension, one, inside, reasons)
-    whole = round(dimension)
-    if moves.growth > PARTED / 2 or abs(dimension - whole) > _WHOLE or whole < 1:
+        return _Part([f"strange set, of dimension about {dimension:.1f}"], dimension, as_found, inside, reasons)
+    smooth = 1.0 if is_curve(passed) else local_pca(passed, 12)
+    if moves.growth > PARTED / 2 or abs(smooth - round(smooth)) > _WHOLE:
         names = [f"moving, undecided between a torus and a strange set, of dimension about {dimension:.1f}"]
-        return _Part(names, dimension, one, inside, reasons)
-    if whole == 1:
-        circles = topology(passed, voids=False)
-        names = ["invariant circle" if kind == "map" else "limit cycle"] * max(circles.betti[1], 1)
-        return _Part(names, 1.0, one, inside, reasons)
-    betti = (1, 2, 1) if states.shape[1] >= 3 and whole == 2 else one.betti
-    torus = Topology(betti, [betti], one.labels, one.diagrams)
-    names = ["torus, moving" if whole == 2 else f"{whole}-dimensional torus, moving"]
-    return _Part(names, float(whole), torus, inside, reasons)
+        return _Part(names, smooth, as_found, inside, reasons)
+    if round(smooth) == 1:
+        circles = max(found.betti[1], 1)
+        names = ["invariant circle" if kind == "map" else "limit cycle"] * circles
+        return _Part(names, 1.0, whole(circles, circles), inside, reasons)
+    if round(smooth) == 2:
+        return _Part(["torus, moving"], 2.0, whole(*((1, 2, 1) if states.shape[1] >= 3 else (1, 2))), inside, reasons)
+    return _Part([f"{round(smooth)}-dimensional torus, moving"], smooth, as_found, inside, reasons)
+
+
+def _near(states: np.ndarray, passed: np.ndarray) -> np.ndarray:
+    """Which states (n, N) lie where others passed: no farther from them than those from each other, by and large."""
+    tree = cKDTree(passed)
+    usual = np.quantile(tree.query(passed, k=2)[0][:, 1], 0.99)
+    return tree.query(states)[0] <= 5 * usual + 1e-3
