@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from gnode.analysis.dimension import is_closed, is_curve, local_pca
-from gnode.analysis.topology import Topology, radius, topology
+from gnode.analysis.topology import Topology, persistence, radius, significant, topology
 
 _FEW = 10  # fewer states than this have no shape
 _PLAIN = 40  # fewer states than this have one only where it is plain
@@ -43,7 +43,7 @@ class Shapes:
         names: of each piece: "point", "ring", "undecided, of dimension 1.5", ...
         dimensions: of each, 0 for a point.
         topology: Betti numbers (those of a point where that is what a piece is), labels (n,) and diagrams.
-        doubt: what half of the states say instead, "" where they say the same.
+        doubt: what both halves of the states say instead, "" where one of them at least does not contradict.
     """
 
     names: list[str]
@@ -65,21 +65,27 @@ def shapes(states: np.ndarray, widths: np.ndarray, is_point: IsPoint, shrinks: I
         shrinks: whether a piece becomes much smaller within the time that is looked at.
     """
     whole = _in_best_units(states, widths, is_point, shrinks)
+    pieces = [states[whole.topology.labels == piece] for piece in range(len(whole.names))]
+    plain = all(name == "point" or is_curve(piece) for name, piece in zip(whole.names, pieces, strict=True))
+    if plain or len(states) < 2 * _MANY or any(name.startswith("undecided") for name in whole.names):
+        return whole
     order = np.random.default_rng(0).permutation(_by_distance(states))
-    said = set(whole.names)
-    for start in (0, 1):
-        chosen = np.sort(order[start::2])
-        if len(chosen) < _PLAIN or said == {"point"} or any(name.startswith("undecided") for name in said):
-            break
-        half = _in_best_units(
-            states[chosen],
+    halves = [np.sort(order[start::2]) for start in (0, 1)]
+    said = [
+        _in_best_units(
+            states[half],
             widths,
-            lambda inside, chosen=chosen: is_point(chosen[inside]),
-            lambda inside, chosen=chosen: shrinks(chosen[inside]),
-        )
-        if not _same(whole, half) and not any(name.startswith("undecided") for name in half.names):
-            return Shapes(whole.names, whole.dimensions, whole.topology, listed(half.names))
-    return whole
+            lambda inside, half=half: is_point(half[inside]),
+            lambda inside, half=half: shrinks(half[inside]),
+        ).names
+        for half in halves
+    ]
+    others = [
+        names
+        for names in said
+        if set(names) != set(whole.names) and not any(name.startswith("undecided") for name in names)
+    ]
+    return Shapes(whole.names, whole.dimensions, whole.topology, listed(others[0])) if len(others) == 2 else whole
 
 
 def listed(names: list[str]) -> str:
@@ -97,11 +103,6 @@ def listed(names: list[str]) -> str:
     return f"{number} pieces: {', '.join(parts)}"
 
 
-def _same(whole: Shapes, half: Shapes) -> bool:
-    """Whether both have the same kinds of pieces; how many points there are may depend on the number of states."""
-    return set(whole.names) == set(half.names)
-
-
 def _by_distance(states: np.ndarray) -> np.ndarray:
     """An order that does not depend on the one in which the states come."""
     return np.argsort(np.linalg.norm(states - np.median(states, axis=0), axis=1), kind="stable")
@@ -116,20 +117,24 @@ def _in_best_units(states: np.ndarray, widths: np.ndarray, is_point: IsPoint, sh
 
 
 def _pieces_of(states: np.ndarray, is_point: IsPoint, shrinks: IsPoint) -> Shapes:
-    found = topology(states)
+    deep = states.shape[1] >= 3
+    found = topology(states, voids=False)
     members = [np.flatnonzero(found.labels == piece) for piece in range(found.labels.max() + 1)]
     small = _small([states[inside] for inside in members])
     names, dimensions, betti = [], [], []
     for inside, of_piece, is_small in zip(members, found.piece_betti, small, strict=True):
-        piece = states[inside]
+        piece, of_piece = states[inside], (*of_piece, 0) if deep else of_piece
         if is_point(inside) or (is_small and _like_a_point(piece, of_piece, lambda inside=inside: shrinks(inside))):
             names.append("point")
             dimensions.append(0.0)
             betti.append((1, *(0 for _ in of_piece[1:])))
             continue
         spread = _spread(piece)
-        closed = round(spread) == 2 and states.shape[1] >= 3 and len(piece) >= _PLAIN and is_closed(piece)
-        of_piece = _of_closed(of_piece) if closed else of_piece
+        closed = deep and round(spread) == 2 and len(piece) >= _PLAIN and is_closed(piece)
+        if closed:
+            of_piece = _of_closed(of_piece)
+        elif deep and spread > 2 + _UNCLEAR:
+            of_piece = (*of_piece[:2], _voids(piece))
         names.append(_name(piece, spread, of_piece, closed))
         dimensions.append(spread)
         betti.append(of_piece)
@@ -171,7 +176,16 @@ def _spread(piece: np.ndarray) -> float:
     if is_curve(piece):
         return 1.0
     estimate = local_pca(piece)
-    return 1.0 if np.isnan(estimate) else max(1.0, estimate)
+    if np.isnan(estimate):
+        return 1.0
+    wider = local_pca(piece, len(piece) // 10)
+    return max(1.0, min(estimate, wider) if abs(wider - round(wider)) < _UNCLEAR / 2 else estimate)
+
+
+def _voids(piece: np.ndarray) -> int:
+    """Of what is thicker than a surface; a surface without a rim encloses one, with a rim it encloses none."""
+    diagram = persistence(piece, 2)[1]
+    return int(significant(diagram, 2, radius(piece)).sum())
 
 
 def _of_closed(betti: tuple[int, ...]) -> tuple[int, ...]:
@@ -207,9 +221,11 @@ def _guess(loops: int) -> str:
 
 
 def _is_round(piece: np.ndarray) -> bool:
-    """Whether the outline in the plane of largest variance is a circle rather than a polygon."""
+    """Whether the outline in the plane of largest variance is a circle rather than a polygon, strays left out."""
     centred = piece - piece.mean(axis=0)
     plane = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
+    apart = cKDTree(plane).query(plane, k=4)[0][:, -1]
+    plane = plane[apart <= 3 * np.median(apart)]
     try:
         hull = ConvexHull(plane)
     except QhullError:
