@@ -272,7 +272,7 @@ def _closed(path: _Path, middle: int) -> Orbit | None:
     longer = np.maximum(steps[minima - 1], steps[minima])
     chord = np.minimum(*(_to_chord(points[-1], points[minima - 1 + side], points[minima + side]) for side in (0, 1)))
     minima = minima[chord < longer**2 + _CLOSE]  # a path does not bend away from its chord by more
-    for back in minima[::-1][:_TRIALS]:
+    for back in minima[::-1][:_TRIALS].tolist():
         times, near = scaled.fine(back - 1, back + 1)
         nearest, at = _nearest_on(near, points[-1:])
         period = path.times[-1] - np.interp(at[0], np.arange(len(times)), times)
