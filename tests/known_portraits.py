@@ -1,9 +1,9 @@
 """Systems and clouds whose portraits are known, and a table of how gnode.analysis.attractor names them.
 
 python tests/known_portraits.py [PART OF A NAME ...] prints the table: shares right, undecided and wrong over densities,
-units and stragglers. The equations are those of the literature: Strogatz, Nonlinear Dynamics and Chaos; Sprott, Physical
-Review E 50 (1994), cases B to S; Elowitz and Leibler, Nature 403 (2000), the repressilator; May and Leonard, SIAM J. Appl.
-Math. 29 (1975); Henon 1976; Ikeda 1979; Thomas 1999; Halvorsen and others as in Sprott, Chaos and Time-Series Analysis (2003).
+units and stragglers. The equations are those of the literature: Strogatz, Nonlinear Dynamics and Chaos; Sprott, Phys.
+Rev. E 50 (1994), cases B to S; Elowitz and Leibler, Nature 403 (2000), the repressilator; Henon 1976; Ikeda 1979; Thomas
+1999; Halvorsen and others as in Sprott, Chaos and Time-Series Analysis (2003).
 """
 
 import sys

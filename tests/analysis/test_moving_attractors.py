@@ -1,4 +1,4 @@
-"""States that move: cycles, tori and strange sets are told from resting manifolds, whatever times they were taken at."""
+"""States that move: cycles, tori and strange sets are told from resting manifolds, at whatever times they are taken."""
 
 import jax.numpy as jnp
 import numpy as np

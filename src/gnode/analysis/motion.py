@@ -19,6 +19,7 @@ _LAPS = 60.0  # ways through the set, in diameters of it, before a state counts 
 _ROUND_TRIP = 2.5  # fewer diameters than this are no way round
 _FAR = 0.3  # of the extent: who has come so far and not stopped may be on a slow way round
 _ENOUGH = 0.7  # share of the followed that are told, from which those that wander need not be waited for
+_NOTHING = 1e-4  # of the extent: what moves no farther has come to rest; the steps are wrong by a hundredth of it
 _CLOSE = 2e-3  # a path is closed where it comes back this near, in units of its extent
 _TRIALS = 12  # moments at which a path may have come back that are looked at
 _EXACT = 1e-5  # the same for a map that returns after some steps
@@ -223,7 +224,7 @@ def _verdict(path: _Path, kind: str, horizon: float, last: bool) -> tuple[str | 
     ends = [path.since(share * path.times[-1]) for share in (0.5, 0.75)] + [len(path.times)]
     diameter = path.diameter(ends[0], ends[2])
     earlier, later = path.diameter(ends[0], ends[1]), path.diameter(ends[1], ends[2])
-    if later <= 1e-9 or (later < 0.1 * earlier and later < 1e-3):
+    if later <= _NOTHING or (later < 0.1 * earlier and later < 10 * _NOTHING):
         return "rest", None
     ways = path.length(ends[0], ends[2]) / diameter
     if kind == "map" and (orbit := _period(path)) is not None:

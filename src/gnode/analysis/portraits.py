@@ -9,7 +9,7 @@ from gnode.analysis.dimension import is_curve, levina_bickel, local_pca
 from gnode.analysis.dynamics import Dynamics, Function
 from gnode.analysis.following import Following
 from gnode.analysis.motion import PARTED, Motion, extent, motion, on_orbit
-from gnode.analysis.shapes import Shapes, listed, shapes
+from gnode.analysis.shapes import listed, shapes
 from gnode.analysis.topology import Topology, radius, topology
 
 _ROUNDING = 100.0  # a piece is a point where its radius is this many times the rounding of its states, or less
@@ -18,6 +18,7 @@ _SOON = 0.5  # a small piece is one where it shrinks to this share in the same t
 _RELAXED = 10.0  # that time is the silence, or at least this many of the shortest time constants, or steps of a map
 _WATCHED = 64  # states of a piece that are followed to see whether it shrinks
 _MOST = 0.1  # share of the followed that may do something else than the rest
+_COEXIST = 4  # closed orbits that may lie side by side; more, if one in four is another, fill the set
 _WHOLE = 0.25  # a dimension this near to a whole number is whole
 
 
@@ -162,7 +163,7 @@ def _resting(
 
 
 def _collapses(f: Function, dynamics: Dynamics, kind: str, piece: np.ndarray, time: float, rounding: float) -> bool:
-    """Whether states shrink to a hundredth, and then to a hundredth of that, as towards a point and no smaller shape."""
+    """Whether states shrink to a hundredth and then to a hundredth of that, as towards a point and no smaller shape."""
     watched = piece[np.linspace(0, len(piece) - 1, min(len(piece), _WATCHED)).astype(int)]
     following = Following(f, dynamics, kind, watched, extent(watched), time / 10)
     while following.times[-1].min() < 2 * time and following.steps < 5000:
@@ -206,7 +207,7 @@ def _one_piece(found: Topology) -> Topology:
 
 def _orbits(moves: Motion, kind: str, states: np.ndarray, inside: np.ndarray) -> _Part:
     own = np.sum(moves.orbit_of >= 0)
-    if len(moves.orbits) > max(3, own / 2):
+    if len(moves.orbits) > max(_COEXIST, own / 4):
         found = shapes(states[inside], extent(states), lambda _: False, lambda _: False)
         names = [f"{listed(found.names)}, moving"]
         reason = f"each of {len(moves.orbits)} followed states is on a closed orbit of its own"
@@ -243,7 +244,7 @@ def _wandering(moves: Motion, kind: str, states: np.ndarray, inside: np.ndarray)
 
     def whole(*betti: int) -> Topology:
         """All of it as one, with these Betti numbers."""
-        betti = betti + (0,) if states.shape[1] >= 3 and len(betti) == 2 else betti
+        betti = (*betti, 0) if states.shape[1] >= 3 and len(betti) == 2 else betti
         return Topology(betti, [betti], np.where(near, 0, -1), found.diagrams[:1])
 
     as_found = whole(1, found.betti[1])

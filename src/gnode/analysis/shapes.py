@@ -113,7 +113,10 @@ def _in_best_units(states: np.ndarray, widths: np.ndarray, is_point: IsPoint, sh
     if widths.max() <= _UNITS * widths.min() or max(as_given.dimensions) == 0:
         return as_given
     balanced = _pieces_of((states - np.median(states, axis=0)) / widths, is_point, shrinks)
-    return balanced if 0 < max(balanced.dimensions) <= max(as_given.dimensions) + _UNCLEAR else as_given
+    if not 0 < max(balanced.dimensions) <= max(as_given.dimensions) + _UNCLEAR:
+        return as_given
+    # Units that squeeze a set can only hide its holes.
+    return as_given if sum(as_given.topology.betti[1:]) > sum(balanced.topology.betti[1:]) else balanced
 
 
 def _pieces_of(states: np.ndarray, is_point: IsPoint, shrinks: IsPoint) -> Shapes:

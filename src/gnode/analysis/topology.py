@@ -87,14 +87,15 @@ def pieces(points: np.ndarray) -> np.ndarray:
     linked = some[_dense(points[some])]
     tree = _Tree(points[linked])
     labels = _by_own_density(tree, max(10, int(_GROWN * len(linked))))
-    for piece in range(labels.max() + 1):
-        inside = labels == piece
+    reach = np.zeros(len(linked))
+    for group in range(labels.max() + 1):
+        inside = labels == group
         finer = _at_widest_gap(tree.within(inside))
-        labels[inside] = np.where(finer == 0, piece, labels.max() + finer)
-    # A point that was left out belongs to the piece that it is no farther from than two of that piece's longest steps.
-    reach = np.array([2 * tree.within(labels == piece).longest for piece in range(labels.max() + 1)])
+        labels[inside] = np.where(finer == 0, group, labels.max() + finer)
+        reach[inside] = 2 * max(tree.within(labels == piece).longest for piece in np.unique(labels[inside]))
+    # A point that was left out belongs to the nearest piece, if within two of the longest steps in pieces of that kind.
     distance, nearest = cKDTree(points[linked]).query(points)
-    labels = np.where(distance <= reach[labels[nearest]], labels[nearest], -1)
+    labels = np.where(distance <= reach[nearest], labels[nearest], -1)
     sizes = np.bincount(labels[labels >= 0])
     kept = np.flatnonzero(sizes >= min(smallest, sizes.max()))
     rank = np.full(len(sizes) + 1, -1)  # the last for what has no piece
@@ -179,6 +180,10 @@ def _at_widest_gap(tree: _Tree) -> np.ndarray:
 
 def persistence(points: np.ndarray, highest: int, curve: bool = False) -> list[np.ndarray]:
     """Births and deaths (classes, 2) of loops, and with highest = 2 of voids, among landmarks of the points (n, N)."""
+    if curve and len(points) > LANDMARKS[1]:
+        found = _persistence(points, 1, len(points))
+        narrow = _narrow_loops(points) if not significant(found, 1, 0.0).any() else np.zeros((0, 2))
+        return [np.concatenate([found, narrow]), *[np.zeros((0, 2))] * (highest - 1)]
     flat = curve or local_pca(points) < _FLAT
     return [
         np.zeros((0, 2))
@@ -200,6 +205,22 @@ def _persistence(points: np.ndarray, order: int, most: int) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # ripser remarks on clouds with fewer points than dimensions
         return unit * ripser(squareform(distances / unit), maxdim=order, distance_matrix=True)["dgms"][order]
+
+
+def _narrow_loops(points: np.ndarray) -> np.ndarray:
+    """Births and deaths (classes, 2) of loops of a curve so narrow that few landmarks would not see them.
+
+    Only as far as some of the longest steps, which keeps the work small; what lives beyond has died there.
+    """
+    from ripser import ripser
+
+    chosen = points[np.linspace(0, len(points) - 1, min(len(points), _LINKED // 2)).astype(int)]
+    far = 4 * _Tree(chosen).longest
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = far * ripser(squareform(pdist(chosen / far)), maxdim=1, thresh=1.0, distance_matrix=True)["dgms"][1]
+    found = np.minimum(found, far)
+    return found[significant(found, 1, 0.0)]
 
 
 def significant(diagram: np.ndarray, order: int, size: float) -> np.ndarray:
