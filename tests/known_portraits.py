@@ -217,7 +217,7 @@ MORE_STRANGE_SETS = [
     System("logistic 3.9", lambda m, x: (3.9 * x * (1 - x),), STRANGE, (0.3,), 500, 2000, "map"),
     System("Sprott D", right=STRANGE, **sprott(lambda m, x, y, z: (-y, x + z, x * z + 3 * y**2))),
     System(
-        "Sprott L", right=STRANGE, **sprott(lambda m, x, y, z: (y + 3.9 * z, 0.9 * x**2 - y, 1 - x), (1.0, 1.0, 0.5))
+        "Sprott L", right=STRANGE, **sprott(lambda m, x, y, z: (y + 3.9 * z, 0.9 * x**2 - y, 1 - x))
     ),
     System("Sprott N", right=STRANGE, **sprott(lambda m, x, y, z: (-2 * y, x + z**2, 1 + y - 2 * z))),
     System("Sprott R", right=STRANGE, **sprott(lambda m, x, y, z: (0.9 - y, 0.4 + z, x * y - z))),

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gnode.analysis.dynamics import Dynamics, Function
+from gnode.analysis.dynamics import Dynamics
+from gnode.analysis.frameworks import Function
 
 _TOLERANCE = 1e-6  # error of a step, in units of the set's extent
 _CLOSEST, _FARTHEST = 1e-7, 1e-2  # where a twin may start, in the same units

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.stats import t as student
 
-from gnode.analysis.dynamics import Dynamics, Function
+from gnode.analysis.dynamics import Dynamics
+from gnode.analysis.frameworks import Function
 from gnode.analysis.following import Following
 from gnode.analysis.topology import landmarks
 

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from gnode.analysis.dimension import is_curve, levina_bickel, local_pca
-from gnode.analysis.dynamics import Dynamics, Function
+from gnode.analysis.dynamics import Dynamics
+from gnode.analysis.frameworks import Function
 from gnode.analysis.following import Following
 from gnode.analysis.motion import PARTED, Motion, extent, motion, on_orbit
 from gnode.analysis.shapes import listed, shapes
