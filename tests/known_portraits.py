@@ -2,8 +2,8 @@
 
 python tests/known_portraits.py [PART OF A NAME ...] prints the table: shares right, undecided and wrong over densities,
 units and stragglers. The equations are those of the literature: Strogatz, Nonlinear Dynamics and Chaos; Sprott, Phys.
-Rev. E 50 (1994), cases B to S; Elowitz and Leibler, Nature 403 (2000), the repressilator; Henon 1976; Ikeda 1979; Thomas
-1999; Halvorsen and others as in Sprott, Chaos and Time-Series Analysis (2003).
+Rev. E 50 (1994), cases B to S; Elowitz and Leibler, Nature 403 (2000), the repressilator; Henon 1976; Ikeda 1979;
+Thomas 1999; Halvorsen and others as in Sprott, Chaos and Time-Series Analysis (2003).
 """
 
 import sys
@@ -216,9 +216,7 @@ MORE_STRANGE_SETS = [
     System("Lozi", lambda m, x, y: (1 - 1.7 * m.abs(x) + y, 0.5 * x), STRANGE, (0.1, 0.1), 500, 2000, "map"),
     System("logistic 3.9", lambda m, x: (3.9 * x * (1 - x),), STRANGE, (0.3,), 500, 2000, "map"),
     System("Sprott D", right=STRANGE, **sprott(lambda m, x, y, z: (-y, x + z, x * z + 3 * y**2))),
-    System(
-        "Sprott L", right=STRANGE, **sprott(lambda m, x, y, z: (y + 3.9 * z, 0.9 * x**2 - y, 1 - x))
-    ),
+    System("Sprott L", right=STRANGE, **sprott(lambda m, x, y, z: (y + 3.9 * z, 0.9 * x**2 - y, 1 - x))),
     System("Sprott N", right=STRANGE, **sprott(lambda m, x, y, z: (-2 * y, x + z**2, 1 + y - 2 * z))),
     System("Sprott R", right=STRANGE, **sprott(lambda m, x, y, z: (0.9 - y, 0.4 + z, x * y - z))),
     System(

@@ -72,9 +72,9 @@ def test_one_far_state_does_not_make_a_ring_a_point():
 
 @pytest.mark.parametrize("apart", [10, 100, 1e4])
 def test_pieces_are_named_for_themselves(apart):
-    assert attractor(still, states=np.concatenate([turn(100), turn(100) + [apart, 0]])).kind == "2 rings"
+    assert attractor(still, states=np.r_[turn(100), turn(100) + np.array([apart, 0])]).kind == "2 rings"
     line = np.c_[np.linspace(-1, 1, 100), np.zeros(100)]
-    assert attractor(still, states=np.concatenate([line, line + [0, apart]])).kind == "2 intervals"
+    assert attractor(still, states=np.r_[line, line + np.array([0, apart])]).kind == "2 intervals"
     tight = 1e-6 * np.random.default_rng(0).normal(size=(100, 2)) + [apart, 0]
     assert attractor(still, states=np.r_[turn(100), tight]).kind == "2 pieces: 1 ring, 1 point"
 

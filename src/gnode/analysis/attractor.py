@@ -181,7 +181,7 @@ def _described(
     `independent` are states to estimate dimensions from: the estimators of the fine scales assume independent draws,
     and would take the even spacing of `after` for many dimensions. `silence` is a time.
     """
-    values, slopes = dynamics.values(after), dynamics.jacobians(_some(after))
+    values, slopes = dynamics.values(after), dynamics.checked_jacobians(_some(after))
     if not (np.isfinite(values).all() and np.isfinite(slopes).all()):
         raise Diverged("The callable or its Jacobian is not finite at some of the states.")
     velocities = values if kind == "flow" else values - after
@@ -200,7 +200,7 @@ def _described(
     return dict(
         kind=seen.name,
         evidence=_evidence(seen, kind, dimensions, after, along, across),
-        checks=tuple(getattr(dynamics, "checks", ())),
+        checks=dynamics.checks,
         dimension=seen.dimension,
         dimensions=dimensions,
         betti=shape.betti,

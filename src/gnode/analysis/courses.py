@@ -73,10 +73,10 @@ class Units(NamedTuple):
 
 
 class Path(NamedTuple):
-    """What was seen at T times.
+    """What was seen at T times, or after T attempts of a step.
 
     Attributes:
-        time: (T, B), how far each trajectory was: less than the time asked for where it took too many steps.
+        time: (T, B), how far each trajectory was: less than a time asked for where it took too many steps.
         states: (T, B, N).
         growth: (T, B, k), logarithm of how much each tangent vector had grown.
     """
@@ -103,6 +103,7 @@ class Rules:
 
 
 Follow = Callable[[Course, np.ndarray, Units], tuple[Course, Path]]
+Recorded = Callable[[Course, Units], tuple[Course, Path]]
 
 
 def beginning(states: np.ndarray, frames: np.ndarray, size: float, units: Units) -> Course:
@@ -135,6 +136,51 @@ def follower(f: Function, dynamics: Dynamics, kind: str, rules: Rules, autodiff:
     if dynamics.framework == "jax":
         return _compiled(f, kind, rules, autodiff)
     return called(dynamics.values, kind, rules)
+
+
+def recorder(f: Function, dynamics: Dynamics, kind: str, rules: Rules, count: int, longest: float) -> Recorded:
+    """record(course, units) -> course after `count` attempts of a step each, and what was seen after every one.
+
+    A trajectory whose attempt was refused is where it was before. Tangent vectors are moved by differences.
+
+    Args:
+        longest: no step of a flow takes more time than this.
+    """
+    onwards, _ = _how(kind, rules)
+
+    def step(numbers: Any, slopes: Callable[[Any], Any], course: Course, units: Units) -> Course:
+        shorter = course._replace(size=numbers.minimum(course.size, longest))
+        return onwards(numbers, slopes, shorter, course.time + 2 * longest, units, rules)  # which it cannot reach
+
+    if dynamics.framework != "jax":
+
+        @np.errstate(all="ignore")
+        def record(course: Course, units: Units) -> tuple[Course, Path]:
+            slopes = by_differences(np, dynamics.values, units.reach)
+            seen = []
+            for _ in range(count):
+                course = step(np, slopes, course, units)
+                seen.append((course.time, course.states, course.growth))
+            return course, Path(*(np.stack(column) for column in zip(*seen, strict=True)))
+
+        return record
+
+    @jax.jit
+    def run(course: Course, units: Units) -> tuple[Course, Path]:
+        slopes = by_differences(jnp, lambda states: jnp.asarray(f(states), states.dtype), units.reach)
+
+        def once(course: Course, _: None) -> tuple[Course, Path]:
+            course = step(jnp, slopes, course, units)
+            return course, Path(course.time, course.states, course.growth)
+
+        return jax.lax.scan(once, course, length=count)
+
+    def compiled(course: Course, units: Units) -> tuple[Course, Path]:
+        with jax.enable_x64(True):
+            given = jax.tree.map(lambda array: jnp.asarray(array, jnp.float64), (course, units))
+            return jax.tree.map(np.asarray, run(*given))
+
+    return compiled
 
 
 def called(values: Callable[[np.ndarray], np.ndarray], kind: str, rules: Rules) -> Follow:

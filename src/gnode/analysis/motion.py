@@ -6,9 +6,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.stats import t as student
 
-from gnode.analysis.dynamics import Dynamics
-from gnode.analysis.frameworks import Function
+from gnode.analysis.dynamics import Dynamics, extent_of
 from gnode.analysis.following import Following
+from gnode.analysis.frameworks import Function
 from gnode.analysis.topology import landmarks
 
 _FOLLOWED = 24  # states that are followed
@@ -80,7 +80,7 @@ def motion(
     within the horizon: the silence, or at least 100 steps of a map that has been silent, else 1000 steps of a map,
     and 10,000 of the shortest time constants of a flow.
     """
-    unit = extent(states)
+    unit = 2 * extent_of(states)
     if kind == "map":
         horizon = max(silence, 100.0) if silence else 1000.0
     else:
@@ -96,7 +96,7 @@ def motion(
     while True:
         following.go_on(chunks)
         paths = _paths(following, unit, np.median(states, axis=0))
-        last = following.steps >= allowed
+        last = following.attempts >= allowed
         verdicts = [_verdict(path, kind, horizon, last) for path in paths]
         told = np.mean([verdict is not None for verdict, _ in verdicts])
         if told < 1 and told >= _ENOUGH and any(verdict == "wander" for verdict, _ in verdicts):
@@ -123,15 +123,6 @@ def motion(
         horizon,
         moved,
     )
-
-
-def extent(states: np.ndarray) -> np.ndarray:
-    """(N,), how wide the states lie in each coordinate without their tails; never below what rounding makes."""
-    low, high = np.quantile(states, [0.05, 0.95], axis=0)
-    width = np.where(high > low, high - low, np.ptp(states, axis=0))
-    least = np.maximum(1e-12 * width.max(), 4 * np.finfo(float).eps * np.abs(states).max(axis=0))
-    width = np.maximum(width, least)
-    return np.where(width > 0, width, 1.0)
 
 
 def _all_rest(size: int, horizon: float, moved: float) -> Motion:

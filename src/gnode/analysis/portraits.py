@@ -6,10 +6,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from gnode.analysis.dimension import is_curve, levina_bickel, local_pca
-from gnode.analysis.dynamics import Dynamics
-from gnode.analysis.frameworks import Function
+from gnode.analysis.dynamics import Dynamics, extent_of
 from gnode.analysis.following import Following
-from gnode.analysis.motion import PARTED, Motion, extent, motion, on_orbit
+from gnode.analysis.frameworks import Function
+from gnode.analysis.motion import PARTED, Motion, motion, on_orbit
 from gnode.analysis.shapes import listed, shapes
 from gnode.analysis.topology import Topology, radius, topology
 
@@ -100,7 +100,7 @@ def _by_fate(moves: Motion, states: np.ndarray) -> list[tuple[str, np.ndarray]]:
     usual = fates[np.argmax(counts)]
     if counts.max() >= (1 - _MOST) * counts.sum():
         return [(str(usual), everyone)]
-    unit = extent(states)
+    unit = 2 * extent_of(states)
     nearest = cKDTree(states[moves.followed] / unit).query(states / unit)[1]
     of_each = moves.fates[nearest]
     return [(str(fate), np.flatnonzero(of_each == fate)) for fate in fates if (of_each == fate).any()]
@@ -154,7 +154,7 @@ def _resting(
             f, dynamics, kind, states[piece], -np.log(_COLLAPSED) / -rate(piece), rounding
         )
 
-    found = shapes(states, extent(states), is_point, shrinks)
+    found = shapes(states, 2 * extent_of(states), is_point, shrinks)
     reasons = []
     names = found.names
     if found.doubt:
@@ -166,8 +166,8 @@ def _resting(
 def _collapses(f: Function, dynamics: Dynamics, kind: str, piece: np.ndarray, time: float, rounding: float) -> bool:
     """Whether states shrink to a hundredth and then to a hundredth of that, as towards a point and no smaller shape."""
     watched = piece[np.linspace(0, len(piece) - 1, min(len(piece), _WATCHED)).astype(int)]
-    following = Following(f, dynamics, kind, watched, extent(watched), time / 10)
-    while following.times[-1].min() < 2 * time and following.steps < 5000:
+    following = Following(f, dynamics, kind, watched, 2 * extent_of(watched), time / 10)
+    while following.times[-1].min() < 2 * time and following.attempts < 5000:
         following.go_on()
     sizes = [radius(following.at(share * time)) for share in (0.0, 1.0, 2.0)]
     return sizes[1] <= max(10 * _COLLAPSED * sizes[0], rounding) and sizes[2] <= max(
@@ -209,22 +209,25 @@ def _one_piece(found: Topology) -> Topology:
 def _orbits(moves: Motion, kind: str, states: np.ndarray, inside: np.ndarray) -> _Part:
     own = np.sum(moves.orbit_of >= 0)
     if len(moves.orbits) > max(_COEXIST, own / 4):
-        found = shapes(states[inside], extent(states), lambda _: False, lambda _: False)
+        found = shapes(states[inside], 2 * extent_of(states), lambda _: False, lambda _: False)
         names = [f"{listed(found.names)}, moving"]
         reason = f"each of {len(moves.orbits)} followed states is on a closed orbit of its own"
         return _Part(names, max(found.dimensions), found.topology, inside, [reason])
-    unit = extent(states)
+    unit = 2 * extent_of(states)
     near = np.array([on_orbit(orbit, states[inside], unit, 0.05) for orbit in moves.orbits])
     labels = np.where(near.any(axis=0), np.argmax(near, axis=0), -1)
-    names, betti, diagrams, reasons = [], [], [], []
+    names, reasons = [], []
+    betti: list[tuple[int, ...]] = []
+    diagrams: list[list[np.ndarray]] = []
+    no_voids = (0,) if states.shape[1] >= 3 else ()
     for orbit in moves.orbits:
         if not orbit.closed:
             names.append(f"cycle of period {round(orbit.period)}")
-            betti.append((1, 0, 0) if states.shape[1] >= 3 else (1, 0))
+            betti.append((1, 0, *no_voids))
             diagrams.append([])
             continue
         names.append("limit cycle" if kind == "flow" else "invariant circle")
-        betti.append((1, 1, 0) if states.shape[1] >= 3 else (1, 1))
+        betti.append((1, 1, *no_voids))
         diagrams.append(topology(orbit.points[::4] / unit).diagrams[0])
         reasons.append(f"a closed curve that is gone round in {orbit.period:.4g}")
     dimension = 1.0 if any(orbit.closed for orbit in moves.orbits) else 0.0
@@ -234,7 +237,7 @@ def _orbits(moves: Motion, kind: str, states: np.ndarray, inside: np.ndarray) ->
 
 def _wandering(moves: Motion, kind: str, states: np.ndarray, inside: np.ndarray) -> _Part:
     """Where neighbours part the set is strange, where they do not it is a torus, or a circle of a map."""
-    unit = extent(states)
+    unit = 2 * extent_of(states)
     passed = moves.wandering / unit
     dimension = levina_bickel(passed)
     low, high = moves.interval

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError, cKDTree
@@ -127,7 +128,7 @@ def _pieces_of(states: np.ndarray, is_point: IsPoint, shrinks: IsPoint) -> Shape
     names, dimensions, betti = [], [], []
     for inside, of_piece, is_small in zip(members, found.piece_betti, small, strict=True):
         piece, of_piece = states[inside], (*of_piece, 0) if deep else of_piece
-        if is_point(inside) or (is_small and _like_a_point(piece, of_piece, lambda inside=inside: shrinks(inside))):
+        if is_point(inside) or (is_small and _like_a_point(piece, of_piece, partial(shrinks, inside))):
             names.append("point")
             dimensions.append(0.0)
             betti.append((1, *(0 for _ in of_piece[1:])))
