@@ -155,7 +155,7 @@ def _of_model(model: Any, task: Any, silence: int, count: int, seed: int, kept: 
     to_ideal = task.manifold.distance(readouts)
     to_readout = cKDTree(readouts).query(ideal)[0]
     return Attractor(
-        **_described(step, dynamics, "map", after, alone.states[0][~alone.escaped[0]], silence),
+        **_described(step, dynamics, "map", after, alone.states[0][~alone.escaped[0]], float(silence)),
         silence=silence,
         escaped=int((~stayed).sum()),
         half_life=kept.half_life,
