@@ -31,6 +31,7 @@ LEFT_OUT = {
     "PanXuZhou": "comes to rest",
     **dict.fromkeys(("SprottMore", "Bouali2", "KawczynskiStrizhak"), "not chaotic on a long run"),
     "CaTwoPlusQuasiperiodic": "quasiperiodic by name, and not chaotic on a long run",
+    **dict.fromkeys(("HenonHeiles", "SprottA"), "conservative, and regular from the published state"),
     **dict.fromkeys(("DequanLi", "Tsucs2"), "unclear whether chaotic: a long run does not settle"),
     **dict.fromkeys(("LiuChen", "Coullet"), "a stable cycle coexists with the chaotic set: no one reference"),
 }  # fmt: skip
