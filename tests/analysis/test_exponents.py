@@ -192,7 +192,6 @@ def test_a_derivative_that_is_not_that_of_the_values_is_replaced(wrong):
     assert any("differences" in check for check in found.checks)
 
 
-@pytest.mark.xfail(strict=True, reason="a start exactly where autodiff gives NaN is still blamed on the trajectory")
 def test_a_jacobian_that_is_not_finite_on_a_finite_trajectory():
     """F3: h (1 - |h|) rests at 0, where JAX's derivative of |h| is NaN; the true one is 1."""
     f = lambda h: h * (1 - jnp.linalg.norm(h, axis=-1, keepdims=True))  # noqa: E731

@@ -286,9 +286,9 @@ def _integrated(
         frames, off = after[:, 1:] / lengths, error[:, 1:] / lengths
         longer = numbers.sqrt(numbers.sum(frames**2, axis=2))
         relative = numbers.sqrt(numbers.sum(off**2, axis=2)) / (longer + _NOTHING)
-        ratio = numbers.maximum(
-            ratio, numbers.where(units.tangents < np.inf, numbers.max(relative, axis=1) / units.tangents, 0.0)
-        )
+        counts = numbers.where(units.tangents < np.inf, numbers.max(relative, axis=1) / units.tangents, 0.0)
+        # A derivative that is not finite where the states are is no matter of steps: their growth is NaN, and shows it.
+        ratio = numbers.where(numbers.isnan(counts), ratio, numbers.maximum(ratio, counts))
         axes, sizes = orthonormal(numbers, frames)
         after = numbers.concatenate([after[:, :1], axes * lengths], axis=1)
         growth = growth + numbers.log(numbers.maximum(sizes, _GROWTH))

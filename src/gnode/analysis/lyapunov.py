@@ -189,7 +189,9 @@ def _recorded(
     scouted = _scouted(follow, dynamics, states, frames if jax else frames[:, :0], block)
     dynamics = dynamics_of(f, scouted.visited)  # whose extent is that of the trajectories, and not of where they began
     record, replaced = None, False
-    if not jax or (not dynamics.verify(scouted.visited) and dynamics.jacobian_method == "autodiff"):
+    if not jax or not (
+        dynamics.verify(scouted.visited) or dynamics.jacobian_method != "autodiff" or _is_alone(dynamics, scouted)
+    ):
         record = _counted(follow, dynamics, kind, scouted, frames, block)
         replaced = record is None
     if record is None and jax:
@@ -239,9 +241,11 @@ def _counted(
     units = scouted.units._replace(tangents=max(_TANGENTS, float(scouted.units.reach.max()) ** 2))
     begun = beginning(scouted.course.states, frames, block, units)._replace(size=scouted.course.size)
     start, turned = _led(follow, begun, 0, _TURNING, block, units)
+    if _only_growth_is_lost(turned):
+        return None
     begun = start._replace(low=start.states, high=start.states)
     course, path = _led(follow, begun, _TURNING, _TURNING + _BLOCKS, block, units)
-    if not (np.isfinite(turned.growth).all() and np.isfinite(path.growth).all()) and np.isfinite(path.states).all():
+    if _only_growth_is_lost(path):
         return None
     _check_arrived(turned, _TURNING, block, _SCOUTING * block)
     _check_arrived(path, _TURNING + _BLOCKS, block, _SCOUTING * block)
@@ -264,6 +268,19 @@ def _counted(
     )
 
 
+def _is_alone(dynamics: Dynamics, scouted: _Scouted) -> bool:
+    """Whether the callable is finite where trajectories are and nowhere beside: autodiff differentiates one branch of
+    it, and there is no derivative."""
+    beside = 1e-6 * scouted.units.lengths * np.random.default_rng(0).standard_normal(scouted.units.lengths.shape)
+    around = np.concatenate([scouted.course.states + beside, scouted.course.states - beside])
+    return not np.isfinite(dynamics.values(around)).any()
+
+
+def _only_growth_is_lost(path: Path) -> bool:
+    """Whether the derivative is not finite along states that are."""
+    return not np.isfinite(path.growth).all() and bool(np.isfinite(path.states).all())
+
+
 def _lengths(ranges: np.ndarray, states: np.ndarray) -> np.ndarray:
     """A unit for each coordinate (B, N) from how far it ranged; where it did not, what others did, or its own size."""
     others, largest = ranges.max(axis=0, keepdims=True), ranges.max(axis=1, keepdims=True)
@@ -271,13 +288,13 @@ def _lengths(ranges: np.ndarray, states: np.ndarray) -> np.ndarray:
 
 
 def _led(follow: Follow, course: Course, first: int, last: int, block: float, units: Units) -> tuple[Course, Path]:
-    """Followed over blocks, a few at a time: always as many, so that one program serves, and not on once it fails."""
+    """Followed over blocks, a few at a time: always as many, so that one program serves, and not on once it stops."""
     parts = []
     for begin in range(first, last, _AT_A_TIME):
         times = np.arange(begin + 1, begin + _AT_A_TIME + 1) * block
         course, path = follow(course, times, units)
         parts.append(path)
-        if (course.time < times[-1]).any() or not np.isfinite(course.growth).all():
+        if (course.time < times[-1]).any() or not np.isfinite(course.states).all():
             break
     return course, Path(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
