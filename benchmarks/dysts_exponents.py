@@ -4,8 +4,8 @@
     python -m benchmarks dysts                          # the same for all systems, then NumPy's against JAX's
 
 Five starts on the attractor, and its slowest state, each followed for 400 Lyapunov times. A run's largest exponent is
-covered where it is no farther from the reference than the interval and the reference's own error together (95 % each, in
-quadrature), and off where that distance is more than a tenth of the reference.
+covered where it is no farther from the reference than the interval and the reference's own error together (95 % each,
+in quadrature), and off where that distance is more than a tenth of the reference.
 """
 
 import json

@@ -1,8 +1,8 @@
 """The chaotic flows of the public collection dysts, as functions (batch, N) -> (batch, N) in NumPy and in JAX.
 
 W. Gilpin, Chaos as an interpretable benchmark for forecasting and data-driven modelling, NeurIPS 2021 (dysts 0.96).
-Equations and parameters are read from the installed package. Its file of flows is run here with another `np` and without
-the package around it, whose compiler and whose data formats nothing here needs.
+Equations and parameters are read from the installed package. Its file of flows is run here with another `np` and
+without the package around it, whose compiler and whose data formats nothing here needs.
 """
 
 import importlib.util
@@ -19,7 +19,9 @@ from gnode.errors import must_have
 _DELAY = "a delay equation: its state is a function"
 _FORCED = "driven in time: one state only counts time, so the flow has no attractor"
 LEFT_OUT = {
-    **dict.fromkeys(("IkedaDelay", "MackeyGlass", "PiecewiseCircuit", "ScrollDelay", "SprottDelay", "VossDelay"), _DELAY),
+    **dict.fromkeys(
+        ("IkedaDelay", "MackeyGlass", "PiecewiseCircuit", "ScrollDelay", "SprottDelay", "VossDelay"), _DELAY
+    ),
     **dict.fromkeys(
         (
             "ArnoldWeb", "BickleyJet", "BlinkingRotlet", "BlinkingVortex", "CircadianRhythm", "DoubleGyre", "Duffing",
@@ -106,10 +108,7 @@ def flow_of(name: str, numbers: Any = jnp) -> Callable[[Any], Any]:
 
     def f(states: Any) -> Any:
         columns = numbers.asarray(states).T
-        if name in _REWRITTEN:
-            slopes = _REWRITTEN[name](flow, numbers, columns)
-        else:
-            slopes = flow.rhs(columns, 0.0)
+        slopes = _REWRITTEN[name](flow, numbers, columns) if name in _REWRITTEN else flow.rhs(columns, 0.0)
         if isinstance(slopes, tuple):
             slopes = numbers.stack([slope + 0 * columns[0] for slope in slopes])
         return slopes.T

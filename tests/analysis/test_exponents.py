@@ -331,6 +331,33 @@ def test_what_blows_up():
         lyapunov_exponents(lorenz, [1.0, 1.0, 1.0], duration=-1)
 
 
+SLIDING = {
+    "to a point": (lambda h: -jnp.sign(h), [1.0]),
+    "to a point, in NumPy": (lambda h: -np.sign(h), [1.0]),
+    "along a line": (lambda h: stacked(jnp, -jnp.sign(h[:, 0]), 1 - h[:, 1]), [1.0, 0.0]),
+    "in other units": (lambda h: stacked(jnp, -1e-6 * jnp.sign(h[:, 0] - 5), 1e3 - h[:, 1]), [5 + 1e-6, 0.0]),
+    "dry friction": (lambda h: stacked(jnp, h[:, 1], -0.01 * h[:, 0] - jnp.sign(h[:, 1] - 0.5)), [2.0, 0.0]),
+    "off the axes": (lambda h: -jnp.sign(h.sum(axis=1, keepdims=True)) * jnp.ones(2) + 0.1 * h[:, ::-1], [1.0, 0.3]),
+}
+
+
+@pytest.mark.parametrize("sliding", SLIDING)
+def test_sliding_along_a_jump_is_refused(sliding):
+    """f = -sign(h) and the like: what gets there turns back at every step, however small."""
+    f, start = SLIDING[sliding]
+    with pytest.raises(Diverged, match="slides along a jump"):
+        lyapunov_exponents(f, start, duration=8.0)
+
+
+@pytest.mark.parametrize("duration", [8.0, 200.0])
+def test_jumps_that_are_crossed_and_steep_slopes_are_not_slides(duration):
+    """x'' = -sign(x) is a closed orbit of parabolas; tanh(x / width) has the exponent -1 / width at rest."""
+    crossed = lyapunov_exponents(lambda h: stacked(jnp, h[:, 1], -jnp.sign(h[:, 0])), [1.0, 0.0], duration=duration)
+    assert np.isfinite(crossed.exponents).all()
+    steep = lyapunov_exponents(lambda h: -jnp.tanh(100 * h), [1.0], duration=duration)
+    assert steep.exponents[0] == pytest.approx(-100, rel=1e-2)
+
+
 def test_evidence_has_the_numbers():
     found = lyapunov_exponents(van_der_pol(1.0), [1.0, 0.0], duration=50.0)
     for part in ("2 exponents", "not told from 0", "refused", "along the flow itself", "Kaplan-Yorke dimension 1"):

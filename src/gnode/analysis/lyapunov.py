@@ -26,6 +26,8 @@ _DOUBT, _MATTERS = 1e-4, 0.01  # level at which starts are said to differ, and b
 _TOLERATED = 3e-5  # of the largest exponent: what steps within their tolerance may shift the others by
 _BEYOND = 3.0  # half widths of an interval at which the neutral direction is missed
 _SAID = ("Derivative by finite differences along each tangent vector.",)
+_JUMP, _NEAR, _SLIDES = 0.1, 1e-3, 0.5  # of the speed: a jump; of the extent: beside it; of the states: along it
+_HALVINGS = 60  # until no number lies between two states
 _COARSE = 1e3  # times what is allowed, the error of a fixed step that is worth a word
 
 
@@ -99,7 +101,8 @@ def lyapunov_exponents(
 
     Raises:
         InvalidInput: an argument is wrong, or the duration holds fewer than 200 steps of the map or of a given size.
-        Diverged: a trajectory leaves the finite numbers, or its steps would have to become ever smaller.
+        Diverged: a trajectory leaves the finite numbers, its steps would have to become ever smaller, or it slides
+            along a jump.
     """
     kind, states = kind_of(f, kind), checked_states(start, "start")
     size = states.shape[1]
@@ -184,7 +187,7 @@ def _recorded(
 ) -> _Record:
     """Scouted, then followed with tangent vectors (B, count, N): by autodiff where that is the derivative of f."""
     rules, jax = Rules(_STATES, step), dynamics.framework == "jax"
-    follow = follower(f, dynamics, kind, rules, autodiff=jax)
+    follow = _follower(f, dynamics, kind, rules, autodiff=jax)
     # In JAX tangent vectors come along although they count for nothing yet: one program is compiled instead of two.
     scouted = _scouted(follow, dynamics, states, frames if jax else frames[:, :0], block)
     dynamics = dynamics_of(f, scouted.visited)  # whose extent is that of the trajectories, and not of where they began
@@ -195,7 +198,7 @@ def _recorded(
         record = _counted(follow, dynamics, kind, scouted, frames, block)
         replaced = record is None
     if record is None and jax:
-        record = _counted(follower(f, dynamics, kind, rules), dynamics, kind, scouted, frames, block)
+        record = _counted(_follower(f, dynamics, kind, rules), dynamics, kind, scouted, frames, block)
     if record is None:
         raise Diverged(
             "A trajectory is finite, but the derivative of the callable along it is not, by differences neither. Take "
@@ -312,6 +315,62 @@ def _check_arrived(path: Path, last: int, block: float, before: float) -> None:
             f"A trajectory needs ever smaller steps at a time of about {before + path.time[-1].min():.3g}: it may jump "
             "there or be very stiff. Take a shorter duration, or give a step that is held whatever its error."
         )
+
+
+def _follower(f: Function, dynamics: Dynamics, kind: str, rules: Rules, autodiff: bool = False) -> Follow:
+    """As `follower`, and no trajectory of a flow slides along a jump."""
+    follow = follower(f, dynamics, kind, rules, autodiff)
+    if kind == "map":
+        return follow
+
+    def watched(course: Course, times: np.ndarray, units: Units) -> tuple[Course, Path]:
+        after, path = follow(course, times, units)
+        steps = (after.time - course.time) / np.maximum(after.taken - course.taken, 1)
+        _check_slides(dynamics, path.states, _lengths(after.high - after.low, after.states), 10 * units.rounding, steps)
+        return after, path
+
+    return watched
+
+
+def _check_slides(
+    dynamics: Dynamics, path: np.ndarray, lengths: np.ndarray, rounding: np.ndarray, steps: np.ndarray
+) -> None:
+    """No trajectory (blocks, B, N) slides along a jump, where steps of any size (B,) that is allowed are as good."""
+    times = len(path)
+    lengths, rounding, steps = np.tile(lengths, (times, 1)), np.tile(rounding, (times, 1)), np.tile(steps, times)
+    beside = _beside_a_jump(dynamics, path.reshape(-1, path.shape[2]), lengths, rounding, steps)
+    sliding = np.mean(beside.reshape(path.shape[:2]), axis=0) > _SLIDES
+    if sliding.any():
+        raise Diverged(
+            f"{_starts(sliding)} slides along a jump of the callable, where it turns back at every step: no step is "
+            "small enough, and there are no exponents. Make the jump a steep slope, such as tanh(x / width) for "
+            "sign(x), of a width that the states tell apart."
+        )
+
+
+@np.errstate(all="ignore")
+def _beside_a_jump(
+    dynamics: Dynamics, states: np.ndarray, lengths: np.ndarray, rounding: np.ndarray, steps: np.ndarray
+) -> np.ndarray:
+    """Which states (M, N) meet a jump of the flow within two steps, tiny beside the extent but no rounding, (M, 1)."""
+    near, at_near = states, dynamics.values(states)
+    moves, speeds = 2 * steps[:, None] * at_near, _norms(at_near / lengths)
+    tiny = (_norms(moves / lengths) < _NEAR) & (_norms(moves / lengths) > _norms(rounding / lengths))
+    if not tiny.any():
+        return tiny
+    far = states + moves
+    at_far = dynamics.values(far)
+    for _ in range(_HALVINGS):
+        middle = (near + far) / 2
+        at_middle = dynamics.values(middle)
+        nearer = _norms((at_middle - at_near) / lengths) > _norms((at_far - at_middle) / lengths)
+        far, at_far = np.where(nearer, middle, far), np.where(nearer, at_middle, at_far)
+        near, at_near = np.where(nearer, near, middle), np.where(nearer, at_near, at_middle)
+    return tiny & (_norms((at_far - at_near) / lengths) > _JUMP * speeds)
+
+
+def _norms(vectors: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 @np.errstate(all="ignore")
