@@ -12,6 +12,7 @@ use_one_thread()  # before JAX, NumPy and PyTorch are imported
 
 from benchmarks import (  # noqa: E402
     collections,
+    dysts_exponents,
     expressivity,
     fixed_points,
     irregular,
@@ -32,6 +33,7 @@ BENCHMARKS = {
     "sweep": sweep.measure,
     "expressivity": expressivity.measure,
     "collections": collections.measure,
+    "dysts": dysts_exponents.measure,
 }
 
 

@@ -5,9 +5,9 @@ Equations and parameters are read from the installed package. Its file of flows 
 without the package around it, whose compiler and whose data formats nothing here needs.
 """
 
-import importlib.util
 import json
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +75,11 @@ _REWRITTEN = {"Lorenz96": _lorenz_96, "MacArthur": _mac_arthur}
 
 
 def _package() -> Path:
-    spec = importlib.util.find_spec("dysts")
-    if spec is None or spec.origin is None:
+    """The package's folder, without importing it."""
+    try:
+        return Path(str(distribution("dysts").locate_file("dysts")))
+    except PackageNotFoundError:
         must_have("dysts installed (benchmarks/requirements.txt)", "none")
-    return Path(spec.origin).parent
 
 
 def metadata() -> dict[str, dict[str, Any]]:
