@@ -79,7 +79,7 @@ def _package() -> Path:
     try:
         return Path(str(distribution("dysts").locate_file("dysts")))
     except PackageNotFoundError:
-        must_have("dysts installed (benchmarks/requirements.txt)", "none")
+        must_have("dysts installed (pip install --no-deps dysts==0.96)", "none")
 
 
 def metadata() -> dict[str, dict[str, Any]]:

@@ -1,13 +1,10 @@
-"""Systems and clouds whose portraits are known, and a table of how gnode.analysis.attractor names them.
+"""Systems and clouds whose portraits are known; docs/results/analysis-truths.py has a table of how they are named.
 
-python tests/known_portraits.py [PART OF A NAME ...] prints the table: shares right, undecided and wrong over densities,
-units and stragglers. The equations are those of the literature: Strogatz, Nonlinear Dynamics and Chaos; Sprott, Phys.
+The equations are those of the literature: Strogatz, Nonlinear Dynamics and Chaos; Sprott, Phys.
 Rev. E 50 (1994), cases B to S; Elowitz and Leibler, Nature 403 (2000), the repressilator; Henon 1976; Ikeda 1979;
 Thomas 1999; Halvorsen and others as in Sprott, Chaos and Time-Series Analysis (2003).
 """
 
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -15,8 +12,6 @@ from functools import cache
 import jax.numpy as jnp
 import numpy as np
 from scipy.integrate import solve_ivp
-
-from gnode.analysis import attractor
 
 Equations = Callable  # (module, *coordinates) -> velocities of a flow, or next coordinates of a map
 
@@ -428,68 +423,9 @@ CLOUDS: dict[str, tuple[Callable, tuple[str, ...]]] = {
 }
 
 
-# -- the table --
-
-
-def verdict(kind: str, right: tuple[str, ...]) -> str:
-    if "undecided" in kind:
-        return "undecided"
-    return "right" if kind.startswith(right) else "wrong"
-
-
 def with_stragglers(states: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """One in fifty more, somewhere in a box three times as wide."""
     middle, width = states.mean(axis=0), np.ptp(states, axis=0)
     return np.concatenate(
         [states, middle + 3 * width * (random.random((max(1, len(states) // 50), states.shape[1])) - 0.5)]
     )
-
-
-def cases(names: list[str]):
-    """(name, right kinds, f, kind, states) over densities, units and stragglers."""
-    for system in [*CYCLES, *MORE_CYCLES, *STRANGE_SETS, *MORE_STRANGE_SETS, *TORI, *MAPS]:
-        if names and not any(name.lower() in system.name.lower() for name in names):
-            continue
-        for count, how in ((1000, "random"), (500, "even"), (250, "arc")):
-            for unit in (1.0, 1e-6, 1e6):
-                states = states_of(system, count, how)
-                yield (
-                    system.name,
-                    system.right,
-                    system.f(unit=unit, offset=3 * unit),
-                    system.kind,
-                    states * unit + 3 * unit,
-                )
-    for name, (draw, right) in CLOUDS.items():
-        if names and not any(part.lower() in name.lower() for part in names):
-            continue
-        for count in (200, 400, 1000):
-            for unit in (1.0, 1e-6, 1e6):
-                for straggling in (False, True):
-                    random = np.random.default_rng(count)
-                    states = draw(count, random)
-                    if straggling:
-                        states = with_stragglers(states, random)
-                    yield name, right, lambda h: h * 1.0, "map", (states + (0 if name == "1 point" else 3)) * unit
-
-
-def main() -> None:
-    rows: dict[str, list[tuple[str, str]]] = {}
-    began = time.perf_counter()
-    for name, right, f, kind, states in cases(sys.argv[1:]):
-        found = attractor(f, states=states, kind=kind).kind
-        rows.setdefault(name, []).append((verdict(found, right), found))
-    print("| system | right | undecided | wrong | other names |\n|---|---|---|---|---|")
-    for name, said in rows.items():
-        share = [np.mean([answer == which for answer, _ in said]) for which in ("right", "undecided", "wrong")]
-        others = sorted({found for answer, found in said if answer != "right"})
-        print(f"| {name} | {share[0]:.2f} | {share[1]:.2f} | {share[2]:.2f} | {'; '.join(others)} |")
-    answers = [answer for said in rows.values() for answer, _ in said]
-    shares = ", ".join(
-        f"{which} {np.mean([answer == which for answer in answers]):.3f}" for which in ("right", "undecided", "wrong")
-    )
-    print(f"\n{len(rows)} systems, {len(answers)} portraits: {shares}; {time.perf_counter() - began:.0f} s")
-
-
-if __name__ == "__main__":
-    main()

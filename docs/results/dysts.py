@@ -48,7 +48,8 @@ runs: with the short ones, which are biased, 0.937 of intervals covered, 0.949 o
 and some medians were off in silence. Durations are those of the first references, so NoseHoover was followed for eight
 times as long as the others, and some by a tenth more or less. MacArthur's reference is still one of 15 Lyapunov times,
 and that of BelousovZhabotinsky (a square root with a kink) has an exponent of -3 where 0 is due. The runs were made
-before flows that slide along a jump were refused.
+before flows that slide along a jump were refused. Two of the 32 trajectories of Sakarya's reference look as if they had
+left the chaotic set. NumPy and JAX were timed on five systems of ten, with other work beside the first two.
 
 ## What was not measured
 

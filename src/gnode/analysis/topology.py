@@ -122,7 +122,7 @@ class _Tree:
         order = np.argsort(lengths, kind="stable")
         self.count = len(points)
         self.steps = np.array(steps, int).reshape(-1, 2)[order]
-        self.least = 1e-9 * radius(points)  # shorter steps are none
+        self.least = max(1e-9 * radius(points), 1e-300)  # shorter steps are none
         self.lengths = np.maximum(np.array(lengths, float)[order], self.least)
 
     def within(self, inside: np.ndarray) -> "_Tree":
