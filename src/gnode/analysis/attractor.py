@@ -26,9 +26,10 @@ class Attractor:
     """What the states are after the silence, at that time scale: nothing is claimed about longer ones.
 
     Attributes:
-        kind: "discrete, 14 points", "interval", "ring", "sheet", "disk", "annulus", "torus", "sphere", "solid", ..., or
-            several, such as "2 rings"; "undecided, of dimension 1.5" where parts of it are lines and parts sheets, as
-            while a sheet decays; "undecided, 3 states" where fewer than 10 do not lie in points.
+        kind: of what rests "discrete, 14 points", "interval", "ring", "sheet", "disk", "annulus", "torus", "sphere",
+            "solid", ...; of what moves "limit cycle", "invariant circle" or "cycle of period 4" of a map, "torus,
+            moving", "strange set, of dimension about 2.1"; several pieces as "2 rings" or "2 pieces: 1 ring, 1 point".
+            "undecided, ..." or "moving, undecided ..." where states, dimension or time do not do to tell.
         evidence: why, with the numbers.
         checks: what was found out about f.
         dimension: of the attractor at the scale of a tenth of its points; 0 for separate points.
