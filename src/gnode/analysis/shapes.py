@@ -72,15 +72,13 @@ def shapes(states: np.ndarray, widths: np.ndarray, is_point: IsPoint, shrinks: I
         return whole
     order = np.random.default_rng(0).permutation(_by_distance(states))
     halves = [np.sort(order[start::2]) for start in (0, 1)]
-    said = [
-        _in_best_units(
-            states[half],
-            widths,
-            lambda inside, half=half: is_point(half[inside]),
-            lambda inside, half=half: shrinks(half[inside]),
+
+    def of_half(half: np.ndarray) -> list[str]:
+        return _in_best_units(
+            states[half], widths, lambda inside: is_point(half[inside]), lambda inside: shrinks(half[inside])
         ).names
-        for half in halves
-    ]
+
+    said = [of_half(half) for half in halves]
     others = [
         names
         for names in said
