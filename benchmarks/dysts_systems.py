@@ -7,6 +7,7 @@ without the package around it, whose compiler and whose data formats nothing her
 
 import json
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ def _package() -> Path:
         must_have("dysts installed (pip install --no-deps dysts==0.96)", "none")
 
 
+@cache
 def metadata() -> dict[str, dict[str, Any]]:
     """What the package says of each system: parameters, an initial state, a period."""
     return json.loads((_package() / "data" / "chaotic_attractors.json").read_text())
@@ -93,6 +95,7 @@ def systems() -> list[str]:
     return [names[place] for place in np.random.default_rng(0).permutation(len(names))]
 
 
+@cache
 def classes(numbers: Any) -> dict[str, type]:
     """The package's classes of flows with `numbers` (numpy or jax.numpy) as their np."""
     path = _package() / "flows.py"

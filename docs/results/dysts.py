@@ -6,6 +6,7 @@ PYTHONPATH=. python docs/results/dysts.py   # this page
 """
 
 from pathlib import Path
+from typing import Any
 
 from machine import measured_on
 
@@ -65,9 +66,9 @@ left the chaotic set. NumPy and JAX were timed on five systems of ten, with othe
 """
 
 
-def _bars() -> str:
+def _bars(measured: list[dict[str, Any]]) -> str:
     lines = []
-    for what, value in figures(rows(), numpy_rows()).items():
+    for what, value in figures(measured, numpy_rows()).items():
         bar = BARS[what]
         held = value <= bar if what in AT_MOST else value >= bar
         verdict = "not measured" if value != value else "held" if held else "**missed**"
@@ -77,28 +78,28 @@ def _bars() -> str:
     return "\n".join(lines)
 
 
-def _left_out() -> str:
+def _left_out(measured: list[dict[str, Any]]) -> str:
     by_reason: dict[str, list[str]] = {}
     for name, reason in LEFT_OUT.items():
         by_reason.setdefault(reason, []).append(name)
-    there, measured = references(), {row["system"] for row in rows()}
+    there, names_measured = references(), {row["system"] for row in measured}
     for name in systems():
         if name not in there:
             by_reason.setdefault("no reference made yet", []).append(name)
         elif not chaotic(there[name]):
             said = there[name].get("failed", "its largest exponent is not surely above 0")
             by_reason.setdefault(f"no reference: {said}", []).append(name)
-        elif name not in measured:
+        elif name not in names_measured:
             by_reason.setdefault("not run yet", []).append(name)
     return "\n".join(f"- {', '.join(sorted(names))}: {reason}." for reason, names in by_reason.items())
 
 
-def _table() -> str:
+def _table(measured: list[dict[str, Any]]) -> str:
     lines = [
         "| system | reference | median of five | cover | zero covers | off in silence | from the slowest state |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in sorted(rows(), key=lambda row: row["system"]):
+    for row in sorted(measured, key=lambda row: row["system"]):
         slowest = "right" if row["slowest_right"] else "wrong" if row["slowest_finite"] else "not finite"
         lines.append(
             f"| {row['system']} | {number(row['reference'][0])} ± {number(1.96 * row['error'][0])} | "
@@ -142,10 +143,10 @@ def main() -> None:
             count=len(systems()),
             times=LYAPUNOV_TIMES,
             runs=sum(row["runs"] for row in measured),
-            bars=_bars(),
+            bars=_bars(measured),
             state=state,
-            left_out=_left_out(),
-            table=_table(),
+            left_out=_left_out(measured),
+            table=_table(measured),
             numpy=_numpy(),
             measured_on=measured_on(),
         )

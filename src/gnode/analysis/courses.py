@@ -167,7 +167,7 @@ def recorder(f: Function, dynamics: Dynamics, kind: str, rules: Rules, count: in
 
     @jax.jit
     def run(course: Course, units: Units) -> tuple[Course, Path]:
-        slopes = by_differences(jnp, lambda states: jnp.asarray(f(states), states.dtype), units.reach)
+        slopes = by_differences(jnp, _values_of(f), units.reach)
 
         def once(course: Course, _: None) -> tuple[Course, Path]:
             course = step(jnp, slopes, course, units)
@@ -175,12 +175,7 @@ def recorder(f: Function, dynamics: Dynamics, kind: str, rules: Rules, count: in
 
         return jax.lax.scan(once, course, length=count)
 
-    def compiled(course: Course, units: Units) -> tuple[Course, Path]:
-        with jax.enable_x64(True):
-            given = jax.tree.map(lambda array: jnp.asarray(array, jnp.float64), (course, units))
-            return jax.tree.map(np.asarray, run(*given))
-
-    return compiled
+    return _from_numpy(run)
 
 
 def called(values: Callable[[np.ndarray], np.ndarray], kind: str, rules: Rules) -> Follow:
@@ -213,9 +208,7 @@ def _how(kind: str, rules: Rules) -> tuple[Callable[..., Course], int | float]:
 
 def _compiled(f: Function, kind: str, rules: Rules, autodiff: bool) -> Follow:
     onwards, attempts = _how(kind, rules)
-
-    def values(states: jax.Array) -> jax.Array:
-        return jnp.asarray(f(states), states.dtype)
+    values = _values_of(f)
 
     @jax.jit
     def run(course: Course, times: jax.Array, units: Units) -> tuple[Course, Path]:
@@ -239,12 +232,23 @@ def _compiled(f: Function, kind: str, rules: Rules, autodiff: bool) -> Follow:
         (course, _), path = jax.lax.scan(to, (course, jnp.array(False)), times)
         return course, path
 
-    def follow(course: Course, times: np.ndarray, units: Units) -> tuple[Course, Path]:
+    return _from_numpy(run)
+
+
+def _values_of(f: Function) -> Callable[[jax.Array], jax.Array]:
+    """f, answering in the numbers that it was asked in."""
+    return lambda states: jnp.asarray(f(states), states.dtype)
+
+
+def _from_numpy(run: Callable[..., tuple[Course, Path]]) -> Callable[..., tuple[Course, Path]]:
+    """A compiled run, in float64, for NumPy arrays in and out."""
+
+    def called_with(*arrays: Any) -> tuple[Course, Path]:
         with jax.enable_x64(True):
-            given = jax.tree.map(lambda array: jnp.asarray(array, jnp.float64), (course, times, units))
+            given = jax.tree.map(lambda array: jnp.asarray(array, jnp.float64), arrays)
             return jax.tree.map(np.asarray, run(*given))
 
-    return follow
+    return called_with
 
 
 def _iterated(

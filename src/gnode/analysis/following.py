@@ -32,17 +32,15 @@ class Following:
         self._flow, self._values = kind == "flow", dynamics.values
         wide = np.broadcast_to(unit, states.shape)
         self._units = units_of(dynamics, states, wide, wide)
-        first = longest
-        if self._flow:
-            quickest = np.max(np.abs(dynamics.values(states)) / unit)
-            first = min(longest, _FIRST / quickest) if quickest > 0 else longest
+        velocities = self._velocities_at(states[None])
+        quickest = np.max(np.abs(velocities) / unit)
+        first = min(longest, _FIRST / quickest) if quickest > 0 else longest
         away = np.random.default_rng(0).normal(size=(len(states), 1, states.shape[1]))
         directions = away / np.linalg.norm(away, axis=2, keepdims=True)
         self._course: Course = beginning(states, directions, first, self._units)
         self._record = recorder(f, dynamics, kind, Rules(_ERROR), _CHUNK, longest)
-        start = Path(self._course.time[None], states[None], self._course.growth[None])
-        self._paths = [start]
-        self._velocities = [self._velocities_at(start.states)]
+        self._paths = [Path(self._course.time[None], states[None], self._course.growth[None])]
+        self._velocities = [velocities]
 
     def go_on(self, chunks: int = 1) -> None:
         """Some hundred attempts more for each state."""

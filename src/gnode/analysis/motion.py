@@ -49,6 +49,7 @@ class Motion:
     """What became of the followed states.
 
     Attributes:
+        unit: (N,), how wide the states lie in each coordinate: the extent of everything here.
         followed: (m,), which states.
         fates: (m,), "rest", "orbit", "wander", "leave", or "unclear" where the time did not do to tell.
         orbits: those that were found, and orbit_of: (m,), which of them a state is on, -1 for none.
@@ -59,6 +60,7 @@ class Motion:
         moved: how far the quicker ones get within the horizon at their present speed, in units of the extent.
     """
 
+    unit: np.ndarray
     followed: np.ndarray
     fates: np.ndarray
     orbits: list[Orbit]
@@ -88,14 +90,15 @@ def motion(
     quick = float(np.quantile(np.max(np.abs(speeds) / unit, axis=1), 0.9))
     moved = quick * horizon if quick > 0 else 0.0
     if moved < _STILL:
-        return _all_rest(states.shape[1], horizon, moved)
+        return _all_rest(unit, horizon, moved)
+    centre = np.median(states, axis=0)
     followed = _chosen(states, unit)
     following = Following(f, dynamics, kind, states[followed], unit, horizon / 30)
     allowed = min(_STEPS, _ENTRIES // (len(followed) * states.shape[1]))
     chunks = 1
     while True:
         following.go_on(chunks)
-        paths = _paths(following, unit, np.median(states, axis=0))
+        paths = _paths(following, unit, centre)
         last = following.attempts >= allowed
         verdicts = [_verdict(path, kind, horizon, last) for path in paths]
         told = np.mean([verdict is not None for verdict, _ in verdicts])
@@ -109,9 +112,9 @@ def motion(
     wandering = [path for path, fate in zip(paths, fates, strict=True) if fate == "wander"]
     rate, interval, growth = _parting(wandering)
     passed = [path.evenly(max(1, 3000 // len(wandering))) for path in wandering]
-    centre = np.median(states, axis=0)
     orbits = [Orbit(orbit.points * unit + centre, orbit.period, orbit.closed) for orbit in orbits]
     return Motion(
+        unit,
         followed,
         fates,
         orbits,
@@ -125,9 +128,10 @@ def motion(
     )
 
 
-def _all_rest(size: int, horizon: float, moved: float) -> Motion:
+def _all_rest(unit: np.ndarray, horizon: float, moved: float) -> Motion:
     none = np.empty(0, int)
     return Motion(
+        unit,
         none,
         np.empty(0, str),
         [],
@@ -135,7 +139,7 @@ def _all_rest(size: int, horizon: float, moved: float) -> Motion:
         np.nan,
         np.nan,
         np.full(2, np.nan),
-        np.empty((0, size)),
+        np.empty((0, unit.size)),
         float(horizon),
         float(moved),
     )

@@ -100,8 +100,7 @@ def _by_fate(moves: Motion, states: np.ndarray) -> list[tuple[str, np.ndarray]]:
     usual = fates[np.argmax(counts)]
     if counts.max() >= (1 - _MOST) * counts.sum():
         return [(str(usual), everyone)]
-    unit = 2 * extent_of(states)
-    nearest = cKDTree(states[moves.followed] / unit).query(states / unit)[1]
+    nearest = cKDTree(states[moves.followed] / moves.unit).query(states / moves.unit)[1]
     of_each = moves.fates[nearest]
     return [(str(fate), np.flatnonzero(of_each == fate)) for fate in fates if (of_each == fate).any()]
 
@@ -151,7 +150,7 @@ def _resting(
         if size <= rounding:
             return True
         return bool(rate(piece) * patience <= np.log(_COLLAPSED)) and _collapses(
-            f, dynamics, kind, states[piece], -np.log(_COLLAPSED) / -rate(piece), rounding
+            f, dynamics, kind, states[piece], np.log(_COLLAPSED) / rate(piece), rounding
         )
 
     found = shapes(states, 2 * extent_of(states), is_point, shrinks)
@@ -206,29 +205,32 @@ def _one_piece(found: Topology) -> Topology:
     return Topology(betti, [betti], np.where(found.labels >= 0, 0, -1), found.diagrams[:1])
 
 
+def _betti(states: np.ndarray, loops: int, voids: int = 0, pieces: int = 1) -> tuple[int, ...]:
+    """Betti numbers as `topology` gives them: those of voids from three coordinates on."""
+    return (pieces, loops, voids)[: 3 if states.shape[1] >= 3 else 2]
+
+
 def _orbits(moves: Motion, kind: str, states: np.ndarray, inside: np.ndarray) -> _Part:
     own = np.sum(moves.orbit_of >= 0)
     if len(moves.orbits) > max(_COEXIST, own / 4):
-        found = shapes(states[inside], 2 * extent_of(states), lambda _: False, lambda _: False)
+        found = shapes(states[inside], moves.unit, lambda _: False, lambda _: False)
         names = [f"{listed(found.names)}, moving"]
         reason = f"each of {len(moves.orbits)} followed states is on a closed orbit of its own"
         return _Part(names, max(found.dimensions), found.topology, inside, [reason])
-    unit = 2 * extent_of(states)
-    near = np.array([on_orbit(orbit, states[inside], unit, 0.05) for orbit in moves.orbits])
+    near = np.array([on_orbit(orbit, states[inside], moves.unit, 0.05) for orbit in moves.orbits])
     labels = np.where(near.any(axis=0), np.argmax(near, axis=0), -1)
     names, reasons = [], []
     betti: list[tuple[int, ...]] = []
     diagrams: list[list[np.ndarray]] = []
-    no_voids = (0,) if states.shape[1] >= 3 else ()
     for orbit in moves.orbits:
         if not orbit.closed:
             names.append(f"cycle of period {round(orbit.period)}")
-            betti.append((1, 0, *no_voids))
+            betti.append(_betti(states, 0))
             diagrams.append([])
             continue
         names.append("limit cycle" if kind == "flow" else "invariant circle")
-        betti.append((1, 1, *no_voids))
-        diagrams.append(topology(orbit.points[::4] / unit).diagrams[0])
+        betti.append(_betti(states, 1))
+        diagrams.append(topology(orbit.points[::4] / moves.unit).diagrams[0])
         reasons.append(f"a closed curve that is gone round in {orbit.period:.4g}")
     dimension = 1.0 if any(orbit.closed for orbit in moves.orbits) else 0.0
     total = tuple(int(number) for number in np.sum(betti, axis=0))
@@ -237,21 +239,19 @@ def _orbits(moves: Motion, kind: str, states: np.ndarray, inside: np.ndarray) ->
 
 def _wandering(moves: Motion, kind: str, states: np.ndarray, inside: np.ndarray) -> _Part:
     """Where neighbours part the set is strange, where they do not it is a torus, or a circle of a map."""
-    unit = 2 * extent_of(states)
-    passed = moves.wandering / unit
+    passed = moves.wandering / moves.unit
     dimension = levina_bickel(passed)
     low, high = moves.interval
     parting = f"neighbours part at a rate of {moves.rate:.3g} [{low:.3g}, {high:.3g}]"
     reasons = [f"{parting}; dimension of what they pass by Levina-Bickel {dimension:.2f}"]
     found = topology(passed, voids=False)
-    near = _near(states[inside] / unit, passed)
+    near = _near(states[inside] / moves.unit, passed)
 
-    def whole(*betti: int) -> Topology:
+    def whole(betti: tuple[int, ...]) -> Topology:
         """All of it as one, with these Betti numbers."""
-        betti = (*betti, 0) if states.shape[1] >= 3 and len(betti) == 2 else betti
         return Topology(betti, [betti], np.where(near, 0, -1), found.diagrams[:1])
 
-    as_found = whole(1, found.betti[1])
+    as_found = whole(_betti(states, found.betti[1]))
     if low > 0 and moves.growth > PARTED:
         return _Part([f"strange set, of dimension about {dimension:.1f}"], dimension, as_found, inside, reasons)
     smooth = 1.0 if is_curve(passed) else local_pca(passed, 12)
@@ -261,9 +261,9 @@ def _wandering(moves: Motion, kind: str, states: np.ndarray, inside: np.ndarray)
     if round(smooth) == 1:
         circles = max(found.betti[1], 1)
         names = ["invariant circle" if kind == "map" else "limit cycle"] * circles
-        return _Part(names, 1.0, whole(circles, circles), inside, reasons)
+        return _Part(names, 1.0, whole(_betti(states, circles, pieces=circles)), inside, reasons)
     if round(smooth) == 2:
-        return _Part(["torus, moving"], 2.0, whole(*((1, 2, 1) if states.shape[1] >= 3 else (1, 2))), inside, reasons)
+        return _Part(["torus, moving"], 2.0, whole(_betti(states, 2, voids=1)), inside, reasons)
     return _Part([f"{round(smooth)}-dimensional torus, moving"], smooth, as_found, inside, reasons)
 
 
