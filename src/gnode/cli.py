@@ -509,18 +509,23 @@ def _number(loss: float | None) -> str:
 
 def _pairs(settings: list[str]) -> dict[str, Any]:
     """KEY=VALUE with the value read as TOML, or as a plain string where it is none."""
-    import tomllib
-
     pairs = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals or not key.strip():
             raise typer.BadParameter(f"Must have --set KEY=VALUE, instead got {setting!r}.")
-        try:
-            pairs[key.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            pairs[key.strip()] = value.strip()
+        pairs[key.strip()] = _value(value.strip())
     return pairs
+
+
+def _value(text: str) -> Any:
+    """A value as TOML has it, or as people write it on a command line: .01, and 64,64 for a list; else plain text."""
+    import tomllib
+
+    for written in (text, f"0{text}" if text.startswith(".") else text, f"[{text}]" if "," in text else text):
+        with contextlib.suppress(tomllib.TOMLDecodeError):
+            return tomllib.loads(f"value = {written}")["value"]
+    return text
 
 
 def _answer(as_json: bool, result: dict[str, Any], *lines: str) -> None:
@@ -558,11 +563,11 @@ def _use_compile_cache() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = home / "gnode" / "compiled"
     try:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = home / "gnode" / "compiled"
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):  # the latter where there is no home folder, as in some containers
         return
     # By the environment, which JAX reads when it is imported: workers inherit it.
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
@@ -583,8 +588,13 @@ def run_command(command: Callable[[], Any]) -> None:
         _fail(" ".join(str(error).split()), error.exit_code)
     except KeyboardInterrupt:
         _fail("interrupted", 130)
+    except BrokenPipeError:  # who read the output, as `head`, has left; the work is done or resumable
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where the interpreter flushes at its end
+        raise SystemExit(1) from None
     except OSError as error:
         _fail(f"{error.strerror or error} ({error.filename})" if error.filename else str(error), 1)
+    except MemoryError as error:
+        _fail(f"Must have less to hold in memory, instead got: {error or 'no memory left'}. Try smaller sizes.", 1)
 
 
 def main() -> None:

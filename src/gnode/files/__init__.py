@@ -3,10 +3,16 @@
 import contextlib
 import os
 import shutil
+import socket
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
+import filelock
+
 from gnode.errors import GnodeError, must_have
+
+LOCK = ".lock"  # in a directory that one process at a time works on
 
 
 def begin_folder(path: Path, inner: str, purpose: str, marker: str, held: str) -> None:
@@ -46,8 +52,42 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise GnodeError(f"Could not write {path}: {error.strerror}. What was there before is untouched.") from error
+    finally:  # nothing is there when it has become `path`; a second Ctrl-C leaves nothing either
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def alone(folder: Path, work: str) -> Iterator[None]:
+    """Nobody else works on a directory meanwhile. The lock goes with the process that holds it, however it ends.
+
+    Args:
+        work: what is done there, as "a gnode sweep".
+
+    Raises:
+        InvalidInput: another process is at work there; who is said.
+    """
+    path = folder / LOCK
+    lock = filelock.FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        must_have(f"nobody else at work on {folder}", f"{work} that runs there ({_holder(path)})")
+    try:
+        path.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now():%Y-%m-%d %H:%M}")
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.write_text("")
+        lock.release()
+
+
+def _holder(lock: Path) -> str:
+    """What the process that holds a lock says of itself."""
+    try:
+        return lock.read_text() or "another process"
+    except (OSError, UnicodeDecodeError):
+        return "another process"
 
 
 @contextlib.contextmanager

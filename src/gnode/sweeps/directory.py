@@ -1,9 +1,7 @@
 """The directory of a sweep: sweep.toml, a run directory each in runs/, and a note in those that failed."""
 
-import contextlib
 import json
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -60,19 +58,3 @@ def open_sweep(plan: Plan, path: Path, resume: bool) -> Sweep:
     begin_folder(path, RUNS, "for the sweep", SWEEP, "a sweep")
     write_atomically(path / SWEEP, tomli_w.dumps({"gnode": version("gnode"), **plan.tables}).encode())
     return Sweep(path, plan)
-
-
-@contextlib.contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Nobody else works on this sweep meanwhile (where the system can tell)."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    with (path / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            must_have(f"nobody else at work on {path}", "another gnode sweep that runs there")
-        yield

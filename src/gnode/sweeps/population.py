@@ -171,7 +171,7 @@ class _Member:
         config = configuration(experiment.task, model_table(self.model), self.settings)
         origin = made_from(self.model, self.data)
         directory = open_directory(folder, True, config, origin, Silent())
-        self.state = first_state(self.model, directory)
+        self.state = first_state(self.model, directory, Silent())
         self._seconds = 0.0  # its share of its groups'
         self._news: list[tuple[TrainingState, Record]] = []
         self._books = keep_books(

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gnode.errors import Diverged
-from gnode.files import write_atomically
-from gnode.sweeps.directory import FAILED, RUNS, Sweep, alone, open_sweep
+from gnode.files import alone, write_atomically
+from gnode.sweeps.directory import FAILED, RUNS, Sweep, open_sweep
 from gnode.sweeps.grid import Plan, PlannedRun, cost
 from gnode.sweeps.population import ALONE, FREE, train_group
 from gnode.sweeps.progress import SweepWatcher
@@ -72,7 +72,7 @@ def run_sweep(
     runs = {run.id: run for run in plan.runs}
     lost: dict[str, str] = {}  # why a run whose worker kept dying is missing; another --resume tries it again
     watcher = watcher or SweepWatcher()
-    with alone(sweep.path), watcher:
+    with alone(sweep.path, "another gnode sweep"), watcher:
         watcher.start(
             [(run.id, cost(run.config)) for run in plan.runs if sweep.state(run) == "waiting"], len(plan.runs)
         )

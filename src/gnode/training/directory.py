@@ -8,6 +8,7 @@ See docs/run-directory.md.
 import json
 import tomllib
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import tomli_w
-from safetensors import SafetensorError
-from safetensors.numpy import load as from_bytes
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from gnode import tasks
@@ -33,6 +33,7 @@ CHECKPOINT = "checkpoint/state.safetensors"
 ORIGIN = "made_from"  # a table of config.toml
 SOURCE = "source"  # a table in that of the task: where own data came from (gnode.series.Data)
 OWN_DATA = "own data"  # the name, in config.toml, of a task that is none: the user's own trials
+_MADE_WITH = "gnode"  # the key, in a checkpoint, of the configuration that it was made with
 _DRAWN = ("train_trials", "validation_trials", "test_trials")  # keys that mean something where trials are drawn
 DATA_LIMIT = 256 * 2**20  # bytes of own data that a run directory keeps
 
@@ -54,10 +55,18 @@ class RunDirectory:
         Raises:
             GnodeError: the directory is not empty, or cannot be written.
         """
-        content = tomli_w.dumps({"gnode": version("gnode"), **_as_written(config), ORIGIN: origin}).encode()
+        try:
+            text = tomli_w.dumps({"gnode": version("gnode"), **_as_written(config), ORIGIN: origin})
+        except TypeError as error:
+            raise InvalidInput(
+                f"Must have a task whose options can be written to {CONFIG} (numbers, text, lists), instead got "
+                f"another: {error}."
+            ) from error
         begin_folder(path, "checkpoint", "for the run", CONFIG, "a run already")
-        write_atomically(path / CONFIG, content)
-        return cls(path)
+        write_atomically(path / CONFIG, text.encode())
+        directory = cls(path)
+        _ = directory.made_with  # taken now: what is edited later is not what the run was made from
+        return directory
 
     @classmethod
     def reopen(cls, path: Path, config: dict[str, Any], origin: dict[str, Any]) -> tuple["RunDirectory", list[str]]:
@@ -67,6 +76,7 @@ class RunDirectory:
             InvalidInput: it holds no run, or one with another configuration, data or start.
         """
         directory = cls.open(path)
+        _ = directory.made_with  # as above
         theirs = {key: value for key, value in directory.config().items() if key != "gnode"}
         began = theirs.pop(ORIGIN, None)
         ours = tomllib.loads(tomli_w.dumps(config))
@@ -103,9 +113,17 @@ class RunDirectory:
     def config(self) -> dict[str, Any]:
         """What determines the run: the tables task, model and training, and the version of gnode."""
         try:
-            return tomllib.loads((self.path / CONFIG).read_text())
+            return tomllib.loads((self.path / CONFIG).read_text("utf-8-sig"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidInput(f"Must have a readable {self.path / CONFIG}, instead got: {error}.") from error
+
+    @cached_property
+    def made_with(self) -> dict[str, Any]:
+        """The tables task, model and training, as a checkpoint keeps them; where own data lie does not matter."""
+        config = self.config()
+        tables = _as_written({name: config.get(name, {}) for name in ("task", "model", "training")})
+        tables["task"] = {key: value for key, value in tables["task"].items() if key != SOURCE}
+        return json.loads(json.dumps(tables, default=str))
 
     def columns(self) -> tuple[list[str], list[str]]:
         """What inputs and targets are called in the table that own trials came from; empty where they did from none."""
@@ -163,16 +181,13 @@ class RunDirectory:
             must_have(f"the data that {self.path} was started with", f"others in {place}")
 
     def metrics(self) -> list[dict[str, float]]:
-        """The records of all epochs. A last line that was cut off in mid-write is left out."""
+        """The records of all epochs, without lines that are damaged."""
+        return [record for record in self._lines() if record]
+
+    def _lines(self) -> list[dict[str, float]]:
+        """The record in each line of metrics.jsonl; nothing where a line is damaged, as one cut off in mid-write is."""
         path = self.path / METRICS
-        lines = path.read_text().splitlines() if path.is_file() else []
-        records = []
-        for line in lines:
-            try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
-        return records
+        return [_record(line) for line in path.read_bytes().splitlines()] if path.is_file() else []
 
     def summary(self) -> dict[str, Any]:
         """The outcome of a finished run.
@@ -194,24 +209,50 @@ class RunDirectory:
         except OSError as error:
             raise GnodeError(f"Could not write {self.path / METRICS}: {error.strerror}.") from error
 
-    def forget_after(self, epoch: int) -> None:
-        """Drop the records of epochs that no checkpoint holds: they will be run again."""
-        kept = [json.dumps(record) for record in self.metrics() if record["epoch"] <= epoch]
-        write_atomically(self.path / METRICS, "".join(line + "\n" for line in kept).encode())
+    def forget_after(self, epoch: int) -> str:
+        """Drop the records of epochs that no checkpoint holds: they will be run again.
+
+        Returns:
+            what the user should know of records that should be there and are not; "" of none.
+        """
+        lines = self._lines()
+        kept = [record for record in lines if record and record["epoch"] <= epoch]
+        write_atomically(self.path / METRICS, "".join(json.dumps(record) + "\n" for record in kept).encode())
+        missing = epoch - len({record["epoch"] for record in kept})
+        if not missing:
+            return ""
+        damaged = [str(number) for number, record in enumerate(lines, start=1) if not record]
+        where = f" (damaged: line {', '.join(damaged)})" if damaged else ""
+        return (
+            f"{self.path / METRICS} lacks the records of {missing} of {epoch} epochs{where}; the run goes on without."
+        )
 
     def write_checkpoint(self, state: TrainingState) -> None:
         """Put the state of the last finished epoch on disk, whole or not at all."""
-        write_atomically(self.path / CHECKPOINT, to_bytes(named_arrays(state)))
+        made_with = {_MADE_WITH: json.dumps(self.made_with)}
+        write_atomically(self.path / CHECKPOINT, to_bytes(named_arrays(state), made_with))
 
     def read_checkpoint(self, like: TrainingState) -> TrainingState:
-        """The state in the checkpoint; `like` itself where the run was stopped before its first checkpoint."""
+        """The state in the checkpoint; `like` itself where the run was stopped before its first checkpoint.
+
+        Raises:
+            InvalidInput: it is damaged, of another model, or was written before config.toml was edited.
+        """
         path = self.path / CHECKPOINT
         if not path.is_file():
             return like
         try:
-            arrays = from_bytes(path.read_bytes())
-        except SafetensorError as error:
+            with safe_open(path, framework="numpy") as file:
+                made_with = json.loads((file.metadata() or {}).get(_MADE_WITH, "null"))
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError, ValueError) as error:
             raise InvalidInput(f"Must have a whole checkpoint, instead got a damaged one: {path} ({error}).") from error
+        if made_with and (differing := _differences(made_with, self.made_with)):  # older ones do not say
+            must_have(
+                f"the {CONFIG} that the checkpoint in {self.path} was made with",
+                f"another {', '.join(differing)}",
+                f"Was it edited? Undo that, or begin anew: gnode train {self.path / CONFIG} --out another directory.",
+            )
         wanted = named_arrays(like)
         if {name: array.shape for name, array in arrays.items()} != {n: a.shape for n, a in wanted.items()}:
             must_have("a checkpoint of this model", f"one with other arrays: {path}")
@@ -233,9 +274,18 @@ class RunDirectory:
         write_atomically(self.path / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
 
 
+def _record(line: bytes) -> dict[str, float]:
+    """The record in a line of metrics.jsonl; nothing where it is none."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) and isinstance(record.get("epoch"), int) else {}
+
+
 def _as_written(config: dict[str, Any]) -> dict[str, Any]:
     """A configuration without the numbers of trials where these are not drawn, but own data or a data set."""
-    name = config["task"]["name"]
+    name = config["task"].get("name", "")
     if name != OWN_DATA and not issubclass(tasks.TASKS.get(name, tasks.Task), tasks.RecordedTask):
         return config
     return config | {"training": {key: value for key, value in config["training"].items() if key not in _DRAWN}}

@@ -183,7 +183,7 @@ def _keys() -> dict[str, str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        tables = tomllib.loads(path.read_text())
+        tables = tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
         must_have("an experiment file", f"nothing at {path}")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Protocol, TextIO
 
 from rich.console import Console
@@ -39,6 +40,37 @@ class Silent:
     def note(self, text: str) -> None:
         """Something that the user should know."""
         print(f"gnode: {text}", file=sys.stderr, flush=True)
+
+
+class Unbroken(Silent):
+    """Passes all on, until what shows it cannot be written to any more: a pipe that was closed, a full disk."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher: Watcher | None = watcher
+
+    def __enter__(self) -> "Unbroken":
+        self._try(lambda watcher: watcher.__enter__())
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._try(lambda watcher: watcher.__exit__(*error))
+
+    def start(self, first_epoch: int, epochs: int) -> None:
+        self._try(lambda watcher: watcher.start(first_epoch, epochs))
+
+    def epoch(self, record: Record) -> None:
+        self._try(lambda watcher: watcher.epoch(record))
+
+    def note(self, text: str) -> None:
+        self._try(lambda watcher: watcher.note(text))
+
+    def _try(self, show: Callable[[Watcher], object]) -> None:
+        if self._watcher is None:
+            return
+        try:
+            show(self._watcher)
+        except OSError:  # what cannot be shown is no reason to lose what is computed
+            self._watcher = None
 
 
 class Bar(Silent):

@@ -133,9 +133,12 @@ def _of_classes(weights: Any) -> tuple[float, ...] | str | None:
 
 def _stages(curriculum: Any) -> tuple[tuple[int, int], ...]:
     try:
-        stages = tuple((int(epoch), int(bins)) for epoch, bins in curriculum)
+        pairs = [(epoch, bins) for epoch, bins in curriculum]
     except (TypeError, ValueError):
         must_have("curriculum a list of (from_epoch, bins) pairs", repr(curriculum))
+    stages = tuple(
+        (integer("from_epoch of curriculum", epoch, 1), integer("bins of curriculum", bins, 1)) for epoch, bins in pairs
+    )
     if stages and (stages[0][0] != 1 or min(bins for _, bins in stages) < 1 or list(stages) != sorted(set(stages))):
         must_have("a curriculum that begins at epoch 1 and goes on in order, with at least 1 bin", repr(curriculum))
     return stages

@@ -17,6 +17,7 @@ import numpy as np
 
 from gnode import tasks
 from gnode.errors import Diverged, GnodeError, check_known, must_have
+from gnode.files import alone
 from gnode.integrate import RULES
 from gnode.models import Model, model_bytes, model_table, trainable
 from gnode.series import PARTS, Data, Trials
@@ -25,7 +26,7 @@ from gnode.training.directory import DATA_LIMIT, OWN_DATA, SOURCE, RunDirectory
 from gnode.training.loop import Record, TrainingState, begin, epochs
 from gnode.training.losses import LOSSES, balanced
 from gnode.training.platform import computed_on, forget_programs, platform_facts
-from gnode.training.progress import Silent, Watcher
+from gnode.training.progress import Silent, Unbroken, Watcher
 from gnode.training.score import LENGTH_CLASSES, Objective, loss_and_accuracy, loss_on, standardised
 from gnode.training.settings import Settings
 
@@ -133,7 +134,7 @@ def train(
     Example:
         >>> run = gnode.train(model, gnode.tasks.make("ring"), epochs=150, batch_size=10, lr=1e-2, out="runs/ring")
     """
-    chosen, watcher = make_settings(**settings), watcher or Silent()
+    chosen, watcher = make_settings(**settings), Unbroken(watcher or Silent())
     forget_programs()
     model, data, objective = prepare(model, task, chosen)
     if words := overshooting(model, data):
@@ -148,19 +149,20 @@ def train(
                 f"{' and where their table lies' if 'file' in data.source else ''}: the limit is "
                 f"{DATA_LIMIT // 2**20} MB."
             )
-    state = first_state(model, directory)
-    source = _after_patience(model, objective, chosen, state, data)
-    training = keep_books(model, data, objective, chosen, directory, state, source, watcher, snapshot=snapshot)
-    try:
-        with _heeding_interruptions() as check:
-            while True:
-                next(training)
-                check()
-    except StopIteration as end:
-        return end.value
-    except KeyboardInterrupt as stop:  # between two epochs
-        training.throw(stop)
-        raise
+    with alone(directory.path, "a training run") if directory else contextlib.nullcontext():
+        state = first_state(model, directory, watcher)
+        source = _after_patience(model, objective, chosen, state, data)
+        training = keep_books(model, data, objective, chosen, directory, state, source, watcher, snapshot=snapshot)
+        try:
+            with _heeding_interruptions() as check:
+                while True:
+                    next(training)
+                    check()
+        except StopIteration as end:
+            return end.value
+        except KeyboardInterrupt as stop:  # between two epochs
+            training.throw(stop)
+            raise
 
 
 @contextlib.contextmanager
@@ -301,12 +303,13 @@ def configuration(task: Source | Data, model: dict[str, Any], settings: Settings
     }
 
 
-def first_state(model: Model, directory: RunDirectory | None) -> TrainingState:
+def first_state(model: Model, directory: RunDirectory | None, watcher: Watcher) -> TrainingState:
     """Where training begins: at the checkpoint, if there is one. Records of epochs after it are dropped."""
     state = begin(model)
     if directory:
         state = directory.read_checkpoint(state)
-        directory.forget_after(int(state.epoch))
+        if words := directory.forget_after(int(state.epoch)):
+            watcher.note(words)
     return state
 
 
@@ -366,6 +369,11 @@ def keep_books(
         if directory and history:
             directory.write_model(eqx.combine(state.best_parameters, frozen))
         raise
+    except Exception:  # of a watcher or a snapshot of one's own, of memory, ...: what was trained is not lost with it
+        if directory:
+            with contextlib.suppress(GnodeError):  # as of a full disk, which may be what came
+                directory.write_checkpoint(state)
+        raise
     best = eqx.combine(state.best_parameters, frozen)
     summary = _summary(best, objective, data, state, directory, history, clock() - began)
     if summary["test_loss"] is None:
@@ -415,24 +423,24 @@ def _summary(
     seconds: float,
 ) -> dict[str, Any]:
     records = directory.metrics() if directory else [record.as_dict() for record in history]
-    best_epoch = int(state.best_epoch)
     earlier = sum(record.get("seconds", 0.0) for record in records[: len(records) - len(history)])
-    test_loss, accuracy = loss_and_accuracy(best, objective, data.test)
+    train_loss, train_accuracy = loss_and_accuracy(best, objective, data.train)
+    test_loss, test_accuracy = loss_and_accuracy(best, objective, data.test)
     outcome: dict[str, Any] = {
         "loss": objective.loss,
-        "best_epoch": best_epoch,
+        "best_epoch": int(state.best_epoch),
         "epochs": int(state.epoch),
-        "train_loss": next(record["train_loss"] for record in records if record["epoch"] == best_epoch),
+        "train_loss": _finite(train_loss),
         "val_loss": float(state.best_loss),
         "test_loss": _finite(test_loss),
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(best, trainable(best)))),
         "seconds": round(seconds + earlier, 3),
         **platform_facts(),
     }
-    if accuracy is not None:
-        of_best = next(record for record in records if record["epoch"] == best_epoch)
-        outcome |= {key: of_best[key] for key in ("train_accuracy", "val_accuracy") if key in of_best}
-        outcome["test_accuracy"] = _finite(accuracy)
+    if train_accuracy is not None and test_accuracy is not None:
+        of_best = next((record for record in records if record["epoch"] == outcome["best_epoch"]), {})
+        outcome |= {"train_accuracy": _finite(train_accuracy), "val_accuracy": of_best.get("val_accuracy")}
+        outcome["test_accuracy"] = _finite(test_accuracy)
     if objective.class_weights:
         outcome["class_weights"] = list(objective.class_weights)
     if data.classes:
@@ -453,5 +461,12 @@ def _describe(task: Source | Data) -> dict[str, Any]:
         sizes = {part: len(getattr(task, part)) for part in PARTS}
         return {"name": OWN_DATA, **sizes, **({SOURCE: task.source} if task.source else {})}
     options = dataclasses.asdict(task) if dataclasses.is_dataclass(task) else {}
-    options = {key: list(value) if isinstance(value, tuple) else value for key, value in options.items()}
-    return {"name": getattr(task, "name", type(task).__name__), **{k: v for k, v in options.items() if v is not None}}
+    plain = {key: _plain(value) for key, value in options.items() if value is not None}
+    return {"name": getattr(task, "name", type(task).__name__), **plain}
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and arrays, and tuples, as config.toml can hold them."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
