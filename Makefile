@@ -14,13 +14,14 @@ BENCH_READY := $(BENCH)/.ready-$(HERE)
 TORCH_READY := $(TORCH)/.ready-$(HERE)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-torch docs bench lock clean
+.PHONY: help setup demo test test-all test-torch soak docs bench lock clean
 
 help:
 	@echo "make demo      train a small network to remember an angle, and write runs/demo/report.html"
 	@echo "make test      format, lint, import layers, types, tests"
 	@echo "make test-all  the same with the full crosses, of which make test runs a slice"
 	@echo "make test-torch  the tests on functions of PyTorch, in an environment that has it"
+	@echo "make soak      kill commands at 500 random moments, go on with them, and compare how they end"
 	@echo "make docs      build the documentation into site/"
 	@echo "make bench     measure against PyTorch, side by side"
 	@echo "make setup     only set up .venv, as every command above does by itself"
@@ -41,6 +42,9 @@ test test-all: setup
 
 test-torch: $(TORCH_READY)
 	$(TORCH)/bin/pytest tests/analysis/test_pytorch.py tests/truths/test_fixed_points.py -k "pytorch"
+
+soak: setup
+	$(BIN)/python -m tests.soak.kills
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

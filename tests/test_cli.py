@@ -23,7 +23,7 @@ def test_train_writes_a_run_directory(gnode, tmp_path):
     code, out, err = gnode(f"train ring {QUICK} --out", tmp_path / "run")
     assert code == 0 and "Test loss" in out
     files = {path.name for path in (tmp_path / "run").iterdir()}
-    assert files == {"config.toml", "metrics.jsonl", "model.safetensors", "checkpoint", "summary.json"}
+    assert files == {".lock", "config.toml", "metrics.jsonl", "model.safetensors", "checkpoint", "summary.json"}
     assert "epoch 2/2" in err and "\x1b" not in err + out
 
 

@@ -2,13 +2,14 @@
 
 import hashlib
 import os
-import tempfile
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gnode.errors import GnodeError, must_have
+from gnode.files import temporary_beside
 
 VARIABLE = "GNODE_DATA"
 SECONDS = 60  # without an answer, after which fetching is given up
@@ -126,25 +127,24 @@ def fetch(name: str, chosen: DataSet, told: Told) -> list[Path]:
     form, home = chosen.original, places()[0] / chosen.folder
     count = f"{len(form.files)} files, " if len(form.files) > 1 else ""
     told(f"Fetching {name} ({count}{form.size / 1e6:.0f} MB) from {form.served}")
+    folder = temporary_beside(home / "fetching")
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".fetching-", dir=home) as folder:
-            fetched = [Path(folder) / file for file in form.files]
-            for file, path in zip(form.files, fetched, strict=True):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                _download(f"{form.address}{path.name}", path, f"{chosen.folder}/{file}")
-            if digest(fetched) != form.sha256:
-                raise GnodeError(
-                    f"Must have {name} whole from {form.served}, instead got a partial or changed one (its checksum "
-                    f"differs). Nothing was kept; try again."
-                )
-            paths = [home / file for file in form.files]
-            for path, target in zip(fetched, paths, strict=True):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(path, target)
+        fetched = [folder / file for file in form.files]
+        for file, path in zip(form.files, fetched, strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _download(f"{form.address}{path.name}", path, f"{chosen.folder}/{file}")
+        if digest(fetched) != form.sha256:
+            raise GnodeError(
+                f"Must have {name} whole from {form.served}, instead got a partial or changed one (its checksum "
+                f"differs). Nothing was kept; try again."
+            )
+        for entry in list(folder.iterdir()):  # a file, or a folder with all of them: whole or not at all
+            os.replace(entry, home / entry.name)
     except OSError as error:
         raise GnodeError(f"Could not write {name} into {home}: {error.strerror or error}. Nothing was kept.") from error
-    return paths
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [home / file for file in form.files]
 
 
 def _download(address: str, path: Path, file: str) -> None:

@@ -49,10 +49,9 @@ class Directory:
             if directory.plan() != plan or not np.array_equal(directory.targets(), targets):
                 must_have(f"the plan that {path} was started with", "another", "Choose another directory.")
             return directory
-        begin_folder(path, "cells", "for the measurement", PLAN, "a measurement already")
-        write_atomically(path / TARGETS_FILE, to_bytes({"targets": targets}))
-        # Last, because it is what makes the directory one that can be resumed.
-        write_atomically(path / PLAN, tomli_w.dumps({"gnode": version("gnode"), **plan.as_tables()}).encode())
+        text = tomli_w.dumps({"gnode": version("gnode"), **plan.as_tables()})
+        files = {TARGETS_FILE: to_bytes({"targets": targets}), PLAN: text.encode()}
+        begin_folder(path, "cells", files, "for the measurement", "a measurement already")
         return directory
 
     @classmethod

@@ -1,12 +1,14 @@
 """Writing files so that a reader never sees half of one."""
 
 import contextlib
+import glob
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
 import filelock
 
@@ -15,27 +17,45 @@ from gnode.errors import GnodeError, must_have
 LOCK = ".lock"  # in a directory that one process at a time works on
 
 
-def begin_folder(path: Path, inner: str, purpose: str, marker: str, held: str) -> None:
-    """Make a directory and a folder in it, unless anything lies there already.
+def begin_folder(path: Path, inner: str, files: dict[str, bytes], purpose: str, held: str) -> None:
+    """Make a directory with a folder in it and its first files, unless anything lies there already.
+
+    What a process leaves that was killed before it had written the last of these files is nothing. Of two processes
+    that begin at once, one is refused.
 
     Args:
+        files: content by name; the last is the one by which it is known what lies there.
         purpose: what it is for, as "for the run".
-        marker, held: a file by which it is known what lies there already, and its name, as "a run already".
+        held: what lies there already where the last file does, as "a run already".
 
     Raises:
         InvalidInput: the directory is not empty.
         GnodeError: it cannot be made.
     """
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        known = (path / marker).is_file()
-        advice = "Resume it with --resume, or choose another." if known else "Choose another."
-        must_have(
-            f"an empty or new directory {purpose}", f"{path}, which holds {held if known else 'other files'}", advice
-        )
+    *first, marker = files
+    if path.is_file() or (path.is_dir() and not is_new(path, inner, first)):
+        _refuse(path, purpose, held, (path / marker).is_file())
     try:
-        (path / inner).mkdir(parents=True)
+        (path / inner).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise GnodeError(f"Could not make the directory {path}: {error.strerror}.") from error
+    for name in first:
+        write_atomically(path / name, files[name])
+    try:
+        _put(path / marker, files[marker], _link)
+    except FileExistsError:
+        _refuse(path, purpose, held, True)
+
+
+def is_new(path: Path, inner: str, first: Iterable[str] = ()) -> bool:
+    """Whether a directory holds no more than an attempt to begin it that was killed (see begin_folder), if that."""
+    names = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
+    return names <= {inner, *first} and not (inner in names and any((path / inner).iterdir()))
+
+
+def _refuse(path: Path, purpose: str, held: str, known: bool) -> NoReturn:
+    advice = "Resume it with --resume, or choose another." if known else "Choose another."
+    must_have(f"an empty or new directory {purpose}", f"{path}, which holds {held if known else 'other files'}", advice)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -44,17 +64,62 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         GnodeError: the disk is full, or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _put(path, content, os.replace)
+
+
+def _put(path: Path, content: bytes, move: Callable[[Path, Path], None]) -> None:
+    """Write a temporary file and move it to `path`.
+
+    Raises:
+        FileExistsError: as `move` does.
+    """
+    temporary = temporary_beside(path)
     try:
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        move(temporary, path)
+    except FileExistsError:
+        raise
     except OSError as error:
         raise GnodeError(f"Could not write {path}: {error.strerror}. What was there before is untouched.") from error
     finally:  # nothing is there when it has become `path`; a second Ctrl-C leaves nothing either
         temporary.unlink(missing_ok=True)
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """Move to a place where nothing is; of two that do so at once, one fails."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: almost the same
+        if path.exists():
+            raise FileExistsError(path) from None
+        os.replace(temporary, path)
+
+
+def temporary_beside(path: Path) -> Path:
+    """The name of this process for what is to become `path`. What processes left there that were killed is removed."""
+    ours = f".{path.name}.{socket.gethostname()}."
+    for other in path.parent.glob(f"{glob.escape(ours)}*.tmp"):
+        owner = other.name.removeprefix(ours).removesuffix(".tmp")
+        if owner.isdecimal() and int(owner) != os.getpid() and not _runs(int(owner)):
+            with contextlib.suppress(OSError):
+                shutil.rmtree(other) if other.is_dir() else other.unlink()
+    return path.with_name(f"{ours}{os.getpid()}.tmp")
+
+
+def _runs(process: int) -> bool:
+    """Whether there is such a process on this machine."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 @contextlib.contextmanager
@@ -97,7 +162,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises:
         GnodeError: the disk is full, the folder cannot be written, or `path` is there already.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         temporary.mkdir(parents=True)
         yield temporary

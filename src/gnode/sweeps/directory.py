@@ -9,7 +9,7 @@ from pathlib import Path
 import tomli_w
 
 from gnode.errors import InvalidInput, must_have
-from gnode.files import begin_folder, write_atomically
+from gnode.files import begin_folder
 from gnode.sweeps.grid import Plan, PlannedRun
 from gnode.training.directory import SUMMARY, RunDirectory
 
@@ -55,6 +55,6 @@ def open_sweep(plan: Plan, path: Path, resume: bool) -> Sweep:
                 "Choose another directory.",
             )
         return Sweep(path, plan)
-    begin_folder(path, RUNS, "for the sweep", SWEEP, "a sweep")
-    write_atomically(path / SWEEP, tomli_w.dumps({"gnode": version("gnode"), **plan.tables}).encode())
+    text = tomli_w.dumps({"gnode": version("gnode"), **plan.tables})
+    begin_folder(path, RUNS, {SWEEP: text.encode()}, "for the sweep", "a sweep")
     return Sweep(path, plan)

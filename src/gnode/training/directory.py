@@ -62,8 +62,7 @@ class RunDirectory:
                 f"Must have a task whose options can be written to {CONFIG} (numbers, text, lists), instead got "
                 f"another: {error}."
             ) from error
-        begin_folder(path, "checkpoint", "for the run", CONFIG, "a run already")
-        write_atomically(path / CONFIG, text.encode())
+        begin_folder(path, Path(CHECKPOINT).parent.name, {CONFIG: text.encode()}, "for the run", "a run already")
         directory = cls(path)
         _ = directory.made_with  # taken now: what is edited later is not what the run was made from
         return directory

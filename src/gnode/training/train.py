@@ -17,12 +17,12 @@ import numpy as np
 
 from gnode import tasks
 from gnode.errors import Diverged, GnodeError, check_known, must_have
-from gnode.files import alone
+from gnode.files import alone, is_new
 from gnode.integrate import RULES
 from gnode.models import Model, model_bytes, model_table, trainable
 from gnode.series import PARTS, Data, Trials
 from gnode.series.arrays import is_frame
-from gnode.training.directory import DATA_LIMIT, OWN_DATA, SOURCE, RunDirectory
+from gnode.training.directory import CHECKPOINT, DATA_LIMIT, OWN_DATA, SOURCE, RunDirectory
 from gnode.training.loop import Record, TrainingState, begin, epochs
 from gnode.training.losses import LOSSES, balanced
 from gnode.training.platform import computed_on, forget_programs, platform_facts
@@ -286,7 +286,7 @@ def open_directory(
     path: Path, resume: bool, config: dict[str, Any], origin: dict[str, Any], watcher: Watcher
 ) -> RunDirectory:
     """A fresh run directory, or with `resume` the one that is there already."""
-    if not resume or not path.exists() or not any(path.iterdir()):
+    if not resume or not path.exists() or (path.is_dir() and is_new(path, Path(CHECKPOINT).parent.name)):
         return RunDirectory.create(path, config, origin)
     directory, notes = RunDirectory.reopen(path, config, origin)
     for note in notes:
