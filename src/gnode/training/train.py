@@ -20,6 +20,7 @@ from gnode.errors import Diverged, GnodeError, check_known, must_have
 from gnode.files import alone
 from gnode.integrate import RULES
 from gnode.models import Model, model_bytes, model_table, trainable
+from gnode.nn.modes import usual_modes
 from gnode.series import PARTS, Data, Trials
 from gnode.series.arrays import is_frame
 from gnode.training.directory import DATA_LIMIT, OWN_DATA, SOURCE, RunDirectory
@@ -104,6 +105,7 @@ def draw_data(task: Source | tasks.Sampled | Data, settings: Settings) -> Data:
     )
 
 
+@usual_modes()
 def train(
     model: Model,
     task: Source | Data,
