@@ -20,7 +20,7 @@ from safetensors.numpy import save as to_bytes
 
 from gnode.errors import InvalidInput, must_have
 from gnode.expressivity.plan import Cell, Plan, plan_from_tables
-from gnode.files import begin_folder, write_atomically
+from gnode.files import begin_folder, path_of, write_atomically
 
 PLAN, TARGETS_FILE, ERRORS, CAPACITY, REPORT = (
     "plan.toml",
@@ -62,9 +62,10 @@ class Directory:
         Raises:
             InvalidInput: it does not.
         """
-        if not (Path(path) / PLAN).is_file():
+        path = path_of(path)
+        if not (path / PLAN).is_file():
             must_have(f"an expressivity directory with a {PLAN}", str(path))
-        return cls(Path(path))
+        return cls(path)
 
     def plan(self) -> Plan:
         try:

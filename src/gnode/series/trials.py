@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gnode.errors import must_have
-from gnode.files import new_folder, write_atomically
+from gnode.files import new_folder, path_of, write_atomically
 from gnode.series.arrays import as_array, described, feed, is_pandas, place
 from gnode.series.series import Series
 from gnode.series.storage import named, read_arrays, write_arrays
@@ -172,7 +172,7 @@ class Data:
             InvalidInput: the folder is there already.
             GnodeError: it cannot be written.
         """
-        folder = Path(folder).expanduser()
+        folder = path_of(folder)
         if folder.exists():
             must_have("a new folder for data", f"{folder}, which is there already")
         with new_folder(folder) as place:
@@ -190,7 +190,7 @@ class Data:
         Raises:
             InvalidInput: a file is not there, truncated, foreign, of a newer format, or holds no trials.
         """
-        folder = Path(folder).expanduser()
+        folder = path_of(folder)
         train, validation, test = (Trials.load(folder / f"{part}.npz") for part in PARTS)
         names = _read_json(folder / _NAMES, list, "a list of names of classes")
         return Data(train, validation, test, tuple(names), _read_json(folder / _SOURCE, dict, "a table of the source"))

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gnode.errors import Diverged
-from gnode.files import alone, write_atomically
+from gnode.files import alone, path_of, write_atomically
 from gnode.sweeps.directory import FAILED, RUNS, Sweep, open_sweep
 from gnode.sweeps.grid import Plan, PlannedRun, cost
 from gnode.sweeps.population import ALONE, FREE, train_group
@@ -68,7 +68,7 @@ def run_sweep(
         GnodeError: no Ray answers at the address.
     """
     check(workers, on, address, WAYS)
-    sweep = open_sweep(plan, Path(out), resume)
+    sweep = open_sweep(plan, path_of(out), resume)
     runs = {run.id: run for run in plan.runs}
     lost: dict[str, str] = {}  # why a run whose worker kept dying is missing; another --resume tries it again
     watcher = watcher or SweepWatcher()

@@ -22,7 +22,7 @@ from safetensors.numpy import save as to_bytes
 from gnode import tasks
 from gnode.data.own import again
 from gnode.errors import GnodeError, InvalidInput, must_have
-from gnode.files import begin_folder, write_atomically
+from gnode.files import begin_folder, path_of, write_atomically
 from gnode.models import Model, model_bytes, named_arrays
 from gnode.series import Data
 from gnode.training.loop import Record, TrainingState
@@ -105,7 +105,7 @@ class RunDirectory:
         Raises:
             InvalidInput: it does not.
         """
-        path = Path(path)
+        path = path_of(path)
         if not (path / CONFIG).is_file():
             must_have(f"a run directory with a {CONFIG}", str(path))
         return cls(path)
