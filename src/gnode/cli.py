@@ -616,7 +616,21 @@ def run_command(command: Callable[[], Any]) -> None:
     except OSError as error:
         _fail(f"{error.strerror or error} ({error.filename})" if error.filename else str(error), 1)
     except MemoryError as error:
-        _fail(f"Must have less to hold in memory, instead got: {error or 'no memory left'}. Try smaller sizes.", 1)
+        _fail(_too_large(error), 1)
+    except (AssertionError, RuntimeError) as error:  # as JAX raises them where it finds no device, or no memory on it
+        if "RESOURCE_EXHAUSTED" in str(error):
+            _fail(_too_large(error), 1)
+        if "jax" in sys.modules:
+            from gnode.training.platform import check_device
+
+            run_command(check_device)
+        raise
+
+
+def _too_large(error: Exception) -> str:
+    """That memory is not enough, in a line."""
+    said = " ".join(str(error).split()) or "no memory left"
+    return f"Must have less to hold in memory, instead got: {said}. Try smaller sizes."
 
 
 def main() -> None:

@@ -64,7 +64,9 @@ def test_what_is_saved_at_home_is_loaded_from_there(home):
     assert gnode.Series.load("~/series.npz").shape == trials.series.shape
     Data(trials, trials, trials).save("~/data")
     assert len(Data.load("~/data").test) == 8
-    pd.DataFrame({"t": np.arange(9.0), "x": np.ones(9), "y": np.linspace(0.5, 2, 9)}).to_csv(home / "t.csv", index=False)
+    pd.DataFrame({"t": np.arange(9.0), "x": np.ones(9), "y": np.linspace(0.5, 2, 9)}).to_csv(
+        home / "t.csv", index=False
+    )
     assert data.from_file("~/t.csv", "y", time="t").source["file"] == str(home / "t.csv")
     np.save(home / "paths.npy", X)
     assert expressivity.targets.read_trajectories("~/paths.npy").shape == X.shape

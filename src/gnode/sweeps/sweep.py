@@ -27,6 +27,7 @@ from gnode.sweeps.progress import SweepWatcher
 from gnode.training.directory import CONFIG
 from gnode.training.experiment import assemble, train_experiment
 from gnode.training.loop import Record
+from gnode.training.platform import check_device
 from gnode.training.progress import Silent
 from gnode.training.train import Interrupted
 from gnode.workers import attempt, check, run_jobs
@@ -65,9 +66,11 @@ def run_sweep(
 
     Raises:
         InvalidInput: the directory holds other files, or another sweep; nothing is overwritten.
-        GnodeError: no Ray answers at the address.
+        GnodeError: no Ray answers at the address; JAX finds no device.
     """
     check(workers, on, address, WAYS)
+    if on == "device":
+        check_device()
     sweep = open_sweep(plan, path_of(out), resume)
     runs = {run.id: run for run in plan.runs}
     lost: dict[str, str] = {}  # why a run whose worker kept dying is missing; another --resume tries it again
