@@ -18,7 +18,7 @@ from gnode.expressivity.polish import polish
 from gnode.expressivity.result import Result, best_errors, load_result
 from gnode.expressivity.words import statements
 from gnode.files import path_of, write_atomically
-from gnode.workers import run_jobs
+from gnode.workers import ENGINES, check, run_jobs
 
 SHOWN_TARGETS = 2  # whose fitted trajectories are kept, for the report
 
@@ -137,6 +137,7 @@ def run_plan(
     done: Done | None = None,
 ) -> Result:
     """Fit all cells that the directory does not hold yet, each in a process with one core, and write the tables."""
+    check(workers, "local", None, ENGINES)
     targets = plan.draw() if given is None else plan.checked(given)
     directory = Directory.begin(out, plan, targets, resume)
     # The longest first, so that no core is idle at the end.
