@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from gnode.errors import GnodeError
-from gnode.files import path_of
+from gnode.files import path_of, plain
 
 app = typer.Typer(
     name="gnode",
@@ -552,7 +552,7 @@ def _value(text: str) -> Any:
 
 def _answer(as_json: bool, result: dict[str, Any], *lines: str) -> None:
     if as_json:
-        typer.echo(json.dumps(result))
+        typer.echo(plain.as_json(result))
     else:
         for line in lines:
             typer.echo(line)

@@ -18,6 +18,7 @@ from gnode.estimators.door import read_series, read_static, refuse_other_width, 
 from gnode.estimators.members import Member, place_of, write_members
 from gnode.fields import FIELDS
 from gnode.files import path_of, write_atomically
+from gnode.files.plain import as_json, spelled_out
 from gnode.models import Model, ModelConfig, make
 from gnode.series import Data, Series
 from gnode.training import RunDirectory, Settings, train
@@ -156,7 +157,7 @@ class GatedODE(BaseEstimator):
             "learned": {name: _stored(getattr(self, name)) for name in self.learned},
             "members": len(self.members_),
         }
-        write_atomically(folder / FILE, (json.dumps(content, indent=2) + "\n").encode())
+        write_atomically(folder / FILE, (as_json(content, indent=2) + "\n").encode())
 
     def read_beside(self, folder: Path) -> None:
         """Read back what `write_beside` wrote beyond plain attributes."""
@@ -317,7 +318,9 @@ def _as_parameter(value: Any) -> Any:
 
 def _stored(value: Any) -> Any:
     """What fit has learned, as JSON takes it; an array with its type."""
-    return {"type": value.dtype.str, "values": value.tolist()} if isinstance(value, np.ndarray) else value
+    if isinstance(value, np.ndarray):
+        return {"type": value.dtype.str, "values": spelled_out(value)}
+    return value
 
 
 def _learned(value: Any) -> Any:

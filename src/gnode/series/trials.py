@@ -10,6 +10,7 @@ import numpy as np
 
 from gnode.errors import must_have
 from gnode.files import new_folder, path_of, write_atomically
+from gnode.files.plain import as_json
 from gnode.series.arrays import as_array, described, feed, is_pandas, place
 from gnode.series.series import Series
 from gnode.series.storage import named, read_arrays, write_arrays
@@ -179,9 +180,9 @@ class Data:
             for part in PARTS:
                 getattr(self, part).save(place / f"{part}.npz")
             if self.classes:
-                write_atomically(place / _NAMES, (json.dumps(self.classes) + "\n").encode())
+                write_atomically(place / _NAMES, (as_json(self.classes) + "\n").encode())
             if self.source:
-                write_atomically(place / _SOURCE, (json.dumps(self.source, indent=2) + "\n").encode())
+                write_atomically(place / _SOURCE, (as_json(self.source, indent=2) + "\n").encode())
 
     @staticmethod
     def load(folder: str | Path) -> "Data":

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from gnode.errors import Diverged
 from gnode.files import alone, path_of, write_atomically
+from gnode.files.plain import as_json
 from gnode.sweeps.directory import FAILED, RUNS, Sweep, open_sweep
 from gnode.sweeps.grid import Plan, PlannedRun, cost
 from gnode.sweeps.population import ALONE, FREE, train_group
@@ -160,7 +161,7 @@ def _usable_folder(runs: Path, job: Job) -> Path:
 
 
 def _write_failure(folder: Path, error: Diverged) -> None:
-    write_atomically(folder / FAILED, (json.dumps({"why": str(error)}, indent=2) + "\n").encode())
+    write_atomically(folder / FAILED, (as_json({"why": str(error)}, indent=2) + "\n").encode())
 
 
 def train_elsewhere(job: tuple[Job, dict[str, bytes]]) -> dict[str, bytes]:
