@@ -83,3 +83,17 @@ def test_closing_ends_the_workers(tmp_path):
 def test_wrong_use_is_refused(options, line):
     with pytest.raises(InvalidInput, match=line):
         list(run_jobs(jobs.square, [1], **options))
+
+
+@pytest.mark.parametrize("from_file", [True, False], ids=["no guard", "standard input"])
+def test_a_script_that_workers_cannot_import_is_named_at_once(tmp_path, from_file):
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import jobs\nfrom gnode.workers import run_jobs\nprint(list(run_jobs(jobs.square, [1, 2, 3], workers=2)))\n"
+    )
+    line = [sys.executable, str(script)] if from_file else [sys.executable, "-"]
+    call = subprocess.run(line, input=script.read_text(), capture_output=True, text=True, timeout=120)
+    wrong = "one that ended while it imported the script" if from_file else "one from standard input"
+    assert call.returncode == 1 and call.stdout == "" and call.stderr.count("Traceback") == 1
+    assert f"instead got {wrong}. Put what calls it into a file, under: if __name__" in call.stderr.splitlines()[-1]

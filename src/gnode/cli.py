@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from gnode.errors import GnodeError
+from gnode.files import path_of, plain
 
 app = typer.Typer(
     name="gnode",
@@ -30,7 +31,13 @@ data_app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 
-Directory = Annotated[Path, typer.Argument(help="A run directory.", show_default=False)]
+
+def _at_home(given: Path | None) -> Path | None:
+    """A path in which the shell left a ~, as it does in --out=~/runs."""
+    return None if given is None else path_of(given)
+
+
+Directory = Annotated[Path, typer.Argument(help="A run directory.", show_default=False, callback=_at_home)]
 SetName = Annotated[str, typer.Argument(metavar="NAME", help="A data set out of gnode data list.", show_default=False)]
 Threads = Annotated[
     int, typer.Option(min=1, help="Threads that XLA computes with. Sums are rounded alike only on as many.")
@@ -68,7 +75,9 @@ _OWN = "A table of your own"
     + example("gnode train my.csv --target label --series id --time t --out runs/mine")
 )
 def train(
-    out: Annotated[Path, typer.Option(help="Directory of the run: new or empty.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(help="Directory of the run: new or empty.", show_default=False, callback=_at_home)
+    ],
     task: Annotated[
         str | None,
         typer.Argument(
@@ -268,9 +277,12 @@ def analyse(directory: Directory, as_json: Json = False) -> None:
 @app.command(epilog=example("gnode report runs/gnode runs/node runs/gru"))
 def report(
     directories: Annotated[list[Path], typer.Argument(help="Run directories; several are put side by side.")],
-    out: Annotated[Path | None, typer.Option(help="Where the page goes. \\[default: report.html in the first]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the page goes. \\[default: report.html in the first]", callback=_at_home)
+    ] = None,
     figures: Annotated[
-        Path | None, typer.Option(help="Also write the figures as PNG and PDF into this folder (one run).")
+        Path | None,
+        typer.Option(help="Also write the figures as PNG and PDF into this folder (one run).", callback=_at_home),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -289,7 +301,9 @@ def sweep(
     experiment: Annotated[
         str, typer.Argument(metavar="NAME|EXPERIMENT.toml", help="One of gnode list experiments, or a file.")
     ],
-    out: Annotated[Path, typer.Option(help="Directory of the sweep: new or empty.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(help="Directory of the sweep: new or empty.", show_default=False, callback=_at_home)
+    ],
     preset: Annotated[
         str | None, typer.Option(help="Preset of the file, as quick or paper. \\[default: quick where there is one]")
     ] = None,
@@ -348,7 +362,9 @@ def _reasons(failed: dict[str, str]) -> list[str]:
 
 @app.command(epilog=example("gnode demo --out runs/demo"))
 def demo(
-    out: Annotated[Path, typer.Option(help="Directory of the run: new or empty.")] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option(help="Directory of the run: new or empty.", callback=_at_home)] = Path(
+        "runs/demo"
+    ),
     as_json: Json = False,
 ) -> None:
     """Train a 2-D gnODE to remember an angle, and write report.html."""
@@ -385,15 +401,21 @@ def demo(
 
 @app.command(epilog=example("gnode expressivity --preset quick --out runs/expressivity"))
 def expressivity(
-    out: Annotated[Path, typer.Option(help="Directory of the measurement: new or empty.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(help="Directory of the measurement: new or empty.", show_default=False, callback=_at_home)
+    ],
     preset: Annotated[
         str | None, typer.Option(help="quick (half a minute) or full (a quarter of an hour). \\[default: quick]")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="A TOML file: keys of the plan, and `preset` whose other keys hold.")
+        Path | None,
+        typer.Option(help="A TOML file: keys of the plan, and `preset` whose other keys hold.", callback=_at_home),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Recorded trajectories, .csv or .npz: advise the smallest network for them.")
+        Path | None,
+        typer.Option(
+            help="Recorded trajectories, .csv or .npz: advise the smallest network for them.", callback=_at_home
+        ),
     ] = None,
     tolerance: Annotated[float, typer.Option(help="With --data: the error, MSE over variance, to be reached.")] = 0.01,
     seed: Annotated[int | None, typer.Option(min=0, help="Of targets, networks and bootstrap. \\[default: 0]")] = None,
@@ -530,7 +552,7 @@ def _value(text: str) -> Any:
 
 def _answer(as_json: bool, result: dict[str, Any], *lines: str) -> None:
     if as_json:
-        typer.echo(json.dumps(result))
+        typer.echo(plain.as_json(result))
     else:
         for line in lines:
             typer.echo(line)
@@ -594,7 +616,21 @@ def run_command(command: Callable[[], Any]) -> None:
     except OSError as error:
         _fail(f"{error.strerror or error} ({error.filename})" if error.filename else str(error), 1)
     except MemoryError as error:
-        _fail(f"Must have less to hold in memory, instead got: {error or 'no memory left'}. Try smaller sizes.", 1)
+        _fail(_too_large(error), 1)
+    except (AssertionError, RuntimeError) as error:  # as JAX raises them where it finds no device, or no memory on it
+        if "RESOURCE_EXHAUSTED" in str(error):
+            _fail(_too_large(error), 1)
+        if "jax" in sys.modules:
+            from gnode.training.platform import check_device
+
+            run_command(check_device)
+        raise
+
+
+def _too_large(error: Exception) -> str:
+    """That memory is not enough, in a line."""
+    said = " ".join(str(error).split()) or "no memory left"
+    return f"Must have less to hold in memory, instead got: {said}. Try smaller sizes."
 
 
 def main() -> None:

@@ -19,11 +19,15 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
 from typing import Any
 
-from gnode.errors import GnodeError, look_up, must_have
+from gnode.errors import GnodeError, InvalidInput, look_up, must_have
 
 ATTEMPTS = 4  # a job whose worker dies so often is given up
 IN_FLIGHT = 1000  # jobs that Ray holds at a time; it queues them and starts them wherever there is room
 REACH_SECONDS = 10.0  # how long a Ray cluster may take to answer
+
+GUARD = "Put what calls it into a file, under: if __name__ == '__main__':"
+
+_UNBORN = f"Must have workers that start, instead got one that ended while it imported the script. {GUARD}"
 
 Outcome = tuple[int, Any]  # the job's index, and what the function returned or the Exception that it raised
 
@@ -57,7 +61,8 @@ def run_jobs(
             one on this machine.
 
     Raises:
-        InvalidInput: an unknown engine, a number of workers that cannot be, or Ray is not installed.
+        InvalidInput: an unknown engine, a number of workers that cannot be, or Ray is not installed; a script that
+            workers cannot import.
         GnodeError: no Ray answers at the address.
 
     A script that calls it needs the usual `if __name__ == "__main__":`, since workers import the script.
@@ -73,6 +78,16 @@ def check(workers: int | None, on: str, address: str | None, engines: Mapping[st
         must_have("workers an integer of at least 1", repr(workers))
     if address is not None and on != "ray":
         must_have("on='ray' with an address", repr(on))
+    if on == "local":
+        _check_script()
+
+
+def _check_script() -> None:
+    """Raises InvalidInput where workers could not import the script that calls; ends a worker that imports it now."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(1)  # without a word: the caller will say why
+    if getattr(sys.modules["__main__"], "__file__", None) == "<stdin>":
+        must_have("a script in a file, which workers can import", "one from standard input", GUARD)
 
 
 def cores() -> int:
@@ -115,9 +130,10 @@ def _locally(
     # A pool of one process each, because the death of a process takes its whole pool with it.
     context = multiprocessing.get_context("spawn")
     alive, lifeline = context.Pipe(duplex=False)
+    started = context.RawValue("b", 0)  # whether any worker has come so far
 
     def pool() -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(1, context, _start_worker, (alive,))
+        return ProcessPoolExecutor(1, context, _start_worker, (alive, started))
 
     idle = [pool() for _ in range(min(workers or cores(), len(jobs)))]
     waiting, deaths = deque(range(len(jobs))), Counter[int]()
@@ -140,6 +156,8 @@ def _locally(
                     finished.append((index, future.result()))
                     idle.append(used)
                 except BrokenProcessPool:
+                    if not started.value:
+                        raise InvalidInput(_UNBORN) from None
                     idle.append(pool())
                     deaths[index] += 1
                     if deaths[index] < ATTEMPTS:
@@ -154,8 +172,8 @@ def _locally(
         alive.close()
 
 
-def _start_worker(alive: Connection) -> None:
-    """Ends the worker when the other end of the pipe closes: the caller has stopped, or died."""
+def _start_worker(alive: Connection, started: Any) -> None:
+    """Says that a worker is there; ends it when the other end of the pipe closes: the caller has stopped, or died."""
 
     def watch() -> None:
         try:
@@ -163,6 +181,7 @@ def _start_worker(alive: Connection) -> None:
         except (EOFError, OSError):
             os._exit(1)
 
+    started.value = 1
     _use_one_core()
     threading.Thread(target=watch, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal; the caller answers it

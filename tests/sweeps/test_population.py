@@ -8,9 +8,11 @@ import pytest
 
 import gnode
 from gnode.errors import InvalidInput
+from gnode.files import alone
 from gnode.models import ModelConfig, draw, trainable
-from gnode.sweeps.population import train_together
+from gnode.sweeps.population import train_group, train_together
 from gnode.training import Settings, Trials, draw_data
+from gnode.training.experiment import Experiment
 from gnode.training.loop import begin, epochs
 from gnode.training.score import Objective
 
@@ -64,3 +66,23 @@ def test_runs_of_unequal_shape_are_refused(models, settings, line):
     data = draw_data(TASK, BASE)
     with pytest.raises(InvalidInput, match=line):
         next(train_together(models, MSE, settings, [data.train] * len(models), [data.validation] * len(models)))
+
+
+def test_runs_that_are_trained_together_hold_the_locks_of_their_directories(tmp_path):
+    config = ModelConfig(model="rnn", input_size=2, state_size=2, output_size=2)
+    settings = Settings(epochs=2, batch_size=2, train_trials=2, validation_trials=1, test_trials=1)
+    experiments = [Experiment(gnode.tasks.make("ring", bins=4), config, seed, settings) for seed in (0, 1)]
+    folders = [tmp_path / "one", tmp_path / "two"]
+    assert [error for _, error in train_group(experiments, folders, until=1)] == [None, None]
+    with alone(folders[1], "a training run"):
+        outcomes = dict(train_group(experiments, folders, until=1))
+    assert outcomes[0] is None and "Must have nobody else at work" in str(outcomes[1])
+    ended = train_group(experiments, folders)
+    assert next(ended) == (0, None)
+    for folder in folders:
+        with pytest.raises(InvalidInput, match="nobody else at work"), alone(folder, "a training run"):
+            pass
+    ended.close()
+    for folder in folders:
+        with alone(folder, "a training run"):
+            pass

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gnode.errors import GnodeError, must_have
-from gnode.files import temporary_beside
+from gnode.files import path_of, temporary_beside
 
 VARIABLE = "GNODE_DATA"
 SECONDS = 60  # without an answer, after which fetching is given up
@@ -72,9 +72,9 @@ def places() -> list[Path]:
     cache = Path(pooch.os_cache("gnode"))
     if not (given := os.environ.get(VARIABLE)):
         return [cache]
-    if not Path(given).expanduser().is_dir():
+    if not path_of(given).is_dir():
         must_have(f"{VARIABLE} the path of a folder", repr(given))
-    return [Path(given).expanduser(), cache]
+    return [path_of(given), cache]
 
 
 def find(name: str, chosen: DataSet) -> tuple[Form, list[Path]]:

@@ -25,6 +25,7 @@ from gnode.data.own_columns import (
 )
 from gnode.data.own_targets import Wanted, read_targets
 from gnode.errors import check_known, look_up, must_have
+from gnode.files import path_of
 from gnode.files.table import read_archive, read_table
 from gnode.series import UNITS, Data, Series
 from gnode.series.arrays import described, is_frame
@@ -131,7 +132,7 @@ def from_file(
     Raises:
         InvalidInput: the file cannot be read, and what `from_frame` raises.
     """
-    path = Path(path).expanduser()
+    path = path_of(path)
     options = _checked(target, **columns)
     said: dict[str, str] = {}
     spelled: dict[str, pd.Series] = {}

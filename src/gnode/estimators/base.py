@@ -17,7 +17,8 @@ from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.estimators.door import read_series, read_static, refuse_other_width, refuse_short, usual_gap, with_channels
 from gnode.estimators.members import Member, place_of, write_members
 from gnode.fields import FIELDS
-from gnode.files import write_atomically
+from gnode.files import path_of, write_atomically
+from gnode.files.plain import as_json, spelled_out
 from gnode.models import Model, ModelConfig, make
 from gnode.series import Data, Series
 from gnode.training import RunDirectory, Settings, train
@@ -123,7 +124,7 @@ class GatedODE(BaseEstimator):
             must_have(
                 "the training data, which a run directory tells of", "an estimator loaded without", "Copy its folder."
             )
-        folder = Path(path).expanduser()
+        folder = path_of(path)
         write_members(folder, self.members_, self.data_)
         self.write_beside(folder)
 
@@ -156,7 +157,7 @@ class GatedODE(BaseEstimator):
             "learned": {name: _stored(getattr(self, name)) for name in self.learned},
             "members": len(self.members_),
         }
-        write_atomically(folder / FILE, (json.dumps(content, indent=2) + "\n").encode())
+        write_atomically(folder / FILE, (as_json(content, indent=2) + "\n").encode())
 
     def read_beside(self, folder: Path) -> None:
         """Read back what `write_beside` wrote beyond plain attributes."""
@@ -225,11 +226,11 @@ class GatedODE(BaseEstimator):
             )
             trained.append(Member.of_run(run, Settings(**for_training, seed=seed)))
             if out is not None and at:  # the data lie with the first
-                trained[at].write(place_of(Path(out).expanduser(), at), data)
+                trained[at].write(place_of(path_of(out), at), data)
         self.members_ = tuple(trained)
         self.data_: Data | None = data
         if out is not None:
-            self.write_beside(Path(out).expanduser())
+            self.write_beside(path_of(out))
 
     def _model_options(self, series: Series) -> dict[str, Any]:
         deep = look_up("model", self.model, FIELDS).hidden is not None
@@ -317,7 +318,9 @@ def _as_parameter(value: Any) -> Any:
 
 def _stored(value: Any) -> Any:
     """What fit has learned, as JSON takes it; an array with its type."""
-    return {"type": value.dtype.str, "values": value.tolist()} if isinstance(value, np.ndarray) else value
+    if isinstance(value, np.ndarray):
+        return {"type": value.dtype.str, "values": spelled_out(value)}
+    return value
 
 
 def _learned(value: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from gnode.analysis import FixedPoints, Nullclines, SlowPoints
 from gnode.errors import InvalidInput
 from gnode.files import write_atomically
+from gnode.files.plain import as_json, spelled_out
 
 NUMBERS, ARRAYS, MODEL = "analysis.json", "analysis.npz", "model.safetensors"
 Result = TypeVar("Result")
@@ -54,7 +55,8 @@ class Stored:
         return self.arrays[name]
 
     def _rebuilt(self, kind: type[Result], name: str) -> Result:
-        numbers = {key: float(value) if value in ("inf", "nan") else value for key, value in self.numbers[name].items()}
+        unknown = ("inf", "-inf", "nan")
+        numbers = {key: float(value) if value in unknown else value for key, value in self.numbers[name].items()}
         numbers["checks"] = tuple(self.numbers[name].get("checks", ()))
         prefix = f"{name}/"
         arrays = {key.removeprefix(prefix): array for key, array in self.arrays.items() if key.startswith(prefix)}
@@ -71,7 +73,7 @@ def write_stored(folder: Path, numbers: dict[str, Any], arrays: dict[str, np.nda
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     write_atomically(folder / ARRAYS, buffer.getvalue())
     marked = {**numbers, "model_sha256": _digest(folder / MODEL), "arrays_sha256": _digest(folder / ARRAYS)}
-    write_atomically(folder / NUMBERS, (json.dumps(_plain(marked), indent=2, allow_nan=False) + "\n").encode())
+    write_atomically(folder / NUMBERS, (as_json(spelled_out(marked), indent=2) + "\n").encode())
     return folder / NUMBERS
 
 
@@ -109,17 +111,6 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, dict):
         return all(map(_is_plain, value.values()))
     return value is None or isinstance(value, (str, bool, int, float, np.integer, np.floating))
-
-
-def _plain(value: Any) -> Any:
-    """As JSON takes it."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, (float, np.floating)):
-        return float(value) if np.isfinite(value) else str(float(value))
-    return int(value) if isinstance(value, np.integer) else value
 
 
 def _digest(path: Path) -> str:

@@ -5,7 +5,6 @@ killed measurement goes on with the next cell; errors.parquet has a row a networ
 """
 
 import hashlib
-import json
 import tomllib
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -20,7 +19,8 @@ from safetensors.numpy import save as to_bytes
 
 from gnode.errors import InvalidInput, must_have
 from gnode.expressivity.plan import Cell, Plan, plan_from_tables
-from gnode.files import begin_folder, write_atomically
+from gnode.files import begin_folder, path_of, write_atomically
+from gnode.files.plain import as_json
 
 PLAN, TARGETS_FILE, ERRORS, CAPACITY, REPORT = (
     "plan.toml",
@@ -61,9 +61,10 @@ class Directory:
         Raises:
             InvalidInput: it does not.
         """
-        if not (Path(path) / PLAN).is_file():
+        path = path_of(path)
+        if not (path / PLAN).is_file():
             must_have(f"an expressivity directory with a {PLAN}", str(path))
-        return cls(Path(path))
+        return cls(path)
 
     def plan(self) -> Plan:
         try:
@@ -86,7 +87,7 @@ class Directory:
         return self._arrays(self._file(cell))
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
-        write_atomically(self.path / name, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+        write_atomically(self.path / name, (as_json(content, indent=2) + "\n").encode())
 
     def _file(self, cell: Cell) -> Path:
         name = hashlib.sha256(repr(cell).encode()).hexdigest()[:16]

@@ -17,8 +17,8 @@ from gnode.expressivity.plan import GIVEN, Architecture, Cell, Plan
 from gnode.expressivity.polish import polish
 from gnode.expressivity.result import Result, best_errors, load_result
 from gnode.expressivity.words import statements
-from gnode.files import write_atomically
-from gnode.workers import run_jobs
+from gnode.files import path_of, write_atomically
+from gnode.workers import ENGINES, check, run_jobs
 
 SHOWN_TARGETS = 2  # whose fitted trajectories are kept, for the report
 
@@ -122,7 +122,7 @@ def capacity(
         **plan,
     )
     if out is not None:
-        return run_plan(made, Path(out), given=given, resume=resume, workers=workers, done=done)
+        return run_plan(made, path_of(out), given=given, resume=resume, workers=workers, done=done)
     with TemporaryDirectory() as folder:
         return run_plan(made, Path(folder), given=given, workers=workers, done=done)
 
@@ -137,6 +137,7 @@ def run_plan(
     done: Done | None = None,
 ) -> Result:
     """Fit all cells that the directory does not hold yet, each in a process with one core, and write the tables."""
+    check(workers, "local", None, ENGINES)
     targets = plan.draw() if given is None else plan.checked(given)
     directory = Directory.begin(out, plan, targets, resume)
     # The longest first, so that no core is idle at the end.

@@ -14,6 +14,7 @@ from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.expressivity.fit import STEPS
 from gnode.expressivity.measure import check_tolerance
 from gnode.expressivity.targets import TARGETS, check_dial, draw_targets, read_trajectories, standardised
+from gnode.files import path_of
 from gnode.models import ModelConfig
 
 
@@ -242,8 +243,9 @@ def plan_from_tables(tables: Mapping[str, Any]) -> Plan:
 
 def read_plan(path: str | Path) -> Plan:
     """A plan from a TOML file."""
+    path = path_of(path)
     try:
-        return plan_from_tables(tomllib.loads(Path(path).read_text()))
+        return plan_from_tables(tomllib.loads(path.read_text()))
     except FileNotFoundError:
         must_have("a file with a plan", f"nothing at {path}")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from gnode.errors import InvalidInput, look_up, must_have
+from gnode.files import path_of
 from gnode.files.table import read_table
 
 Draw = Callable[[np.random.Generator, np.ndarray, int], np.ndarray]
@@ -203,7 +204,7 @@ def read_trajectories(path: str | Path) -> np.ndarray:
     Raises:
         InvalidInput: there is no such file, or it is not like that.
     """
-    path = Path(path)
+    path = path_of(path)
     if not path.is_file():
         must_have("a file of trajectories", f"nothing at {path}")
     try:

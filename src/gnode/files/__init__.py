@@ -17,6 +17,20 @@ from gnode.errors import GnodeError, must_have
 LOCK = ".lock"  # in a directory that one process at a time works on
 
 
+def path_of(given: object) -> Path:
+    """A path as a user gives it, with the home folder in the place of ~, which no shell may have put there.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    if not isinstance(given, str | os.PathLike) or "\0" in str(given):
+        must_have("a path", repr(given))
+    try:
+        return Path(given).expanduser()
+    except RuntimeError:
+        must_have("a path whose home folder is known", repr(str(given)), "Write it out, or put ./ before the ~.")
+
+
 def begin_folder(path: Path, inner: str, files: dict[str, bytes], purpose: str, held: str) -> None:
     """Make a directory with a folder in it and its first files, unless anything lies there already.
 

@@ -21,6 +21,7 @@ import pandas as pd
 from clevercsv.detect import Detector
 
 from gnode.errors import InvalidInput, must_have
+from gnode.files import path_of
 
 LIMIT = 512 * 2**20  # bytes of a file
 _LOOKED_AT = 1000  # lines from which the form of the whole is guessed
@@ -112,7 +113,7 @@ def read_table(
     Raises:
         InvalidInput: there is no such file, it is too large, holds no rows, or is no table of text.
     """
-    path = Path(path).expanduser()
+    path = path_of(path)
     text, written = _decoded(_content(path, "a table"), encoding, path)
     form = _form(text)
     cells = _cells(text, form, path)
@@ -136,7 +137,7 @@ def read_archive(path: str | Path) -> dict[str, np.ndarray]:
     Raises:
         InvalidInput: there is no such file, it is too large or damaged, or holds objects, which only pickle could read.
     """
-    path = Path(path).expanduser()
+    path = path_of(path)
     content = _content(path, "an .npz of arrays")
     if not zipfile.is_zipfile(io.BytesIO(content)):
         must_have("an .npz of arrays", f"one that cannot be read as such: {path}", "np.savez(path, name=array, ...).")

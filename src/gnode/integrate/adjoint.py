@@ -27,6 +27,7 @@ from gnode.fields import Field
 from gnode.integrate.pieces import Pieces, pieces_of
 from gnode.integrate.rules import Advance
 from gnode.nn.dense import Dense, affine, is_dense, layers_of, turn, turned_affine
+from gnode.nn.modes import usual_modes
 
 ROWS = 350  # of (time x batch) that go into one product for the weight gradients: what a core's cache can hold
 BLOCKS = 16  # of time, in a batch whose rows end at different times
@@ -61,6 +62,7 @@ def scan_with_adjoint(advance: Advance, field: Field, start: Start, inputs: Inpu
         states = _states(advance, eqx.combine(parameters, rest), start, inputs, steps)
         return states, (parameters, start, inputs, steps, states)
 
+    @usual_modes()
     def backward(kept: tuple, of_states: Array) -> tuple:
         parameters, start, inputs, steps, states = kept
         before = jnp.concatenate([start[None], states[:-1]])
@@ -126,6 +128,7 @@ def scan_ragged(classes: int) -> Scan:
             _, states = jax.lax.scan(partial(forward_block, parameters), start, over)
             return join(states), (parameters, start, *over, states)
 
+        @usual_modes()
         def backward(kept: tuple, of_states: Array) -> tuple:
             parameters, start, inputs, steps, states = kept
             flat = states.reshape(-1, *start.shape)

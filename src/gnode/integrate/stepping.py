@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float, Int, PyTree
 
 from gnode.integrate.methods import Method, Velocity
 from gnode.nn.dense import Apply, Dense, by_turned, is_dense, layers_of, turned_affine
+from gnode.nn.modes import usual_modes
 
 KEPT = 16  # steps whose beginnings are kept for the way back; an interval of more is solved again
 
@@ -298,6 +299,7 @@ def _checkpointed(
         at, steps = _march(stepping, moved, args, start, KEPT, pauses=False)
         return _end(stepping, at), (state, first, args, turned, steps)
 
+    @usual_modes()
     def back(residuals: tuple, cotangents: tuple[Array, Any]) -> tuple:
         state, first, args, turned, steps = residuals
         moved = partial(velocity, by_turned(turned))
@@ -363,6 +365,7 @@ def _backsolve(
         end, failed = run(state, args, first, turned)
         return (end, failed), (end, (first == 0) | (failed != 0), args, turned)
 
+    @usual_modes()
     def back(residuals: tuple, cotangents: tuple[Array, Any]) -> tuple:
         end, still, args, turned = residuals
 

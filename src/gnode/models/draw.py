@@ -20,10 +20,12 @@ from gnode.nn.activations import ACTIVATIONS
 from gnode.nn.critical import critical_scale, mean_field_gain
 from gnode.nn.dense import draw_dense
 from gnode.nn.feedforward import draw_perceptron
+from gnode.nn.modes import usual_modes
 
 _BLUR = 0.01  # how far a bit of a seed may be from 0 and 1, after averages over models that share it
 
 
+@usual_modes()
 def draw(config: ModelConfig, seed: int = 0) -> Model:
     """The random model that a configuration and a seed determine."""
     seed = integer("seed", seed, 0)
@@ -78,6 +80,7 @@ def seed_of(model: Model) -> int:
     return int.from_bytes(np.packbits(whole.astype(np.uint8)).tobytes(), "big")
 
 
+@usual_modes()
 def make_critical(model: Model, inputs: ArrayLike, first_targets: ArrayLike | None = None) -> Model:
     """The model with F scaled so that, at the mean input and mean initial state, its slowest mode is at the edge.
 
@@ -108,6 +111,7 @@ def make_critical(model: Model, inputs: ArrayLike, first_targets: ArrayLike | No
     return eqx.tree_at(lambda tree: tree.field, model, scaled(scale))
 
 
+@usual_modes()
 def wide_network_gain(model: Model, state_variance: float = 1.0) -> float:
     """The spectral radius that mean-field theory gives F's Jacobian, from how strong the weights of each layer are.
 

@@ -16,6 +16,7 @@ from gnode.fields import Field
 from gnode.integrate import Integrator, Path, explain
 from gnode.models.config import ModelConfig
 from gnode.models.encoding import Encoded, Encoding
+from gnode.models.entrance import entrance
 from gnode.models.initial import INITIAL_STATES, FixedState, InitialState
 from gnode.models.numbers import as_numbers, check_finite, is_traced
 from gnode.models.online import Online, check_solved, checked_elapsed, checked_sample, window_of
@@ -62,6 +63,7 @@ class Model(eqx.Module):
     # an average over models of one seed, which makes floats of integers, still has that seed
     config: ModelConfig = eqx.field(static=True)
 
+    @entrance
     def __call__(
         self,
         inputs: Any,
@@ -102,6 +104,7 @@ class Model(eqx.Module):
         check_solved(states)
         return outputs
 
+    @entrance
     def states(
         self,
         inputs: Any,
@@ -116,6 +119,7 @@ class Model(eqx.Module):
         self._check_solved(path, samples)
         return path.states
 
+    @entrance
     def path(
         self,
         inputs: Any,
@@ -127,6 +131,7 @@ class Model(eqx.Module):
         """The states, and which of the trials could not be solved, where `states` raises. Arguments as for a call."""
         return _path(self, self.samples_of(inputs, first_targets, times, mask)[0])
 
+    @entrance
     def begin(self, first_input: Any, first_target: Any = None) -> Online:
         """Where the model stands before the first sample, to be fed sample by sample.
 
@@ -156,6 +161,7 @@ class Model(eqx.Module):
             np.ndim(first_input) == 1,
         )
 
+    @entrance
     def advance(self, here: Online, sample: Any, elapsed: Any = None) -> tuple[Online, Array]:
         """Where the model stands after a sample, and its output there: what a call on the whole series gives.
 
@@ -186,10 +192,12 @@ class Model(eqx.Module):
         of_inputs = self.encoding.scaling
         return None if of_inputs is None else of_inputs.first(self.config.output_size)
 
+    @entrance
     def field_at(self, inputs: ArrayLike) -> "StillField":
         """The flow with the input held still: f(h) -> dh/dt in units of the state per second, h (..., N)."""
         return StillField(self, self._held(inputs))
 
+    @entrance
     def map_at(self, inputs: ArrayLike, elapsed: float | None = None) -> "StillMap":
         """The model's own map with the input held still: m(h) -> the state after a time, h (..., N).
 
@@ -265,12 +273,13 @@ class StillField:
     kind = "flow"
 
     def __init__(self, model: Model, held: Array) -> None:
-        self._model, self._held = model, held
+        self._model, self._held, self.config = model, held, model.config
 
+    @entrance
     def __call__(self, states: ArrayLike) -> Array:
         states = jnp.asarray(states)
         held = jnp.broadcast_to(self._held, (*states.shape[:-1], self._held.size))
-        return self._model.field(states, held) / self._model.config.tau
+        return self._model.field(states, held) / self.config.tau
 
 
 class StillMap:
@@ -279,8 +288,10 @@ class StillMap:
     kind = "map"
 
     def __init__(self, model: Model, held: Array, step: float) -> None:
-        self._model, self._held, self._step = model, held, step  # in units of tau
+        self._model, self._held, self.config = model, held, model.config
+        self._step = step  # in units of tau
 
+    @entrance
     def __call__(self, states: ArrayLike) -> Array:
         states = jnp.asarray(states)
         held = jnp.broadcast_to(self._held, (*states.shape[:-1], self._held.size))

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from gnode.errors import Diverged, InvalidInput, must_have
-from gnode.files import write_atomically
+from gnode.files import path_of, write_atomically
 from gnode.models.config import ModelConfig
 from gnode.models.draw import draw, model_table
 from gnode.models.model import Model, with_scalings
@@ -51,7 +51,7 @@ def model_bytes(model: Model) -> bytes:
 
 def save(model: Model, path: str | Path) -> None:
     """Write the model to a .safetensors file, whole or not at all."""
-    write_atomically(Path(path), model_bytes(model))
+    write_atomically(path_of(path), model_bytes(model))
 
 
 def load_model(path: str | Path) -> Model:
@@ -60,7 +60,9 @@ def load_model(path: str | Path) -> Model:
     Raises:
         InvalidInput: there is no such file, or it is truncated, foreign, or of a newer format.
     """
-    path = Path(path) / "model.safetensors" if Path(path).is_dir() else Path(path)
+    path = path_of(path)
+    if path.is_dir():
+        path = path / "model.safetensors"
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

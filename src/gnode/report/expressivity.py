@@ -13,7 +13,7 @@ from gnode.expressivity.measure import fitted_curve
 from gnode.expressivity.plan import Architecture, Cell
 from gnode.expressivity.result import Result
 from gnode.expressivity.words import budget, capacity_words, reference_complexity, statements
-from gnode.files import write_atomically
+from gnode.files import path_of, write_atomically
 from gnode.report import style
 from gnode.report.blocks import numbers
 from gnode.report.html import Card, Section, html_page, table
@@ -31,7 +31,7 @@ def expressivity_report(directory: str | Path) -> Path:
         InvalidInput: it holds no measurement, or one that has not finished.
     """
     result = load_result(directory)
-    page = Path(directory) / REPORT
+    page = path_of(directory) / REPORT
     write_atomically(page, _html(result).encode())
     return page
 

@@ -10,7 +10,7 @@ import numpy as np
 from gnode.errors import must_have
 from gnode.examine.content import CHANNELS, FILM_SILENCE, Content, content_of
 from gnode.examine.stored import checks_of, evidence_of
-from gnode.files import write_atomically
+from gnode.files import path_of, write_atomically
 from gnode.report import interactive, predictions, style
 from gnode.report.html import Card, Section, embedded_json, fact, html_page, table
 from gnode.report.portrait import portrait_weights, why_not
@@ -35,7 +35,7 @@ def report(directories: Sequence[str | Path], out: str | Path | None = None) -> 
     if not directories:
         must_have("at least one run directory", "none")
     contents = _with_distinct_names([content_of(directory) for directory in directories])
-    path = Path(out) if out is not None else Path(directories[0]) / "report.html"
+    path = path_of(out) if out is not None else contents[0].path / "report.html"
     if path.is_dir():
         path = path / "report.html"
     if not path.parent.is_dir():

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from gnode.errors import GnodeError, must_have
 from gnode.examine.content import Content, Projection, content_of, readout_axes
+from gnode.files import path_of
 from gnode.report import style
 
 SILENCES = (0, 100, 1000, 10_000)  # silent bins whose survivors are drawn beside each other
@@ -55,7 +56,7 @@ def figures(directory: str | Path, folder: str | Path) -> list[Path]:
         InvalidInput: the directory holds no run, or a damaged one; or the folder is a file.
         GnodeError: a file cannot be written.
     """
-    content, folder = content_of(directory), Path(folder)
+    content, folder = content_of(directory), path_of(folder)
     if folder.exists() and not folder.is_dir():
         must_have("a folder for the figures", f"the file {folder}")
     paths = []

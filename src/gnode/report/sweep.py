@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from gnode.files import write_atomically
+from gnode.files import path_of, write_atomically
 from gnode.report import style
 from gnode.report.blocks import log_axis, numbers
 from gnode.report.html import Card, Section, html_page, table
@@ -61,7 +61,7 @@ def sweep_report(directory: str | Path) -> Path:
     Raises:
         InvalidInput: the directory holds no tables of a sweep.
     """
-    path = Path(directory)
+    path = path_of(directory)
     runs, epochs = results.load(path), results.load_epochs(path)
     chosen = results.selected(runs)
     compare, select = runs.attrs["compare"], runs.attrs["select"]
@@ -116,7 +116,7 @@ def run_reports(directory: str | Path) -> None:
     Raises:
         GnodeError: the first that could not be made, once all others are.
     """
-    folders = [Path(directory) / "runs" / run for run in results.selected(results.load(directory))["run"]]
+    folders = [path_of(directory) / "runs" / run for run in results.selected(results.load(directory))["run"]]
     missing = [[folder] for folder in folders if not (folder / "report.html").is_file()]
     errors = [outcome for _, outcome in run_jobs(report, missing) if isinstance(outcome, Exception)]
     if errors:

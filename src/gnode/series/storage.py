@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gnode.errors import InvalidInput, must_have
-from gnode.files import write_atomically
+from gnode.files import path_of, write_atomically
 
 FORMAT = 1
 _UNREADABLE = (  # what NumPy and zipfile raise for files that are truncated, foreign or made to harm
@@ -32,7 +32,7 @@ def write_arrays(path: str | Path, content: Mapping[str, Any]) -> None:
     """Write arrays by name to an .npz file."""
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, format=FORMAT, **content)
-    write_atomically(Path(path).expanduser(), file.getvalue())
+    write_atomically(path_of(path), file.getvalue())
 
 
 def read_arrays(path: str | Path, what: str) -> dict[str, np.ndarray]:
@@ -41,7 +41,7 @@ def read_arrays(path: str | Path, what: str) -> dict[str, np.ndarray]:
     Raises:
         InvalidInput: there is no such file, or it is truncated, foreign, or of a newer format.
     """
-    path = Path(path).expanduser()
+    path = path_of(path)
     try:
         with np.load(path, allow_pickle=False) as file:
             content = {name: file[name] for name in file.files}

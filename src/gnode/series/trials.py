@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from gnode.errors import must_have
-from gnode.files import new_folder, write_atomically
+from gnode.files import new_folder, path_of, write_atomically
+from gnode.files.plain import as_json
 from gnode.series.arrays import as_array, described, feed, is_pandas, place
 from gnode.series.series import Series
 from gnode.series.storage import named, read_arrays, write_arrays
@@ -172,16 +173,16 @@ class Data:
             InvalidInput: the folder is there already.
             GnodeError: it cannot be written.
         """
-        folder = Path(folder).expanduser()
+        folder = path_of(folder)
         if folder.exists():
             must_have("a new folder for data", f"{folder}, which is there already")
         with new_folder(folder) as place:
             for part in PARTS:
                 getattr(self, part).save(place / f"{part}.npz")
             if self.classes:
-                write_atomically(place / _NAMES, (json.dumps(self.classes) + "\n").encode())
+                write_atomically(place / _NAMES, (as_json(self.classes) + "\n").encode())
             if self.source:
-                write_atomically(place / _SOURCE, (json.dumps(self.source, indent=2) + "\n").encode())
+                write_atomically(place / _SOURCE, (as_json(self.source, indent=2) + "\n").encode())
 
     @staticmethod
     def load(folder: str | Path) -> "Data":
@@ -190,7 +191,7 @@ class Data:
         Raises:
             InvalidInput: a file is not there, truncated, foreign, of a newer format, or holds no trials.
         """
-        folder = Path(folder).expanduser()
+        folder = path_of(folder)
         train, validation, test = (Trials.load(folder / f"{part}.npz") for part in PARTS)
         names = _read_json(folder / _NAMES, list, "a list of names of classes")
         return Data(train, validation, test, tuple(names), _read_json(folder / _SOURCE, dict, "a table of the source"))

@@ -20,11 +20,11 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from gnode import tasks
 from gnode.errors import InvalidInput, check_known, look_up, must_have
+from gnode.files import path_of
 from gnode.models import tabulate
 from gnode.training.experiment import SECTIONS, assemble
 from gnode.training.train import configuration
@@ -138,7 +138,7 @@ def cost(config: Tables) -> float:
 def _read(source: str) -> Tables:
     if source.endswith(".toml"):
         try:
-            text = Path(source).read_text()
+            text = path_of(source).read_text()
         except FileNotFoundError:
             must_have("an experiment file", f"nothing at {source}")
         except UnicodeDecodeError as error:

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from gnode.errors import must_have
+from gnode.files import alone
 from gnode.models import Model, draw, model_table, trainable
 from gnode.series import Trials
 from gnode.training.experiment import Experiment
@@ -95,31 +96,32 @@ def train_group(
 
     Yields:
         The index of each run as it ends or pauses, and what went wrong with it: Diverged, a full disk, a model that
-        cannot be drawn. The others go on.
+        cannot be drawn, another process at work in its directory. The others go on.
     """
     runs: dict[int, _Member] = {}
-    try:
-        for index, (experiment, folder) in enumerate(zip(experiments, folders, strict=True)):
-            try:
-                runs[index] = _Member(experiment, folder)
-            except Exception as error:
-                yield index, error
-        while runs:
-            # Interrupted amid an epoch, some are an epoch behind: they catch up first.
-            first, *later = sorted({run.epoch for run in runs.values()})
-            if until is not None and first >= until:
-                break
-            stop = min(later, default=until)
-            for index, reason in _train_to({index: run for index, run in runs.items() if run.epoch == first}, stop):
-                del runs[index]
-                yield index, reason
-        for index in list(runs):
-            runs.pop(index).pause()
-            yield index, None
-    except BaseException:
-        for run in runs.values():
-            run.pause()
-        raise
+    with contextlib.ExitStack() as locks:
+        try:
+            for index, (experiment, folder) in enumerate(zip(experiments, folders, strict=True)):
+                try:
+                    runs[index] = _Member(experiment, folder, locks)
+                except Exception as error:
+                    yield index, error
+            while runs:
+                # Interrupted amid an epoch, some are an epoch behind: they catch up first.
+                first, *later = sorted({run.epoch for run in runs.values()})
+                if until is not None and first >= until:
+                    break
+                stop = min(later, default=until)
+                for index, reason in _train_to({index: run for index, run in runs.items() if run.epoch == first}, stop):
+                    del runs[index]
+                    yield index, reason
+            for index in list(runs):
+                runs.pop(index).pause()
+                yield index, None
+        except BaseException:
+            for run in runs.values():
+                run.pause()
+            raise
 
 
 def _train_to(runs: dict[int, "_Member"], stop: int | None) -> Iterator[tuple[int, Exception | None]]:
@@ -164,13 +166,14 @@ def _train_to(runs: dict[int, "_Member"], stop: int | None) -> Iterator[tuple[in
 class _Member:
     """A run that is trained with others: what it needs, where it is, and its books."""
 
-    def __init__(self, experiment: Experiment, folder: Path) -> None:
+    def __init__(self, experiment: Experiment, folder: Path, locks: contextlib.ExitStack) -> None:
         self.settings = experiment.settings
         drawn = draw(experiment.model, experiment.seed)
         self.model, self.data, self.objective = prepare(drawn, experiment.task, self.settings)
         config = configuration(experiment.task, model_table(self.model), self.settings)
         origin = made_from(self.model, self.data)
         directory = open_directory(folder, True, config, origin, Silent())
+        locks.enter_context(alone(directory.path, "a training run"))
         self.state = first_state(self.model, directory, Silent())
         self._seconds = 0.0  # its share of its groups'
         self._news: list[tuple[TrainingState, Record]] = []

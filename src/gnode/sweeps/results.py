@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from gnode.errors import InvalidInput, must_have
+from gnode.files import path_of
 
 CONFIDENCE, RESAMPLES = 0.95, 9999
 
@@ -22,12 +23,12 @@ def load(directory: str | Path) -> pd.DataFrame:
     Raises:
         InvalidInput: the directory holds no tables of a sweep.
     """
-    return _read(Path(directory) / "results.parquet")
+    return _read(path_of(directory) / "results.parquet")
 
 
 def load_epochs(directory: str | Path) -> pd.DataFrame:
     """One row an epoch of every run: run, epoch, train_loss, val_loss, best_epoch, lr, seconds."""
-    return _read(Path(directory) / "epochs.parquet")
+    return _read(path_of(directory) / "epochs.parquet")
 
 
 def selected(runs: pd.DataFrame) -> pd.DataFrame:

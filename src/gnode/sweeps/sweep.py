@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gnode.errors import Diverged
-from gnode.files import alone, write_atomically
+from gnode.files import alone, path_of, write_atomically
+from gnode.files.plain import as_json
 from gnode.sweeps.directory import FAILED, RUNS, Sweep, open_sweep
 from gnode.sweeps.grid import Plan, PlannedRun, cost
 from gnode.sweeps.population import ALONE, FREE, train_group
@@ -27,6 +28,7 @@ from gnode.sweeps.progress import SweepWatcher
 from gnode.training.directory import CONFIG
 from gnode.training.experiment import assemble, train_experiment
 from gnode.training.loop import Record
+from gnode.training.platform import check_device
 from gnode.training.progress import Silent
 from gnode.training.train import Interrupted
 from gnode.workers import attempt, check, run_jobs
@@ -65,10 +67,12 @@ def run_sweep(
 
     Raises:
         InvalidInput: the directory holds other files, or another sweep; nothing is overwritten.
-        GnodeError: no Ray answers at the address.
+        GnodeError: no Ray answers at the address; JAX finds no device.
     """
     check(workers, on, address, WAYS)
-    sweep = open_sweep(plan, Path(out), resume)
+    if on == "device":
+        check_device()
+    sweep = open_sweep(plan, path_of(out), resume)
     runs = {run.id: run for run in plan.runs}
     lost: dict[str, str] = {}  # why a run whose worker kept dying is missing; another --resume tries it again
     watcher = watcher or SweepWatcher()
@@ -157,7 +161,7 @@ def _usable_folder(runs: Path, job: Job) -> Path:
 
 
 def _write_failure(folder: Path, error: Diverged) -> None:
-    write_atomically(folder / FAILED, (json.dumps({"why": str(error)}, indent=2) + "\n").encode())
+    write_atomically(folder / FAILED, (as_json({"why": str(error)}, indent=2) + "\n").encode())
 
 
 def train_elsewhere(job: tuple[Job, dict[str, bytes]]) -> dict[str, bytes]:

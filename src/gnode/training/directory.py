@@ -22,7 +22,8 @@ from safetensors.numpy import save as to_bytes
 from gnode import tasks
 from gnode.data.own import again
 from gnode.errors import GnodeError, InvalidInput, must_have
-from gnode.files import begin_folder, write_atomically
+from gnode.files import begin_folder, path_of, write_atomically
+from gnode.files.plain import as_json, spelled_out
 from gnode.models import Model, model_bytes, named_arrays
 from gnode.series import Data
 from gnode.training.loop import Record, TrainingState
@@ -104,7 +105,7 @@ class RunDirectory:
         Raises:
             InvalidInput: it does not.
         """
-        path = Path(path)
+        path = path_of(path)
         if not (path / CONFIG).is_file():
             must_have(f"a run directory with a {CONFIG}", str(path))
         return cls(path)
@@ -122,7 +123,7 @@ class RunDirectory:
         config = self.config()
         tables = _as_written({name: config.get(name, {}) for name in ("task", "model", "training")})
         tables["task"] = {key: value for key, value in tables["task"].items() if key != SOURCE}
-        return json.loads(json.dumps(tables, default=str))
+        return spelled_out(json.loads(json.dumps(tables, default=str)))
 
     def columns(self) -> tuple[list[str], list[str]]:
         """What inputs and targets are called in the table that own trials came from; empty where they did from none."""
@@ -201,7 +202,7 @@ class RunDirectory:
 
     def add(self, record: Record, seconds: float) -> None:
         """Append an epoch to metrics.jsonl."""
-        line = json.dumps({**record.as_dict(), "seconds": round(seconds, 4)})
+        line = as_json({**record.as_dict(), "seconds": round(seconds, 4)})
         try:
             with (self.path / METRICS).open("a") as file:
                 file.write(line + "\n")
@@ -216,7 +217,7 @@ class RunDirectory:
         """
         lines = self._lines()
         kept = [record for record in lines if record and record["epoch"] <= epoch]
-        write_atomically(self.path / METRICS, "".join(json.dumps(record) + "\n" for record in kept).encode())
+        write_atomically(self.path / METRICS, "".join(as_json(record) + "\n" for record in kept).encode())
         missing = epoch - len({record["epoch"] for record in kept})
         if not missing:
             return ""
@@ -228,7 +229,7 @@ class RunDirectory:
 
     def write_checkpoint(self, state: TrainingState) -> None:
         """Put the state of the last finished epoch on disk, whole or not at all."""
-        made_with = {_MADE_WITH: json.dumps(self.made_with)}
+        made_with = {_MADE_WITH: as_json(self.made_with)}
         write_atomically(self.path / CHECKPOINT, to_bytes(named_arrays(state), made_with))
 
     def read_checkpoint(self, like: TrainingState) -> TrainingState:
@@ -242,7 +243,7 @@ class RunDirectory:
             return like
         try:
             with safe_open(path, framework="numpy") as file:
-                made_with = json.loads((file.metadata() or {}).get(_MADE_WITH, "null"))
+                made_with = spelled_out(json.loads((file.metadata() or {}).get(_MADE_WITH, "null")))
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, ValueError) as error:
             raise InvalidInput(f"Must have a whole checkpoint, instead got a damaged one: {path} ({error}).") from error
@@ -270,7 +271,7 @@ class RunDirectory:
         return [(int(path.stem.split("-")[1]), path) for path in sorted((self.path / "snapshots").glob("epoch-*"))]
 
     def write_summary(self, summary: dict[str, Any]) -> None:
-        write_atomically(self.path / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
+        write_atomically(self.path / SUMMARY, (as_json(summary, indent=2) + "\n").encode())
 
 
 def _record(line: bytes) -> dict[str, float]:

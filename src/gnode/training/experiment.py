@@ -11,6 +11,7 @@ from gnode import tasks
 from gnode.data import model_defaults
 from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.fields import FIELDS
+from gnode.files import path_of
 from gnode.integrate import INTERPOLATIONS, integrator_kind, integrators
 from gnode.models import ModelConfig, draw, readable, refuse_unread
 from gnode.models.initial import INITIAL_STATES
@@ -52,7 +53,7 @@ def experiment_from(source: str, options: dict[str, Any]) -> Experiment:
     Raises:
         InvalidInput: an unknown key (with the nearest), or a value that cannot be.
     """
-    file = Path(source) if source.endswith(".toml") else None
+    file = path_of(source) if source.endswith(".toml") else None
     if file is None and Path(source).suffix:
         must_have(
             "a task, an experiment (.toml), or a table with --target, the column that is to be predicted",

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gnode.errors import GnodeError
 from gnode.workers import cores
 
 MOST_MAPS = 30_000  # memory maps, of the 65,530 that Linux grants a process by default
@@ -19,6 +20,20 @@ def forget_programs() -> None:
     maps = Path("/proc/self/maps")
     if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
         jax.clear_caches()
+
+
+def check_device() -> None:
+    """Raises GnodeError where JAX has nothing to compute on, as with JAX_PLATFORMS=cuda on a machine without a GPU."""
+    try:
+        jax.devices()
+    except (AssertionError, RuntimeError) as error:
+        asked = os.environ.get("JAX_PLATFORMS")
+        which = f" with JAX_PLATFORMS={asked}" if asked else ""
+        why = str(error).partition(" (set JAX_PLATFORMS=")[0]
+        raise GnodeError(
+            f"Must have a device that JAX can compute on, instead got none{which}{f' ({why})' if why else ''}. "
+            "Unset JAX_PLATFORMS, or set it to cpu."
+        ) from error
 
 
 def computed_on() -> dict[str, Any]:

@@ -17,9 +17,10 @@ import numpy as np
 
 from gnode import tasks
 from gnode.errors import Diverged, GnodeError, check_known, must_have
-from gnode.files import alone, is_new
+from gnode.files import alone, is_new, path_of
 from gnode.integrate import RULES
 from gnode.models import Model, model_bytes, model_table, trainable
+from gnode.nn.modes import usual_modes
 from gnode.series import PARTS, Data, Trials
 from gnode.series.arrays import is_frame
 from gnode.training.directory import CHECKPOINT, DATA_LIMIT, OWN_DATA, SOURCE, RunDirectory
@@ -104,6 +105,7 @@ def draw_data(task: Source | tasks.Sampled | Data, settings: Settings) -> Data:
     )
 
 
+@usual_modes()
 def train(
     model: Model,
     task: Source | Data,
@@ -142,7 +144,7 @@ def train(
     directory = None
     if out is not None:
         config = configuration(task, model_table(model), chosen)
-        directory = open_directory(Path(out).expanduser(), resume, config, made_from(model, data), watcher)
+        directory = open_directory(path_of(out), resume, config, made_from(model, data), watcher)
         if isinstance(task, Data) and not directory.keep_data(data):
             watcher.note(
                 f"{directory.path} keeps no copy of these {data.nbytes / 2**20:.0f} MB of data, only their digest"
