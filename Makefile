@@ -14,7 +14,7 @@ BENCH_READY := $(BENCH)/.ready-$(HERE)
 TORCH_READY := $(TORCH)/.ready-$(HERE)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-torch soak docs bench lock clean
+.PHONY: help setup demo test test-all test-torch soak fuzz docs bench lock clean
 
 help:
 	@echo "make demo      train a small network to remember an angle, and write runs/demo/report.html"
@@ -22,6 +22,7 @@ help:
 	@echo "make test-all  the same with the full crosses, of which make test runs a slice"
 	@echo "make test-torch  the tests on functions of PyTorch, in an environment that has it"
 	@echo "make soak      kill commands at 500 random moments, go on with them, and compare how they end"
+	@echo "make fuzz      damage files at random and read them, a minute for each reader"
 	@echo "make docs      build the documentation into site/"
 	@echo "make bench     measure against PyTorch, side by side"
 	@echo "make setup     only set up .venv, as every command above does by itself"
@@ -45,6 +46,9 @@ test-torch: $(TORCH_READY)
 
 soak: setup
 	$(BIN)/python -m tests.soak.kills
+
+fuzz: setup
+	$(BIN)/python -W ignore -m tests.soak.damage
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -27,8 +27,8 @@ class CannotScale(GnodeError, ArithmeticError):
 
 def must_have(expected: str, got: object, advice: str = "") -> NoReturn:
     """Raise InvalidInput in the house style: "Must have ..., instead got ... ." and then what to do."""
-    sentence = f"Must have {expected}, instead got {got}."
-    raise InvalidInput(f"{sentence} {advice}".strip())
+    sentence = f"Must have {expected}, instead got {got}. {advice}".strip()
+    raise InvalidInput(sentence.replace("\r", r"\r").replace("\n", r"\n"))  # one line, whatever names a file holds
 
 
 def look_up(kind: str, name: str, members: Mapping[str, Member]) -> Member:

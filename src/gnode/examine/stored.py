@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ import numpy as np
 from gnode.analysis import FixedPoints, Nullclines, SlowPoints
 from gnode.errors import InvalidInput
 from gnode.files import write_atomically
+from gnode.files.archive import read_npz
 from gnode.files.plain import as_json, spelled_out
 
 NUMBERS, ARRAYS, MODEL = "analysis.json", "analysis.npz", "model.safetensors"
@@ -89,9 +89,8 @@ def read_stored(folder: Path) -> Stored | None:
         numbers = json.loads((folder / NUMBERS).read_text())
         if numbers["model_sha256"] != _digest(folder / MODEL) or numbers["arrays_sha256"] != _digest(folder / ARRAYS):
             return None
-        with np.load(folder / ARRAYS, allow_pickle=False) as file:
-            return Stored(numbers, {name: file[name] for name in file.files})
-    except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
+        return Stored(numbers, read_npz(folder / ARRAYS))
+    except (KeyError, TypeError, ValueError, OSError) as error:
         raise InvalidInput(
             f"Must have a readable analysis in {folder}, instead got a damaged one ({error}). Run gnode analyse again."
         ) from error

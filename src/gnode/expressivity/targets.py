@@ -13,6 +13,7 @@ from scipy.integrate import solve_ivp
 
 from gnode.errors import InvalidInput, look_up, must_have
 from gnode.files import path_of
+from gnode.files.archive import read_npz
 from gnode.files.table import read_table
 
 Draw = Callable[[np.random.Generator, np.ndarray, int], np.ndarray]
@@ -209,14 +210,13 @@ def read_trajectories(path: str | Path) -> np.ndarray:
         must_have("a file of trajectories", f"nothing at {path}")
     try:
         if path.suffix in (".npz", ".npy"):
-            loaded = np.load(path)
-            array = loaded if path.suffix == ".npy" else loaded[loaded.files[0]]
+            array = np.load(path) if path.suffix == ".npy" else next(iter(read_npz(path).values()))
         elif path.suffix == ".csv":
             array = _from_csv(path)
         else:
             must_have("a .csv, .npz or .npy", path.name)
         array = np.asarray(array, float)
-    except (ValueError, OSError, IndexError) as error:
+    except (ValueError, OSError, StopIteration) as error:
         if isinstance(error, InvalidInput):
             raise
         raise InvalidInput(f"Must have readable numbers in {path}, instead got: {error}.") from error

@@ -8,8 +8,8 @@ import difflib
 import io
 import itertools
 import re
+import warnings
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from clevercsv.detect import Detector
 
 from gnode.errors import InvalidInput, must_have
 from gnode.files import path_of
+from gnode.files.archive import OBJECTS, read_npz
 
 LIMIT = 512 * 2**20  # bytes of a file
 _LOOKED_AT = 1000  # lines from which the form of the whole is guessed
@@ -145,13 +146,11 @@ def read_archive(path: str | Path) -> dict[str, np.ndarray]:
         unpacked = sum(entry.file_size for entry in zipfile.ZipFile(io.BytesIO(content)).infolist())
         if unpacked > LIMIT:
             must_have(f"arrays of at most {LIMIT // 2**20} MB", f"{unpacked / 2**20:.0f} MB in {path}")
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_npz(io.BytesIO(content))
     except InvalidInput:
         raise
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        objects = "allow_pickle" in str(error)
-        got = "one that holds Python objects" if objects else "one that cannot be read as such"
+    except (ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+        got = f"one that holds {OBJECTS}" if OBJECTS in str(error) else "one that cannot be read as such"
         must_have("an .npz of numbers and texts", f"{got}: {path}")
     if not arrays:
         must_have("an .npz of arrays", f"an empty one: {path}")
@@ -198,9 +197,9 @@ def _decoded(content: bytes, encoding: str | None, path: Path) -> tuple[str, str
 def _guess(content: bytes) -> str:
     """The encoding of text without a mark."""
     zeros = np.frombuffer(content[:_GUESSED_FROM], np.uint8) == 0
-    if zeros[1::2].mean() > 0.3 > zeros[::2].mean():
+    if len(zeros) > 1 and zeros[1::2].mean() > 0.3 > zeros[::2].mean():
         return "utf-16-le"
-    if zeros[::2].mean() > 0.3 > zeros[1::2].mean():
+    if len(zeros) > 1 and zeros[::2].mean() > 0.3 > zeros[1::2].mean():
         return "utf-16-be"
     try:
         content.decode("utf-8")
@@ -257,23 +256,33 @@ def _cells(text: str, form: _Form, path: Path) -> pd.DataFrame:
     if not width:
         must_have(f"rows in {path}", "nothing but blanks")
     try:
-        cells = pd.read_csv(
-            io.StringIO(text),
-            sep=r"\s+" if form.delimiter == " " else form.delimiter or "\0",
-            quotechar=form.quote,
-            skiprows=form.skipped,
-            header=None,
-            names=range(width),
-            index_col=False,
-            dtype=str,
-            na_filter=False,
-            skipinitialspace=True,
-            engine="c",
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # of cells that it would leave out
+            cells = pd.read_csv(
+                io.StringIO(text),
+                sep=r"\s+" if form.delimiter == " " else form.delimiter or "\0",
+                quotechar=form.quote,
+                skiprows=form.skipped,
+                header=None,
+                names=range(width),
+                index_col=False,
+                dtype=str,
+                na_filter=False,
+                skipinitialspace=True,
+                engine="c",
+            )
+    except pd.errors.ParserWarning:
+        must_have(f"rows of at most {width} cells in {path}", f"more in line {_longer(text, form, width)}")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
         must_have(f"a table in {path}", str(error).strip().removeprefix("Error tokenizing data. C error: "))
     cells = cells.fillna("")
     return cells[(cells != "").any(axis=1)]
+
+
+def _longer(text: str, form: _Form, width: int) -> int:
+    """The number of the line that ends the first row of more than `width` cells."""
+    rows = csv.reader(io.StringIO(text), delimiter=form.delimiter or "\0", quotechar=form.quote, skipinitialspace=True)
+    return next((rows.line_num for row in rows if rows.line_num > form.skipped and len(row) > width), rows.line_num)
 
 
 def _has_header(cells: pd.DataFrame, asked: Sequence[str]) -> bool:

@@ -74,7 +74,13 @@ def load_model(path: str | Path) -> Model:
             f"Must have a whole .safetensors file, instead got one that cannot be read: {path} ({error})."
         ) from error
     config, seed = _read_header(path, metadata)
-    model = draw(dataclasses.replace(config, critical=False), seed)
+    numbers = sum(array.size for array in arrays.values())
+    if (widest := max(config.state_size, config.input_size, config.output_size, *(config.hidden or ()))) > numbers:
+        must_have(f"the arrays that the header of {path} promises", f"{numbers} numbers for a width of {widest}")
+    try:
+        model = draw(dataclasses.replace(config, critical=False), seed)
+    except MemoryError as error:
+        raise InvalidInput(f"Must have a model that fits into memory, instead got a larger one in {path}.") from error
     # Scalings that were fitted, which a drawn model has none of.
     scaled = {name.removesuffix(".scale") for name in arrays if name.endswith("scaling.scale")}
     inputs = _some_scaling(config.input_size) if "encoding.scaling" in scaled else None

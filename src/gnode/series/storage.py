@@ -2,8 +2,6 @@
 
 import contextlib
 import io
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,20 +10,10 @@ import numpy as np
 
 from gnode.errors import InvalidInput, must_have
 from gnode.files import path_of, write_atomically
+from gnode.files.archive import read_npz
 
 FORMAT = 1
-_UNREADABLE = (  # what NumPy and zipfile raise for files that are truncated, foreign or made to harm
-    OSError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    KeyError,
-    EOFError,
-    MemoryError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, OverflowError)  # of files that are truncated or foreign
 
 
 def write_arrays(path: str | Path, content: Mapping[str, Any]) -> None:
@@ -43,8 +31,7 @@ def read_arrays(path: str | Path, what: str) -> dict[str, np.ndarray]:
     """
     path = path_of(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            content = {name: file[name] for name in file.files}
+        content = read_npz(path)
         version = int(content.pop("format"))
         content["values"]
     except FileNotFoundError:

@@ -36,6 +36,7 @@ SOURCE = "source"  # a table in that of the task: where own data came from (gnod
 OWN_DATA = "own data"  # the name, in config.toml, of a task that is none: the user's own trials
 _MADE_WITH = "gnode"  # the key, in a checkpoint, of the configuration that it was made with
 _DRAWN = ("train_trials", "validation_trials", "test_trials")  # keys that mean something where trials are drawn
+_AGAIN = "gnode train --resume writes it anew."
 DATA_LIMIT = 256 * 2**20  # bytes of own data that a run directory keeps
 
 
@@ -198,7 +199,13 @@ class RunDirectory:
         path = self.path / SUMMARY
         if not path.is_file():
             must_have(f"a finished run in {self.path}", "one without a summary", "Finish it with --resume.")
-        return json.loads(path.read_text())
+        try:
+            summary = json.loads(path.read_text())
+        except ValueError as error:
+            raise InvalidInput(f"Must have a readable {path}, instead got: {error}. {_AGAIN}") from error
+        if not isinstance(summary, dict):
+            must_have(f"a table in {path}", "another value", _AGAIN)
+        return summary
 
     def add(self, record: Record, seconds: float) -> None:
         """Append an epoch to metrics.jsonl."""
