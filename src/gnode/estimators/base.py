@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -206,6 +206,8 @@ class GatedODE(BaseEstimator):
         Args:
             of_model, of_training: what the kind of estimator sets beside its parameters.
         """
+        if self.options is not None and not isinstance(self.options, Mapping):
+            must_have("options a dictionary", repr(self.options))
         members, options = integer("members", self.members, 1), dict(self.options or {})
         check_known(
             options, (_MODEL_KEYS | _TRAINING_KEYS) - set(self.get_params()), "other options of model or training"

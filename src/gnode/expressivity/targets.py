@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.integrate import solve_ivp
 
+from gnode.arguments import integer
 from gnode.errors import InvalidInput, look_up, must_have
 from gnode.files import path_of
 from gnode.files.table import read_table
@@ -151,10 +152,7 @@ def draw_targets(
     """
     kind = look_up("family of targets", family, TARGETS)
     dial = check_dial(kind.complexities if complexities is None else complexities)
-    if count < 1:
-        must_have("at least one target", count)
-    if samples < 3:
-        must_have("at least three samples", samples)
+    count, samples, seed = integer("count", count, 1), integer("samples", samples, 3), integer("seed", seed, 0)
     if family == "gaussian-process" and samples < 2 * dial.max():
         must_have(f"at least two samples a correlation length, {int(2 * dial.max())} here", samples, "Raise the bins.")
     paths = [kind.draw(np.random.default_rng([seed, number]), dial, samples) for number in range(count)]

@@ -37,10 +37,12 @@ def begin_folder(path: Path, inner: str, purpose: str, marker: str, held: str) -
         marker, held: a file by which it is known what lies there already, and its name, as "a run already".
 
     Raises:
-        InvalidInput: the directory is not empty.
+        InvalidInput: the directory is not empty, or a file.
         GnodeError: it cannot be made.
     """
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+    if path.is_file():
+        must_have(f"an empty or new directory {purpose}", f"the file {path}", "Choose another.")
+    if path.is_dir() and any(path.iterdir()):
         known = (path / marker).is_file()
         advice = "Resume it with --resume, or choose another." if known else "Choose another."
         must_have(
@@ -56,8 +58,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Put `content` at `path`, whole or not at all; what was there stays until the new content is safe on disk.
 
     Raises:
+        InvalidInput: `path` is a folder.
         GnodeError: the disk is full, or the folder cannot be written.
     """
+    if path.is_dir():
+        must_have("the path of a file to write", f"the folder {path}")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
