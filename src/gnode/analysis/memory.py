@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gnode.analysis.dynamics import floats
 from gnode.analysis.integration import advancing, escaped
 from gnode.arguments import integer, positive
 from gnode.errors import Diverged, must_have
@@ -77,7 +78,9 @@ def memory(
         if getattr(task, "manifold", None) is None:
             must_have("a task that remembers values", getattr(task, "name", type(task).__name__))
         values = task.manifold.sample(360, seed)
-    values = np.asarray(values, dtype=float)
+    values = floats("values", values)
+    if not callable(getattr(task, "recall", None)):
+        must_have("a task that remembers values", getattr(task, "name", type(task).__name__))
     trials = task.recall(values, silence=0)
     inputs = trials.inputs
     told = trials.targets[:, 0] if getattr(model, "is_told", True) else None

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import mannwhitneyu
 
-from gnode.analysis.dynamics import checked_states, positive
+from gnode.analysis.dynamics import checked_states, floats, positive
 from gnode.analysis.threads import one_thread
 from gnode.arguments import integer
 from gnode.errors import Diverged, must_have
@@ -77,7 +77,7 @@ def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = 
         must_have(f"states of shape (S, {field.state_size})", f"shape {states.shape}")
     encoding = getattr(model, "encoding", None)
     channels = field.input_size if encoding is None else encoding.channels
-    held = np.zeros(channels) if inputs is None else np.asarray(inputs, dtype=float)
+    held = np.zeros(channels) if inputs is None else floats("inputs", inputs)
     if held.shape not in ((channels,), (len(states), channels)):
         must_have(f"inputs of shape ({channels},) or ({len(states)}, {channels})", f"shape {held.shape}")
     if encoding is not None:

@@ -246,6 +246,9 @@ def _read_frame(frame: pd.DataFrame, options: _Options, said: dict[str, str]) ->
     asked = [*options.target, *(options.inputs or []), options.series, options.time, part]
     check_known([name for name in asked if name is not None], known, "a column of the table", f"It has {_list(known)}.")
     roles = [name for name in (options.series, options.time, part) if name is not None]
+    for names in (options.target, options.inputs or []):
+        if twice := [name for name in names if names.count(name) > 1]:
+            must_have("columns of different names", f"{twice[0]!r} twice")
     for name in (*options.target, *(options.inputs or [])):
         if name in roles:
             must_have("a column in one role alone", f"{name!r} in two")

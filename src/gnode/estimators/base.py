@@ -254,8 +254,14 @@ class GatedODE(BaseEstimator):
         return chosen | ({} if self.gate_bias is None else {"gate_bias": self.gate_bias})
 
     def _settings(self, count: int) -> dict[str, Any]:
-        batch = int(np.clip(count // 4, 1, _LARGEST_BATCH)) if self.batch_size is None else min(self.batch_size, count)
-        epochs = int(np.clip(_UPDATES // -(-count // batch), _FEWEST, _MOST)) if self.epochs is None else self.epochs
+        if self.batch_size is None:
+            batch = int(np.clip(count // 4, 1, _LARGEST_BATCH))
+        else:
+            batch = min(integer("batch_size", self.batch_size, 1), count)
+        if self.epochs is None:
+            epochs = int(np.clip(_UPDATES // -(-count // batch), _FEWEST, _MOST))
+        else:
+            epochs = integer("epochs", self.epochs, 1)
         return {
             "epochs": epochs,
             "batch_size": batch,

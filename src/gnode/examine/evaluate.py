@@ -62,6 +62,8 @@ def evaluate(
         Diverged: no trial could be solved.
     """
     directory = RunDirectory.open(path)
+    if integrator is not None:
+        integrate.integrator_kind(integrator)  # refused before anything is computed
     seed, silence = integer("seed", seed, 0), None if silence is None else integer("silence", silence, 0)
     summary, model = directory.summary(), load_model(directory.path)
     objective = Objective(summary["loss"], directory.config()["training"].get("weigh", "samples"), "skip")

@@ -1,6 +1,6 @@
 """The smallest network for recorded trajectories: which N and which F reproduce them at a tolerance."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +86,7 @@ def advise(
     bins = paths.shape[1] - 1
     result = capacity(
         architectures,
-        state_sizes=sorted(state_sizes),
+        state_sizes=sorted(state_sizes) if isinstance(state_sizes, Iterable) else (state_sizes,),
         targets=paths[None],
         tolerance=tolerance,
         durations=(0.2 * bins if duration is None else duration,),

@@ -58,7 +58,8 @@ def errors(
     """
     paths = _as_targets(targets)
     check_known(architecture, [item.name for item in dataclasses.fields(Architecture)], "a key of Architecture")
-    kind = Architecture(model=model, hidden=None if hidden is None else tuple(hidden), **architecture)
+    widths: Any = hidden
+    kind = Architecture(model=model, hidden=widths, **architecture)
     bins = paths.shape[2] - 1
     plan = Plan(
         architectures=(kind,),
@@ -116,6 +117,8 @@ def capacity(
     Raises:
         InvalidInput: an argument that cannot be, or a directory that holds something else.
     """
+    if done is not None and not callable(done):
+        must_have("done a function (cell, share, finished)", type(done).__name__)
     check_known(plan, [item.name for item in dataclasses.fields(Plan)], "a key of Plan")
     plan.setdefault("tolerances", (tolerance, 0.05) if tolerance != 0.05 else (0.05,))
     given = None

@@ -15,6 +15,7 @@ from gnode.arguments import integer
 from gnode.errors import InvalidInput, look_up, must_have
 from gnode.files import path_of
 from gnode.files.table import read_table
+from gnode.series.arrays import as_floats
 
 Draw = Callable[[np.random.Generator, np.ndarray, int], np.ndarray]
 
@@ -165,7 +166,7 @@ def check_dial(complexities: Sequence[float]) -> np.ndarray:
     Raises:
         InvalidInput: there are none, one is not positive, or they do not grow.
     """
-    dial = np.asarray(complexities, float)
+    dial = as_floats(complexities, "complexities").astype(float)
     if dial.ndim != 1 or not dial.size:
         must_have("at least one complexity", f"shape {dial.shape}")
     if not np.all(np.isfinite(dial)) or dial[0] <= 0 or np.any(np.diff(dial) <= 0):

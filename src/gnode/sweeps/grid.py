@@ -192,6 +192,8 @@ def _seeds(seeds: Any) -> list[int]:
 
 
 def _check_axes(axes: dict[str, Any], seed_twice: bool) -> None:
+    if odd := [name for name in axes if not isinstance(name, str)]:
+        must_have("axes by name", repr(odd[0]))
     if seed_twice:
         must_have("seeds in [sweep]", "an axis 'seed' in [grid]")
     for name, values in axes.items():

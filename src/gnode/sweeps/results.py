@@ -1,7 +1,7 @@
 """The tables of a sweep, and what they say: selection by validation loss, intervals over seeds, rank tests."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +78,7 @@ def summary(chosen: pd.DataFrame, by: Sequence[str], of: str = "test_loss") -> p
     The interval is of the median, by the percentile bootstrap (scipy.stats.bootstrap, 95 %), NaN for fewer than three
     seeds. With five seeds it hardly differs from their range.
     """
+    by = [by] if isinstance(by, str) or not isinstance(by, Iterable) else list(by)
     _refuse_other(chosen, [*by, of])
     rows = []
     for key, group in chosen.groupby(list(by), sort=False):

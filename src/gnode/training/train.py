@@ -139,6 +139,8 @@ def train(
     Example:
         >>> run = gnode.train(model, gnode.tasks.make("ring"), epochs=150, batch_size=10, lr=1e-2, out="runs/ring")
     """
+    if not isinstance(resume, bool):
+        must_have("resume true or false", repr(resume))
     if watcher is not None and not all(hasattr(watcher, name) for name in _OF_WATCHERS):
         must_have(f"a watcher with {', '.join(_OF_WATCHERS)}", type(watcher).__name__)
     if snapshot is not None and not callable(snapshot):
