@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import sys
 
 from gnode.errors import must_have
 
@@ -16,11 +17,12 @@ def integer(name: str, value: object, least: int, most: int | None = None) -> in
     must_have(f"{name} an integer {limits}", repr(value))
 
 
-def positive(name: str, value: object, most: float) -> float:
-    """`value` as a plain float above 0 and at most `most`; InvalidInput where it is not one."""
+def positive(name: str, value: object, most: float = sys.float_info.max) -> float:
+    """`value` as a plain float above 0 and at most `most`, by default any finite one; InvalidInput where it is not."""
     if isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 < float(value) <= most:
         return float(value)
-    must_have(f"{name} a number above 0 and at most {most:g}", repr(value))
+    limit = f" and at most {most:g}" if most < sys.float_info.max else ""
+    must_have(f"{name} a number above 0{limit}", repr(value))
 
 
 def number(name: str, value: object, expected: str = "a finite number") -> float:

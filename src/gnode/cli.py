@@ -289,8 +289,11 @@ def report(
     """Make one self-contained, interactive HTML page from run directories."""
     with _machine(), _quiet_stdout(as_json):
         from gnode.report import figures as draw_figures
+        from gnode.report import folder_for_figures
         from gnode.report import report as make_report
 
+        if figures is not None:
+            folder_for_figures(figures)  # refused before the page is made
         page = make_report(directories, out)
         drawn = [] if figures is None else [str(path) for path in draw_figures(directories[0], figures)]
     _answer(as_json, {"report": str(page), "figures": drawn}, f"Report: {page}", *drawn)
@@ -497,7 +500,7 @@ def _files(name: str, paths: list[Path]) -> dict[str, Any]:
 def _fresh(out: Path) -> Path:
     """The directory itself, or the first of DIR-2, DIR-3, ... that is free: a second demo does not spoil the first."""
     candidate, number = out, 1
-    while candidate.exists() and any(candidate.iterdir()):
+    while candidate.is_dir() and any(candidate.iterdir()):
         number += 1
         candidate = out.with_name(f"{out.name}-{number}")
     return candidate

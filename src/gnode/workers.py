@@ -76,6 +76,8 @@ def check(workers: int | None, on: str, address: str | None, engines: Mapping[st
     look_up("engine", on, engines)
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         must_have("workers an integer of at least 1", repr(workers))
+    if address is not None and not isinstance(address, str):
+        must_have("an address as host:port, or auto", repr(address))
     if address is not None and on != "ray":
         must_have("on='ray' with an address", repr(on))
     if on == "local":

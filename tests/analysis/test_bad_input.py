@@ -113,7 +113,7 @@ def test_time_is_bounded_on_request():
         assert time.perf_counter() - began < 20
         assert found.unfinished > 0
         assert found.counts.sum() + found.unfinished + found.failed <= 800
-    with pytest.raises(InvalidInput, match="seconds above 0"):
+    with pytest.raises(InvalidInput, match="seconds a number above 0"):
         analysis.fixed_points(lambda h: -h, starts=[[1.0]], seconds=0)
 
 
@@ -143,8 +143,8 @@ def test_finite_in_places_gives_what_is_there(module):
         ({"starts": "here"}, "floating"),
         ({"bounds": ([0.0], [1.0]), "count": 0}, "at least 1"),
         ({"bounds": ([0.0], [1.0]), "kind": "spiral"}, 'kind = "flow" or kind = "map"'),
-        ({"bounds": ([0.0], [1.0]), "merge": 0.0}, "merging distance above 0"),
-        ({"bounds": ([0.0], [1.0]), "tolerance": -1.0}, "tolerance above 0"),
+        ({"bounds": ([0.0], [1.0]), "merge": 0.0}, "merge a number above 0"),
+        ({"bounds": ([0.0], [1.0]), "tolerance": -1.0}, "tolerance a number above 0"),
         ({"bounds": ([0.0], [1.0]), "beside": 0.0}, "a map beside a flow, or a time above 0, instead got 0.0"),
         ({"bounds": ([0.0], [1.0]), "beside": 1.0, "kind": "map"}, "a flow beside a map, instead got 1.0"),
     ],

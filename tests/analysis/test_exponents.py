@@ -327,7 +327,7 @@ def test_numpy_does_not_have_to_be_analytic():
 def test_what_blows_up():
     with pytest.raises(Diverged, match="not finite"):
         lyapunov_exponents(lambda h: h**2, [1.0], duration=10.0)
-    with pytest.raises(InvalidInput, match="duration above 0"):
+    with pytest.raises(InvalidInput, match="duration a number above 0"):
         lyapunov_exponents(lorenz, [1.0, 1.0, 1.0], duration=-1)
 
 

@@ -10,11 +10,12 @@ from gnode.analysis.dimension import levina_bickel, local_pca, two_nn
 from gnode.analysis.dynamics import Dynamics, checked_states, dynamics_of, kind_of
 from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import advancing, escaped
-from gnode.analysis.memory import SILENCES, Memory
+from gnode.analysis.memory import SILENCES, Memory, refuse_no_model
 from gnode.analysis.memory import memory as remembered
 from gnode.analysis.portraits import Portrait, portrait
 from gnode.analysis.threads import one_thread
 from gnode.analysis.topology import Topology
+from gnode.arguments import integer
 from gnode.errors import Diverged, must_have
 
 _REACH = 0.05  # coverage looks this share of the ideal manifold's diameter far
@@ -121,8 +122,10 @@ def attractor(
     if task is None:
         length = 0 if silence is None else _checked_silence(silence)
         return _of_callable(source, checked_states(states), kind_of(source, kind, "map"), length, step)
+    refuse_no_model(source)
     if getattr(task, "manifold", None) is None:
         must_have("a task that remembers values", getattr(task, "name", type(task).__name__))
+    count, seed = integer("count", count, 1), integer("seed", seed, 0)
     silence = 100 if silence is None else _checked_silence(silence)
     if memory is None:
         memory = remembered(source, task, task.manifold.sample(count, seed), sorted({*SILENCES, silence}))
@@ -260,6 +263,4 @@ def _diameter(points: np.ndarray) -> float:
 
 
 def _checked_silence(silence: int) -> int:
-    if not isinstance(silence, (int, np.integer)) or silence < 0:
-        must_have("a silence of a whole number of bins, 0 or more", repr(silence))
-    return int(silence)
+    return integer("silence", silence, 0)

@@ -14,6 +14,8 @@ from gnode.analysis.integration import resting_units, step_of
 from gnode.analysis.stability import eigenvalues_with_errors, growth_of
 from gnode.analysis.threads import one_thread
 from gnode.analysis.zeros import starts_from
+from gnode.arguments import integer
+from gnode.arguments import positive as above_zero
 from gnode.errors import must_have
 
 UNDECIDED = -1
@@ -94,22 +96,19 @@ def basins(
     """
     kind = kind_of(f, kind)
     states = starts_from(starts, bounds, count, seed)
-    if not isinstance(steps, (int, np.integer)) or steps < 1:
-        must_have("at least 1 step", repr(steps))
-    if radius is not None and not radius > 0:
-        must_have("a radius above 0", repr(radius))
+    steps, radius = integer("steps", steps, 1), None if radius is None else above_zero("radius", radius)
     targets = _attracting(f, kind, states) if attractors is None else checked_states(attractors, "attractors")
     if targets.shape[1] != states.shape[1]:
         must_have(f"attractors of shape (K, {states.shape[1]})", f"shape {targets.shape}")
     everything = np.concatenate([states, targets])
     dynamics, extent = dynamics_of(f, everything), _extent(everything)
-    radii = _default_radii(targets, extent) if radius is None else np.full(len(extent), float(radius))
+    radii = _default_radii(targets, extent) if radius is None else np.full(len(extent), radius)
     goals = _Goals.at(dynamics, kind, targets, radii)
     unit = 1.0 if kind == "map" else step_of(dynamics, states, step)
     if step is None and kind == "flow":
         unit = max(unit, 0.1 * float(goals.constants[goals.attracts].max(initial=0.0)))
 
-    seen = _followed(f, dynamics, kind, states, goals, extent, unit, int(steps), step)
+    seen = _followed(f, dynamics, kind, states, goals, extent, unit, steps, step)
     labels = seen.labels
     checks = (*goals.checks(), *seen.checks(dynamics, kind, extent))
     shares = np.array([np.mean(labels == number) for number in range(len(targets))])

@@ -204,6 +204,18 @@ def kind_of(function: Function, kind: str | None, otherwise: str = "flow") -> st
     return known
 
 
+def floats(name: str, values: Any) -> np.ndarray:
+    """Numbers as an array of float64.
+
+    Raises:
+        InvalidInput: something else.
+    """
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        must_have(f"{name} an array of numbers", type(values).__name__)
+
+
 def checked_states(states: Any, name: str = "states") -> np.ndarray:
     """States as a float64 array (batch, N); one state (N,) becomes a batch of one.
 

@@ -8,7 +8,7 @@ from gnode.analysis.courses import Rules, Units, beginning, follower
 from gnode.analysis.dynamics import Dynamics, dynamics_of
 from gnode.analysis.frameworks import Function
 from gnode.analysis.tangents import reach_of
-from gnode.errors import must_have
+from gnode.arguments import positive
 
 _FAR = 1e12  # a state has escaped where it is this many times as far out as any was at first
 _ERROR = 1e-8  # allowed in a step, as a share of the extent
@@ -61,9 +61,7 @@ def units_of(dynamics: Dynamics, states: np.ndarray, extent: np.ndarray, lengths
 def step_of(dynamics: Dynamics, states: np.ndarray, step: float | int | None) -> float:
     """The given step, checked, or a tenth of the shortest time constant at (at most 64 of) the states."""
     if step is not None:
-        if not (np.isfinite(step) and step > 0):
-            must_have("a step above 0", repr(step))
-        return float(step)
+        return positive("step", step)
     some = states[np.linspace(0, len(states) - 1, min(len(states), 64)).astype(int)]
     slopes = dynamics.jacobians(some)
     slopes = slopes[np.isfinite(slopes).all(axis=(1, 2))]

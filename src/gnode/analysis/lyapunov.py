@@ -12,6 +12,8 @@ from gnode.analysis.dynamics import Dynamics, checked_states, dynamics_of, kind_
 from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import units_of
 from gnode.analysis.threads import one_thread
+from gnode.arguments import integer
+from gnode.arguments import positive as above_zero
 from gnode.errors import Diverged, must_have
 
 _SCOUTING, _TURNING = 20, 20  # of so many blocks of the duration: to learn the extent, to turn the tangent vectors
@@ -107,8 +109,7 @@ def lyapunov_exponents(
     kind, states = kind_of(f, kind), checked_states(start, "start")
     size = states.shape[1]
     count = size if count is None else count
-    if not isinstance(count, (int, np.integer)) or not 1 <= count <= size:
-        must_have(f"a count of exponents from 1 to N = {size}", repr(count))
+    count, seed = integer("count", count, 1, size), integer("seed", seed, 0)
     dynamics = dynamics_of(f, states)
     block, step = _checked_times(kind, duration, step)
     frames = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(states), size, count)))[0].swapaxes(1, 2)
@@ -163,17 +164,14 @@ class _Record:
 
 def _checked_times(kind: str, duration: float | int, step: float | int | None) -> tuple[float, float | None]:
     """The time of a block, whole steps of a map, and the fixed step if there is one."""
+    duration, step = above_zero("duration", duration), None if step is None else above_zero("step", step)
     if kind == "map" or step is not None:
-        length = 1.0 if kind == "map" or step is None else float(step)
-        if not (np.isfinite(length) and length > 0):
-            must_have("a step above 0", repr(step))
-        steps = round(duration / length) if np.isfinite(duration) else 0
+        length = 1.0 if kind == "map" or step is None else step
+        steps = round(duration / length)
         if steps < _BLOCKS:
             must_have(f"a duration of at least {_BLOCKS} steps of {length:.3g}", f"{duration}")
         return (float(steps // _BLOCKS), None) if kind == "map" else (steps * length / _BLOCKS, length)
-    if not (np.isfinite(duration) and duration > 0):
-        must_have("a duration above 0", f"{duration}")
-    return float(duration) / _BLOCKS, None
+    return duration / _BLOCKS, None
 
 
 def _recorded(

@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gnode.analysis.dynamics import floats
 from gnode.analysis.integration import advancing, escaped
+from gnode.arguments import integer, positive
 from gnode.errors import Diverged, must_have
 
 SILENCES = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
@@ -70,12 +72,15 @@ def memory(
         InvalidInput: the task has no values to remember, or the silences are no increasing whole numbers.
         Diverged: every state has escaped.
     """
-    spans = _checked_silences(silences)
+    refuse_no_model(model)
+    spans, cell, seed = _checked_silences(silences), positive("cell", cell), integer("seed", seed, 0)
     if values is None:
         if getattr(task, "manifold", None) is None:
             must_have("a task that remembers values", getattr(task, "name", type(task).__name__))
         values = task.manifold.sample(360, seed)
-    values = np.asarray(values, dtype=float)
+    values = floats("values", values)
+    if not callable(getattr(task, "recall", None)):
+        must_have("a task that remembers values", getattr(task, "name", type(task).__name__))
     trials = task.recall(values, silence=0)
     inputs = trials.inputs
     told = trials.targets[:, 0] if getattr(model, "is_told", True) else None
@@ -116,6 +121,12 @@ def memory(
         evidence=f"Of {len(values)} values the readout tells {distinct[0]} apart after {spans[0]} silent bins and "
         f"{distinct[-1]} after {spans[-1]}, in cells of side {cell:g}; half of the first after {half:.4g}.",
     )
+
+
+def refuse_no_model(model: Any) -> None:
+    """Raises InvalidInput where something has not what is asked of a model here."""
+    if not all(callable(getattr(model, name, None)) for name in ("states", "map_at", "readout")):
+        must_have("a model with states, map_at and readout (gnode.models)", type(model).__name__)
 
 
 def read(model: Any, states: np.ndarray) -> np.ndarray:

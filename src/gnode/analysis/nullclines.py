@@ -7,6 +7,7 @@ import numpy as np
 
 from gnode.analysis.dynamics import Dynamics, checked_bounds, dynamics_of, kind_of
 from gnode.analysis.frameworks import Function
+from gnode.arguments import integer, number
 from gnode.errors import Diverged, must_have
 
 _BISECTIONS = 48
@@ -55,8 +56,7 @@ def nullclines(
         must_have(
             "bounds in two dimensions", f"{low.size}", "In more, look at two at a time with the others held still."
         )
-    if not isinstance(resolution, (int, np.integer)) or resolution < 2:
-        must_have("a resolution of at least 2", repr(resolution))
+    resolution, level = integer("resolution", resolution, 2), number("level", level)
     axes = [np.linspace(low[axis], high[axis], resolution) for axis in (0, 1)]
     nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)  # (x, y, 2)
     dynamics = dynamics_of(f, nodes.reshape(-1, 2), (high - low) / 2)

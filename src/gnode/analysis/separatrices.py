@@ -12,6 +12,7 @@ from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import resting_units
 from gnode.analysis.stability import eigenvalues_with_errors, growth_of
 from gnode.analysis.threads import one_thread
+from gnode.arguments import integer, positive
 from gnode.errors import Diverged, must_have
 
 _NEWTON_STEPS, _HALVINGS = 40, 12
@@ -100,10 +101,7 @@ def separatrices(
     kind, point = kind_of(f, kind), checked_states(saddle, "saddle")
     if len(point) != 1:
         must_have("one saddle of shape (N,)", f"shape {np.shape(saddle)}")
-    if length is not None and not (np.isfinite(length) and length > 0):
-        must_have("a length above 0", repr(length))
-    if not (isinstance(points, (int, np.integer)) and points >= 2):
-        must_have("at least 2 points", repr(points))
+    length, points = None if length is None else positive("length", length), integer("points", points, 2)
     size = point.shape[1]
     everywhere = np.full(size, np.inf)
     box = (-everywhere, everywhere) if bounds is None else checked_bounds(bounds, size)
@@ -131,7 +129,7 @@ def separatrices(
     offset, bend = min(first for first, _ in near), min(second for _, second in near)
     if length is None:
         length = _default_length(point[0], box, bend)
-    trace = _Tracer(dynamics, kind, point[0], box, float(length), int(points), offset, float(np.linalg.norm(slopes)))
+    trace = _Tracer(dynamics, kind, point[0], box, length, points, offset, float(np.linalg.norm(slopes)))
     stable = trace.manifold(vectors[:, shrinking].real.T, eigenvalues[shrinking], forwards=-1)
     unstable = trace.manifold(vectors[:, growing].real.T, eigenvalues[growing], forwards=1)
     evidence = (

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import mannwhitneyu
 
-from gnode.analysis.dynamics import checked_states, positive
+from gnode.analysis.dynamics import checked_states, floats, positive
 from gnode.analysis.threads import one_thread
+from gnode.arguments import integer
 from gnode.errors import Diverged, must_have
 
 _BATCH = 256
@@ -68,13 +69,15 @@ def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = 
         InvalidInput: shapes do not fit the model.
         Diverged: the model is not finite at a state.
     """
-    states = checked_states(states)
-    field = model.field
+    field = getattr(model, "field", None)
+    if field is None:
+        must_have("a model with a field (gnode.models)", type(model).__name__)
+    states, seed = checked_states(states), integer("seed", seed, 0)
     if states.shape[1] != field.state_size:
         must_have(f"states of shape (S, {field.state_size})", f"shape {states.shape}")
     encoding = getattr(model, "encoding", None)
     channels = field.input_size if encoding is None else encoding.channels
-    held = np.zeros(channels) if inputs is None else np.asarray(inputs, dtype=float)
+    held = np.zeros(channels) if inputs is None else floats("inputs", inputs)
     if held.shape not in ((channels,), (len(states), channels)):
         must_have(f"inputs of shape ({channels},) or ({len(states)}, {channels})", f"shape {held.shape}")
     if encoding is not None:

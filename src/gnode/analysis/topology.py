@@ -10,6 +10,7 @@ from scipy.spatial.distance import pdist, squareform
 
 from gnode.analysis.dimension import is_curve, local_pca
 from gnode.analysis.dynamics import checked_states
+from gnode.errors import must_have
 
 LANDMARKS = {1: 300, 2: 200}  # for loops, for voids; never more than every second point, unless of a thin curve
 _GAP = 3.0  # pieces lie this many times farther apart than neighbours within them
@@ -64,6 +65,8 @@ def topology(points: Any, voids: bool | None = None) -> Topology:
         InvalidInput: points are no finite (n, N) array.
     """
     points = checked_states(points, "points")
+    if voids is not None and not isinstance(voids, bool | np.bool_):
+        must_have("voids true or false", repr(voids))
     highest = 2 if (points.shape[1] >= 3 if voids is None else voids) else 1
     labels = pieces(points)
     members = [points[labels == piece] for piece in range(labels.max() + 1)]

@@ -16,6 +16,7 @@ from gnode.analysis.descent import Descent, descend
 from gnode.analysis.differences import spacing
 from gnode.analysis.dynamics import Dynamics, checked_bounds, checked_states, dynamics_of, extent_of, kind_of
 from gnode.analysis.frameworks import Function
+from gnode.arguments import integer, positive
 from gnode.errors import Diverged, must_have
 
 MERGE = 1e-4  # of the extent: distance within which two ends may be one point
@@ -130,12 +131,9 @@ def posed(
     Raises:
         InvalidInput, Diverged: as `fixed_points` does.
     """
-    if not seconds > 0:
-        must_have("seconds above 0", repr(seconds))
-    if merge is not None and not merge > 0:
-        must_have("a merging distance above 0", repr(merge))
-    if tolerance is not None and not tolerance > 0:
-        must_have("a tolerance above 0", repr(tolerance))
+    seconds = positive("seconds", seconds, np.inf)
+    merge = None if merge is None else positive("merge", merge)
+    tolerance = None if tolerance is None else positive("tolerance", tolerance)
     kind = kind_of(f, kind)
     states = starts_from(starts, bounds, count, seed)
     corners = None if bounds is None else checked_bounds(bounds)
@@ -170,18 +168,19 @@ def posed(
 
 def starts_from(starts: Any, bounds: Any, count: int, seed: int) -> np.ndarray:
     """The given starts (B, N), or `count` uniform draws from a box."""
+    count, seed = integer("count", count, 1), integer("seed", seed, 0)
     if (starts is None) == (bounds is None):
         must_have("either starts or bounds", "both" if starts is not None else "neither")
     if starts is not None:
         return checked_states(starts, "starts")
     low, high = checked_bounds(bounds)
-    if not isinstance(count, (int, np.integer)) or count < 1:
-        must_have("a count of starts of at least 1", repr(count))
     return low + (high - low) * np.random.default_rng(seed).random((count, low.size))
 
 
 def descended(problem: Problem, iterations: int, progress: float, seconds: float | int) -> Descent:
     """Where each start ends. Once more by differences, where the derivative turns out at the ends to be a wrong one."""
+
+    iterations = integer("iterations", iterations, 1)
 
     def search() -> Descent:
         return descend(

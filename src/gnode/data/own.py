@@ -4,7 +4,7 @@ Three forms: long (a row a sample), wide (a row a series), and arrays by name (.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -133,6 +133,7 @@ def from_file(
         InvalidInput: the file cannot be read, and what `from_frame` raises.
     """
     path = path_of(path)
+    check_known(columns, _Options._fields, "an argument of from_file")
     options = _checked(target, **columns)
     said: dict[str, str] = {}
     spelled: dict[str, pd.Series] = {}
@@ -179,6 +180,8 @@ def model_defaults(data: Data) -> dict[str, Any]:
     dt and tau are the median time between samples, 1 s on a uniform grid. A step of Euler's rule over a long gap would
     overshoot, so the rule is one that is stable over any.
     """
+    if not isinstance(data, Data):
+        must_have("data of three sets (gnode.training.Data)", type(data).__name__)
     parts = (data.train, data.validation, data.test)
     targets = data.train.targets
     classes = targets.dtype.kind == "i"
@@ -211,7 +214,7 @@ def _checked(
     kind: str | None = None,
     split: int | str = 0,
 ) -> _Options:
-    targets = [target] if isinstance(target, str) else list(target)
+    targets = _columns("target", target)
     if not targets:
         must_have("a target, the column that is to be predicted", "none")
     if kind is not None:
@@ -220,8 +223,16 @@ def _checked(
         look_up("time unit", unit, UNITS)
     if not isinstance(split, str) and (isinstance(split, bool) or not isinstance(split, int) or split < 0):
         must_have("split a number of at least 0, or the column that says train, validation or test", repr(split))
-    asked = [inputs] if isinstance(inputs, str) else None if inputs is None else list(inputs)
+    asked = None if inputs is None else _columns("inputs", inputs)
     return _Options(targets, series, time, asked, unit, kind, split)
+
+
+def _columns(name: str, given: Any) -> list[str]:
+    """Names of columns, one or several, as a list."""
+    names = [given] if isinstance(given, str) else given
+    if isinstance(names, Mapping | bytes) or not isinstance(names, Iterable):
+        must_have(f"{name} the name of a column, or a list of them", repr(given))
+    return list(names)
 
 
 def _read_frame(frame: pd.DataFrame, options: _Options, said: dict[str, str]) -> _Read:
@@ -235,6 +246,9 @@ def _read_frame(frame: pd.DataFrame, options: _Options, said: dict[str, str]) ->
     asked = [*options.target, *(options.inputs or []), options.series, options.time, part]
     check_known([name for name in asked if name is not None], known, "a column of the table", f"It has {_list(known)}.")
     roles = [name for name in (options.series, options.time, part) if name is not None]
+    for names in (options.target, options.inputs or []):
+        if twice := [name for name in names if names.count(name) > 1]:
+            must_have("columns of different names", f"{twice[0]!r} twice")
     for name in (*options.target, *(options.inputs or [])):
         if name in roles:
             must_have("a column in one role alone", f"{name!r} in two")

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -206,6 +206,8 @@ class GatedODE(BaseEstimator):
         Args:
             of_model, of_training: what the kind of estimator sets beside its parameters.
         """
+        if self.options is not None and not isinstance(self.options, Mapping):
+            must_have("options a dictionary", repr(self.options))
         members, options = integer("members", self.members, 1), dict(self.options or {})
         check_known(
             options, (_MODEL_KEYS | _TRAINING_KEYS) - set(self.get_params()), "other options of model or training"
@@ -252,8 +254,14 @@ class GatedODE(BaseEstimator):
         return chosen | ({} if self.gate_bias is None else {"gate_bias": self.gate_bias})
 
     def _settings(self, count: int) -> dict[str, Any]:
-        batch = int(np.clip(count // 4, 1, _LARGEST_BATCH)) if self.batch_size is None else min(self.batch_size, count)
-        epochs = int(np.clip(_UPDATES // -(-count // batch), _FEWEST, _MOST)) if self.epochs is None else self.epochs
+        if self.batch_size is None:
+            batch = int(np.clip(count // 4, 1, _LARGEST_BATCH))
+        else:
+            batch = min(integer("batch_size", self.batch_size, 1), count)
+        if self.epochs is None:
+            epochs = int(np.clip(_UPDATES // -(-count // batch), _FEWEST, _MOST))
+        else:
+            epochs = integer("epochs", self.epochs, 1)
         return {
             "epochs": epochs,
             "batch_size": batch,

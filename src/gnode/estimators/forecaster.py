@@ -101,7 +101,7 @@ class GatedODEForecaster(GatedODE):
         Raises:
             InvalidInput: something does not fit; nothing has been computed or written.
         """
-        window = integer("window", self.window, 2)
+        window, _ = integer("window", self.window, 2), integer("steps", self.steps, 1)
         series = self._series_to_learn(X, times, static)
         known = read_covariates(series, covariates, 0, names=self.series, time=self.time)
         self.n_covariates_ = known.along.shape[-1]

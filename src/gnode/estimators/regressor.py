@@ -100,6 +100,8 @@ def _numbers(series: Series, y: Any) -> np.ndarray:
     numbers = one_each(series, y, "a target")
     if numbers.ndim > 2:
         must_have("targets of shape (n,) or (n, outputs)", f"shape {numbers.shape}")
+    if numbers.dtype.kind == "c":
+        must_have("targets that are real numbers", f"{numbers.dtype} (Complex data not supported)")
     numbers = check_array(numbers, dtype="numeric", ensure_2d=False, ensure_all_finite=False, input_name="y").astype(
         float
     )

@@ -13,7 +13,7 @@ from jax import Array
 
 from gnode import analysis, data, tasks
 from gnode.analysis.memory import read
-from gnode.errors import Diverged, InvalidInput
+from gnode.errors import Diverged
 from gnode.examine.answers import Answers, answers_of, at_targets
 from gnode.examine.evaluate import SEED, data_of, fresh, memory_of, path_of, scores, task_of
 from gnode.examine.stored import Stored, read_stored
@@ -23,7 +23,7 @@ from gnode.models.encoding import last_seen
 from gnode.models.reading import READINGS, so_far
 from gnode.series import Data, Series, Trials
 from gnode.training import RunDirectory
-from gnode.training.directory import CONFIG
+from gnode.training.directory import CONFIG, SUMMARY
 from gnode.training.experiment import experiment_from
 from gnode.training.loop import begin
 from gnode.training.losses import LOSSES
@@ -582,16 +582,14 @@ def _best_so_far(directory: RunDirectory) -> Model:
 
 def _summary(directory: RunDirectory) -> dict[str, Any]:
     """The outcome; of a run that was stopped, what its last line says."""
-    try:
+    metrics = directory.metrics()
+    if (directory.path / SUMMARY).is_file() or not metrics:
         return directory.summary()
-    except InvalidInput:
-        if not (metrics := directory.metrics()):
-            raise
-        last = metrics[-1]
-        return {
-            "loss": "loss",
-            "epochs": last["epoch"],
-            "best_epoch": last.get("best_epoch", last["epoch"]),
-            "val_loss": min(record["val_loss"] for record in metrics),
-            "unfinished": True,
-        }
+    last = metrics[-1]
+    return {
+        "loss": "loss",
+        "epochs": last["epoch"],
+        "best_epoch": last.get("best_epoch", last["epoch"]),
+        "val_loss": min(record["val_loss"] for record in metrics),
+        "unfinished": True,
+    }

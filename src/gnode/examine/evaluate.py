@@ -8,6 +8,7 @@ import numpy as np
 
 from gnode import analysis, integrate, tasks
 from gnode.analysis.memory import SILENCES
+from gnode.arguments import integer
 from gnode.errors import Diverged, must_have
 from gnode.examine.answers import answers_of
 from gnode.examine.classification import classification
@@ -61,6 +62,9 @@ def evaluate(
         Diverged: no trial could be solved.
     """
     directory = RunDirectory.open(path)
+    if integrator is not None:
+        integrate.integrator_kind(integrator)  # refused before anything is computed
+    seed, silence = integer("seed", seed, 0), None if silence is None else integer("silence", silence, 0)
     summary, model = directory.summary(), load_model(directory.path)
     objective = Objective(summary["loss"], directory.config()["training"].get("weigh", "samples"), "skip")
     objective = objective._replace(class_weights=tuple(summary.get("class_weights", ())))

@@ -1,6 +1,6 @@
 """The smallest network for recorded trajectories: which N and which F reproduce them at a tolerance."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from gnode.expressivity.measure import check_tolerance
 from gnode.expressivity.measurement import capacity
 from gnode.expressivity.plan import RNN, Architecture, Cell, layers
 from gnode.expressivity.result import Result
+from gnode.series.arrays import as_floats
 
 ARCHITECTURES = (RNN, layers(10), layers(30), layers(30, gated=True))
 LONGEST = 512  # samples a trajectory: more are thinned out, since what is measured is the shape of the path
@@ -75,7 +76,7 @@ def advise(
         InvalidInput: trajectories that stand still, are too short or not finite; a tolerance outside (0, 1).
     """
     check_tolerance(tolerance)
-    paths = np.asarray(trajectories, float)
+    paths = as_floats(trajectories, "trajectories").astype(float)
     paths = paths[None] if paths.ndim == 2 else paths
     if paths.ndim != 3:
         must_have("trajectories (count, time, d)", f"shape {paths.shape}")
@@ -85,7 +86,7 @@ def advise(
     bins = paths.shape[1] - 1
     result = capacity(
         architectures,
-        state_sizes=sorted(state_sizes),
+        state_sizes=sorted(state_sizes) if isinstance(state_sizes, Iterable) else (state_sizes,),
         targets=paths[None],
         tolerance=tolerance,
         durations=(0.2 * bins if duration is None else duration,),

@@ -1,5 +1,6 @@
 """Measuring: errors of networks on targets, and the capacity of architectures."""
 
+import dataclasses
 import io
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -10,7 +11,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from gnode.errors import must_have
+from gnode.arguments import integer
+from gnode.errors import check_known, must_have
 from gnode.expressivity.directory import CAPACITY, ERRORS, Directory
 from gnode.expressivity.fit import fit
 from gnode.expressivity.plan import GIVEN, Architecture, Cell, Plan
@@ -18,6 +20,7 @@ from gnode.expressivity.polish import polish
 from gnode.expressivity.result import Result, best_errors, load_result
 from gnode.expressivity.words import statements
 from gnode.files import path_of, write_atomically
+from gnode.series.arrays import as_floats
 from gnode.workers import ENGINES, check, run_jobs
 
 SHOWN_TARGETS = 2  # whose fitted trajectories are kept, for the report
@@ -53,10 +56,10 @@ def errors(
     Raises:
         InvalidInput: an argument that cannot be.
     """
-    paths = np.asarray(targets, float)
-    if paths.ndim != 4:
-        must_have("targets (complexities, targets, time, d)", f"shape {paths.shape}")
-    kind = Architecture(model=model, hidden=None if hidden is None else tuple(hidden), **architecture)
+    paths = _as_targets(targets)
+    check_known(architecture, [item.name for item in dataclasses.fields(Architecture)], "a key of Architecture")
+    widths: Any = hidden
+    kind = Architecture(model=model, hidden=widths, **architecture)
     bins = paths.shape[2] - 1
     plan = Plan(
         architectures=(kind,),
@@ -73,6 +76,14 @@ def errors(
         seed=seed,
     )
     return best_errors(_fit_cell(plan, plan.cells()[0], plan.checked(paths)))
+
+
+def _as_targets(targets: Any) -> np.ndarray:
+    """Targets of the user's own as an array (complexities, targets, time, d)."""
+    paths = as_floats(targets, "targets").astype(float)
+    if paths.ndim != 4:
+        must_have("targets (complexities, targets, time, d)", f"shape {paths.shape}")
+    return paths
 
 
 def capacity(
@@ -106,18 +117,19 @@ def capacity(
     Raises:
         InvalidInput: an argument that cannot be, or a directory that holds something else.
     """
+    if done is not None and not callable(done):
+        must_have("done a function (cell, share, finished)", type(done).__name__)
+    check_known(plan, [item.name for item in dataclasses.fields(Plan)], "a key of Plan")
     plan.setdefault("tolerances", (tolerance, 0.05) if tolerance != 0.05 else (0.05,))
     given = None
     if not isinstance(targets, str):
-        given = np.asarray(targets, float)
-        if given.ndim != 4:
-            must_have("targets (complexities, targets, time, d)", f"shape {given.shape}")
+        given = _as_targets(targets)
         plan |= {"count": given.shape[1], "bins": given.shape[2] - 1}
         plan.setdefault("complexities", tuple(range(1, len(given) + 1)))
-    plan.setdefault("durations", (0.2 * plan.get("bins", 128),))
+    plan.setdefault("durations", (0.2 * integer("bins", plan.get("bins", 128), 2),))
     made = Plan(
-        architectures=tuple(architectures),  # type: ignore[arg-type]  # Plan reads names and tables
-        state_sizes=tuple(state_sizes),
+        architectures=architectures,  # type: ignore[arg-type]  # Plan reads names and tables, one or several
+        state_sizes=state_sizes,  # type: ignore[arg-type]
         targets=targets if isinstance(targets, str) else GIVEN,
         **plan,
     )

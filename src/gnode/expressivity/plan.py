@@ -168,11 +168,12 @@ class Plan:
             check_tolerance(tolerance)
         look_up("step", self.step, STEPS)
         if self.targets == GIVEN:
-            dial: Sequence[float] = self.complexities or ()
+            dial: Sequence[float] = ()
         elif self.from_file:
-            dial = self.complexities or range(1, len(self._file()) + 1)
+            dial = range(1, len(self._file()) + 1)
         else:
-            dial = self.complexities or look_up("family of targets", self.targets, TARGETS).complexities
+            dial = look_up("family of targets", self.targets, TARGETS).complexities
+        dial = dial if self.complexities is None else self.complexities
         set_("complexities", tuple(float(value) for value in check_dial(_several(dial))))
         set_("durations", tuple(float(value) for value in self.durations))
 

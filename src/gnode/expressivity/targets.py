@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 from scipy.integrate import solve_ivp
 
+from gnode.arguments import integer
 from gnode.errors import InvalidInput, look_up, must_have
 from gnode.files import path_of
 from gnode.files.archive import read_npz
 from gnode.files.table import read_table
+from gnode.series.arrays import as_floats
 
 Draw = Callable[[np.random.Generator, np.ndarray, int], np.ndarray]
 
@@ -152,10 +154,7 @@ def draw_targets(
     """
     kind = look_up("family of targets", family, TARGETS)
     dial = check_dial(kind.complexities if complexities is None else complexities)
-    if count < 1:
-        must_have("at least one target", count)
-    if samples < 3:
-        must_have("at least three samples", samples)
+    count, samples, seed = integer("count", count, 1), integer("samples", samples, 3), integer("seed", seed, 0)
     if family == "gaussian-process" and samples < 2 * dial.max():
         must_have(f"at least two samples a correlation length, {int(2 * dial.max())} here", samples, "Raise the bins.")
     paths = [kind.draw(np.random.default_rng([seed, number]), dial, samples) for number in range(count)]
@@ -168,7 +167,7 @@ def check_dial(complexities: Sequence[float]) -> np.ndarray:
     Raises:
         InvalidInput: there are none, one is not positive, or they do not grow.
     """
-    dial = np.asarray(complexities, float)
+    dial = as_floats(complexities, "complexities").astype(float)
     if dial.ndim != 1 or not dial.size:
         must_have("at least one complexity", f"shape {dial.shape}")
     if not np.all(np.isfinite(dial)) or dial[0] <= 0 or np.any(np.diff(dial) <= 0):

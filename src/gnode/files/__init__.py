@@ -43,11 +43,13 @@ def begin_folder(path: Path, inner: str, files: dict[str, bytes], purpose: str, 
         held: what lies there already where the last file does, as "a run already".
 
     Raises:
-        InvalidInput: the directory is not empty.
+        InvalidInput: the directory is not empty, or a file.
         GnodeError: it cannot be made.
     """
     *first, marker = files
-    if path.is_file() or (path.is_dir() and not is_new(path, inner, first)):
+    if path.is_file():
+        must_have(f"an empty or new directory {purpose}", f"the file {path}", "Choose another.")
+    if path.is_dir() and not is_new(path, inner, first):
         _refuse(path, purpose, held, (path / marker).is_file())
     try:
         (path / inner).mkdir(parents=True, exist_ok=True)
@@ -76,8 +78,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Put `content` at `path`, whole or not at all; what was there stays until the new content is safe on disk.
 
     Raises:
+        InvalidInput: `path` is a folder.
         GnodeError: the disk is full, or the folder cannot be written.
     """
+    if path.is_dir():
+        must_have("the path of a file to write", f"the folder {path}")
     _put(path, content, os.replace)
 
 

@@ -115,6 +115,10 @@ def read_table(
         InvalidInput: there is no such file, it is too large, holds no rows, or is no table of text.
     """
     path = path_of(path)
+    if header is not None and not isinstance(header, bool):
+        must_have("header true or false", repr(header))
+    if encoding is not None and not isinstance(encoding, str):
+        must_have("an encoding by name", repr(encoding), "Such as utf-8, latin-1 or utf-16.")
     text, written = _decoded(_content(path, "a table"), encoding, path)
     form = _form(text)
     cells = _cells(text, form, path)

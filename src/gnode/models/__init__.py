@@ -9,7 +9,7 @@ from gnode.integrate import integrator_kind
 from gnode.models.config import ModelConfig
 from gnode.models.draw import draw, make_critical, model_table, seed_of, tabulate, wide_network_gain
 from gnode.models.encoding import Encoding
-from gnode.models.model import Model, trainable
+from gnode.models.model import Model, checked_model, trainable
 from gnode.models.storage import load_model, model_bytes, named_arrays, save
 from gnode.models.unread import readable, refuse_unread
 
@@ -18,6 +18,7 @@ __all__ = [
     "Encoding",
     "Model",
     "ModelConfig",
+    "checked_model",
     "draw",
     "load_model",
     "make",
@@ -73,5 +74,5 @@ def under(model: Model, integrator: str, **options: Any) -> Model:
         'tsit5'
     """
     check_known(options, integrator_kind(integrator).reads, f"options of {integrator}")
-    config = dataclasses.replace(model.config, integrator=integrator, **options)
+    config = dataclasses.replace(checked_model(model).config, integrator=integrator, **options)
     return dataclasses.replace(model, integrator=config.make_integrator(), config=config)

@@ -14,7 +14,7 @@ from gnode.fields import FIELDS, Field
 from gnode.models.config import ModelConfig
 from gnode.models.encoding import Encoding
 from gnode.models.initial import INITIAL_STATES, Sizes
-from gnode.models.model import Model
+from gnode.models.model import Model, checked_model
 from gnode.models.readout import Readout
 from gnode.nn.activations import ACTIVATIONS
 from gnode.nn.critical import critical_scale, mean_field_gain
@@ -53,7 +53,7 @@ def draw(config: ModelConfig, seed: int = 0) -> Model:
 
 def model_table(model: Model) -> dict[str, Any]:
     """What a model was made from, as plain data: `make(**table)` gives its random weights again."""
-    return tabulate(model.config, seed_of(model))
+    return tabulate(checked_model(model).config, seed_of(model))
 
 
 def tabulate(config: ModelConfig, seed: int) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def seed_of(model: Model) -> int:
     Raises:
         InvalidInput: several models, stacked; or a mean over models of different seeds.
     """
-    bits = np.asarray(model.seed)
+    bits = np.asarray(checked_model(model).seed)
     if bits.shape != (64,):
         must_have("one model", f"several stacked, {bits.shape[:-1]}", "Take one: jax.tree.map(lambda a: a[0], models).")
     whole = np.round(bits)
@@ -93,7 +93,7 @@ def make_critical(model: Model, inputs: ArrayLike, first_targets: ArrayLike | No
     Raises:
         CannotScale: no scale brings the spectral abscissa of -h + F to zero.
     """
-    samples, _ = model.samples_of(inputs, first_targets)
+    samples, _ = checked_model(model).samples_of(inputs, first_targets)
     state = model.initial(samples.inputs[:, 0], samples.told).mean(axis=0)
     held = samples.inputs.mean(axis=(0, 1))
     jacobian = jax.jit(jax.jacfwd(lambda state, field: field.candidate(state, held)))
@@ -124,7 +124,7 @@ def wide_network_gain(model: Model, state_variance: float = 1.0) -> float:
     Raises:
         InvalidInput: F is normalised.
     """
-    drive = model.field.drive
+    drive = checked_model(model).field.drive
     if drive.norms:
         must_have("a field without layer normalisation for the mean-field gain", "one with it")
     weights = [np.asarray(layer.weight, float) for layer in (drive.from_state, *drive.later)]

@@ -11,6 +11,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float, PyTree
 
+from gnode.arguments import positive
 from gnode.errors import Diverged, must_have
 from gnode.fields import Field
 from gnode.integrate import Integrator, Path, explain
@@ -26,7 +27,7 @@ from gnode.models.readout import Readout
 from gnode.models.scaling import Scaling
 from gnode.nn.dense import Dense, affine
 from gnode.series import Series
-from gnode.series.arrays import as_array, as_floats
+from gnode.series.arrays import as_array, as_floats, described
 
 
 class Samples(NamedTuple):
@@ -175,6 +176,8 @@ class Model(eqx.Module):
                 whose interpolation looks ahead.
             Diverged: the interval could not be solved.
         """
+        if not isinstance(here, Online):
+            must_have("where the model stands, from begin or advance", described(here))
         if self.config.reading == "mean":
             must_have("a model that reads each sample or the last for online use", "one that reads the mean")
         dtype, config, batch = self._type(), self.config, len(here.state)
@@ -204,9 +207,7 @@ class Model(eqx.Module):
         Args:
             elapsed: seconds; by default dt. A flow is solved over them, a map takes one step.
         """
-        seconds = self.config.dt if elapsed is None else elapsed
-        if not 0 < seconds < float("inf"):
-            must_have("elapsed a positive number of seconds", repr(seconds))
+        seconds = self.config.dt if elapsed is None else positive("elapsed", elapsed)
         return StillMap(self, self._held(inputs, seconds), self.encoding.step(seconds / self.config.tau))
 
     def _held(self, inputs: ArrayLike, elapsed: float | None = None) -> Array:
@@ -267,6 +268,13 @@ class Model(eqx.Module):
         raise Diverged(explain(path, since_the_start))
 
 
+def checked_model(model: object) -> Model:
+    """The model itself; InvalidInput where it is none."""
+    if isinstance(model, Model):
+        return model
+    must_have("a model (gnode.models.make, gnode.load)", described(model))
+
+
 class StillField:
     """The flow of a model whose input is held still. It knows that it is a flow, so analysis need not be told."""
 
@@ -277,7 +285,7 @@ class StillField:
 
     @entrance
     def __call__(self, states: ArrayLike) -> Array:
-        states = jnp.asarray(states)
+        states = _checked_states(states, self.config.state_size)
         held = jnp.broadcast_to(self._held, (*states.shape[:-1], self._held.size))
         return self._model.field(states, held) / self.config.tau
 
@@ -293,9 +301,17 @@ class StillMap:
 
     @entrance
     def __call__(self, states: ArrayLike) -> Array:
-        states = jnp.asarray(states)
+        states = _checked_states(states, self.config.state_size)
         held = jnp.broadcast_to(self._held, (*states.shape[:-1], self._held.size))
         return _after(self._model.integrator, self._model.field, states, held, self._step)
+
+
+def _checked_states(states: ArrayLike, size: int) -> Array:
+    """States (..., N) on the device, in the precision that they came in."""
+    array = states if isinstance(states, np.ndarray | jax.Array) else as_array(states, "states")
+    if array.dtype.kind in "OSUMm" or array.shape[-1:] != (size,):
+        must_have(f"states of numbers of shape (..., {size})", f"{array.dtype} {array.shape}")
+    return jnp.asarray(array)
 
 
 def as_samples(encoded: Encoded, told: ArrayLike | None, dtype: Any = jnp.float32) -> Samples:

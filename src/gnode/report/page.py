@@ -1,6 +1,6 @@
 """The report of one run or of several side by side: what is on the page, in words and figures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -32,6 +32,9 @@ def report(directories: Sequence[str | Path], out: str | Path | None = None) -> 
         InvalidInput: a directory holds no run, or a damaged one.
         GnodeError: the page cannot be written.
     """
+    if isinstance(directories, str | Path) or not isinstance(directories, Iterable):
+        must_have("a list of run directories", repr(directories))
+    directories = list(directories)
     if not directories:
         must_have("at least one run directory", "none")
     contents = _with_distinct_names([content_of(directory) for directory in directories])

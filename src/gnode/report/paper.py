@@ -38,6 +38,14 @@ _LOOK: Any = {
 }
 
 
+def folder_for_figures(given: str | Path) -> Path:
+    """A folder that figures can go into, which may be yet to be made; InvalidInput where it is a file."""
+    folder = path_of(given)
+    if folder.exists() and not folder.is_dir():
+        must_have("a folder for the figures", f"the file {folder}")
+    return folder
+
+
 def figures(directory: str | Path, folder: str | Path) -> list[Path]:
     """Draw a run's figures for a paper, each as PNG (300 dots an inch) and as PDF.
 
@@ -56,9 +64,7 @@ def figures(directory: str | Path, folder: str | Path) -> list[Path]:
         InvalidInput: the directory holds no run, or a damaged one; or the folder is a file.
         GnodeError: a file cannot be written.
     """
-    content, folder = content_of(directory), path_of(folder)
-    if folder.exists() and not folder.is_dir():
-        must_have("a folder for the figures", f"the file {folder}")
+    folder, content = folder_for_figures(folder), content_of(directory)
     paths = []
     with mpl.rc_context(_LOOK):
         drawn = [(name, draw(content)) for name, draw in _FIGURES.items()]

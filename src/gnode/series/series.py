@@ -1,7 +1,7 @@
 """Series: values at times, checked and converted once."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
@@ -79,6 +79,9 @@ class Series:
             >>> Series.of([[0.1, 0.2, 0.4], [0.3, float("nan")]], times=[[0, 1, 3], [0, 2]], unit="ms")
             Series(2 series, 2 to 3 samples, 1 channel, own times, 20 % missing)
         """
+        for name, column in (("series", series), ("time", time)):
+            if column is not None and not isinstance(column, Hashable):
+                must_have(f"{name} the name of a column", repr(column))
         frames = is_frame(data) or (isinstance(data, (list, tuple)) and any(map(is_frame, data)))
         if not frames and not (series is time is channels is None):
             must_have("a pandas frame for series=, time= or channels=", described(data))
@@ -445,7 +448,7 @@ def _columns(frame: Any, taken: Sequence[str | None], channels: str | Sequence[s
             look_up("column", name, known)
     if channels is None:
         return [name for name in frame.columns if name not in taken]
-    asked = [channels] if isinstance(channels, str) else list(channels)
+    asked = list(channels) if isinstance(channels, Iterable) and not isinstance(channels, str) else [channels]
     if len(set(asked)) < len(asked):
         must_have("channels that are different columns", repr(asked))
     for name in asked:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,8 +142,12 @@ class Data:
                 if got != wanted:
                     must_have(f"in {name} the same {what} as in train, {wanted}", got)
         object.__setattr__(self, "classes", self._checked_names())
+        if not isinstance(self.source, dict):
+            must_have("source a dictionary of plain data", described(self.source))
 
     def _checked_names(self) -> tuple[str, ...]:
+        if not isinstance(self.classes, Iterable):
+            must_have("classes the names of classes", repr(self.classes))
         names = (self.classes,) if isinstance(self.classes, str) else tuple(map(str, self.classes))
         if not names:
             return names

@@ -20,6 +20,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from gnode import tasks
@@ -82,7 +83,7 @@ def experiments() -> dict[str, str]:
     return {name: text.splitlines()[0].removeprefix("# ") for name, text in sorted(texts.items())}
 
 
-def read_plan(source: str, preset: str | None = None, halving: bool | None = None) -> Plan:
+def read_plan(source: str | Path, preset: str | None = None, halving: bool | None = None) -> Plan:
     """The sweep that an experiment file, or the name of an experiment that comes with gnode, describes.
 
     Args:
@@ -93,7 +94,9 @@ def read_plan(source: str, preset: str | None = None, halving: bool | None = Non
         InvalidInput: no such file or preset, an unknown key (with the nearest), an empty axis, equal runs, too many
             runs, or a value that cannot be.
     """
-    tables = _with_preset(_read(source), preset)
+    if not isinstance(source, str | Path):
+        must_have("the name of an experiment, or the path of a .toml file", repr(source))
+    tables = _with_preset(_read(str(source)), preset)
     if halving is not None:
         tables["sweep"]["halving"] = halving
     return plan(tables)
@@ -102,7 +105,12 @@ def read_plan(source: str, preset: str | None = None, halving: bool | None = Non
 def plan(tables: Tables) -> Plan:
     """The sweep that the tables task, model, training, grid and sweep describe."""
     known = (*SECTIONS, "grid", "sweep")
+    if not isinstance(tables, dict):
+        must_have("tables: a dictionary of dictionaries", type(tables).__name__)
     check_known(tables, known, f"only the tables {', '.join(SECTIONS)}, grid, sweep and presets")
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            must_have(f"{name} a table of keys", repr(table))
     options = {"seeds": [0], "select": [], "compare": None, "halving": False, **tables.get("sweep", {})}
     for key in options:
         look_up("key of [sweep]", key, dict.fromkeys(("seeds", "select", "compare", "halving", "about")))
@@ -115,6 +123,8 @@ def plan(tables: Tables) -> Plan:
     names = [_short(name) for name in axes if name != "seed"]
     for key in ("select", "compare"):
         chosen = [options[key]] if isinstance(options[key], str) else options[key] or []
+        if not isinstance(chosen, list | tuple):
+            must_have(f"{key} the names of axes", repr(chosen))
         check_known(chosen, names, f"{key} among the axes {', '.join(names) or '(none)'}")
     if not isinstance(options["halving"], bool):
         must_have("halving true or false", repr(options["halving"]))
@@ -182,6 +192,8 @@ def _seeds(seeds: Any) -> list[int]:
 
 
 def _check_axes(axes: dict[str, Any], seed_twice: bool) -> None:
+    if odd := [name for name in axes if not isinstance(name, str)]:
+        must_have("axes by name", repr(odd[0]))
     if seed_twice:
         must_have("seeds in [sweep]", "an axis 'seed' in [grid]")
     for name, values in axes.items():

@@ -1,14 +1,14 @@
 """The tables of a sweep, and what they say: selection by validation loss, intervals over seeds, rank tests."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from gnode.errors import InvalidInput, must_have
+from gnode.errors import InvalidInput, check_known, must_have
 from gnode.files import path_of
 
 CONFIDENCE, RESAMPLES = 0.95, 9999
@@ -31,12 +31,20 @@ def load_epochs(directory: str | Path) -> pd.DataFrame:
     return _read(path_of(directory) / "epochs.parquet")
 
 
+def _refuse_other(table: object, columns: Sequence[str] = ()) -> None:
+    """Raises InvalidInput where something is no table of a sweep, or has not these columns."""
+    if not isinstance(table, pd.DataFrame):
+        must_have("a table of runs (gnode.results.load)", type(table).__name__)
+    check_known(columns, [str(name) for name in table.columns], "a column of the table")
+
+
 def selected(runs: pd.DataFrame) -> pd.DataFrame:
     """Of the finished runs that differ only on the axes selected over, the one with the lowest validation loss.
 
     Args:
         runs: from `load`. Its `attrs` name the experiment's axes, those that are selected over and the one compared.
     """
+    _refuse_other(runs, ["state", "seed", "val_loss"])
     finished = runs[runs["state"] == "done"]
     within = [axis for axis in runs.attrs["axes"] if axis not in runs.attrs["select"]]
     best = finished.groupby([*within, "seed"], sort=False)["val_loss"].idxmin()
@@ -48,6 +56,7 @@ def panels(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
     Names are the axes' values, numbers with their axis: "ring", "split 0, dropped 0.7".
     """
+    _refuse_other(runs)
     used = (*runs.attrs["select"], runs.attrs["compare"])
     by = [axis for axis in runs.attrs["axes"] if axis not in used]
     if not by:
@@ -69,6 +78,8 @@ def summary(chosen: pd.DataFrame, by: Sequence[str], of: str = "test_loss") -> p
     The interval is of the median, by the percentile bootstrap (scipy.stats.bootstrap, 95 %), NaN for fewer than three
     seeds. With five seeds it hardly differs from their range.
     """
+    by = [by] if isinstance(by, str) or not isinstance(by, Iterable) else list(by)
+    _refuse_other(chosen, [*by, of])
     rows = []
     for key, group in chosen.groupby(list(by), sort=False):
         values = group[of].to_numpy(dtype=float)
@@ -85,6 +96,7 @@ def rank_tests(chosen: pd.DataFrame, compare: str, of: str = "test_loss") -> pd.
     p is exact where no values are equal; it is not corrected for the number of pairs. With n seeds each, the least p
     that can come out is 2 / (2n choose n): 0.1 for three, 0.008 for five.
     """
+    _refuse_other(chosen, [compare, of])
     groups = {name: group[of].to_numpy(dtype=float) for name, group in chosen.groupby(compare, sort=False)}
     rows = []
     for (a, left), (b, right) in itertools.combinations(groups.items(), 2):

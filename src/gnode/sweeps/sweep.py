@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gnode.errors import Diverged
+from gnode.errors import Diverged, must_have
 from gnode.files import alone, path_of, write_atomically
 from gnode.files.plain import as_json
 from gnode.sweeps.directory import FAILED, RUNS, Sweep, open_sweep
@@ -69,6 +69,8 @@ def run_sweep(
         InvalidInput: the directory holds other files, or another sweep; nothing is overwritten.
         GnodeError: no Ray answers at the address; JAX finds no device.
     """
+    if not isinstance(plan, Plan):
+        must_have("a plan (gnode.sweeps.grid.read_plan)", type(plan).__name__)
     check(workers, on, address, WAYS)
     if on == "device":
         check_device()

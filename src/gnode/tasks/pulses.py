@@ -9,6 +9,7 @@ import numpy as np
 from gnode.arguments import integer, positive
 from gnode.errors import must_have
 from gnode.series import Trials
+from gnode.series.arrays import as_floats
 from gnode.tasks.arguments import Seed, generator
 from gnode.tasks.manifold import Manifold
 from gnode.tasks.task import Task
@@ -99,7 +100,7 @@ class PulseTask(Task):
     def recall(self, values: np.ndarray, silence: int) -> Trials:
         """As Task.recall. Groups of channels are written one after the other, with as many silent bins between them as
         a pulse fills."""
-        values = np.asarray(values, dtype=np.float64)
+        values = as_floats(values, "values").astype(np.float64)
         if values.ndim != 2 or not len(values) or values.shape[1] != self.output_size:
             must_have(f"values of shape (count, {self.output_size})", f"shape {values.shape}")
         if not np.isfinite(values).all():

@@ -6,6 +6,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
+from gnode.errors import must_have
 from gnode.series import Data, Trials
 from gnode.tasks.arguments import Seed
 from gnode.tasks.manifold import Manifold
@@ -19,6 +20,8 @@ class Sampled(Protocol):
 
 def draw(task: Sampled, seed: int, trials: tuple[int, int, int]) -> Data:
     """Training, validation and test trials, each set from a stream of random numbers of its own (1, 2 and 3)."""
+    if not isinstance(trials, tuple | list) or len(trials) != 3:
+        must_have("numbers of training, validation and test trials, three of them", repr(trials))
     train, validation, test = (task.sample(count, seed=(seed, stream)) for stream, count in enumerate(trials, 1))
     return Data(train, validation, test)
 

@@ -34,9 +34,9 @@ CHECKPOINT = "checkpoint/state.safetensors"
 ORIGIN = "made_from"  # a table of config.toml
 SOURCE = "source"  # a table in that of the task: where own data came from (gnode.series.Data)
 OWN_DATA = "own data"  # the name, in config.toml, of a task that is none: the user's own trials
+_TABLES = ("task", "model", "training")
 _MADE_WITH = "gnode"  # the key, in a checkpoint, of the configuration that it was made with
 _DRAWN = ("train_trials", "validation_trials", "test_trials")  # keys that mean something where trials are drawn
-_AGAIN = "gnode train --resume writes it anew."
 DATA_LIMIT = 256 * 2**20  # bytes of own data that a run directory keeps
 
 
@@ -114,15 +114,19 @@ class RunDirectory:
     def config(self) -> dict[str, Any]:
         """What determines the run: the tables task, model and training, and the version of gnode."""
         try:
-            return tomllib.loads((self.path / CONFIG).read_text("utf-8-sig"))
+            config = tomllib.loads((self.path / CONFIG).read_text("utf-8-sig"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidInput(f"Must have a readable {self.path / CONFIG}, instead got: {error}.") from error
+        for name in _TABLES:
+            if not isinstance(config.get(name), dict):
+                must_have(f"the tables {', '.join(_TABLES)} in {self.path / CONFIG}", f"{name} = {config.get(name)!r}")
+        return config
 
     @cached_property
     def made_with(self) -> dict[str, Any]:
         """The tables task, model and training, as a checkpoint keeps them; where own data lie does not matter."""
         config = self.config()
-        tables = _as_written({name: config.get(name, {}) for name in ("task", "model", "training")})
+        tables = _as_written({name: config[name] for name in _TABLES})
         tables["task"] = {key: value for key, value in tables["task"].items() if key != SOURCE}
         return spelled_out(json.loads(json.dumps(tables, default=str)))
 
@@ -194,17 +198,17 @@ class RunDirectory:
         """The outcome of a finished run.
 
         Raises:
-            InvalidInput: the run has not finished.
+            InvalidInput: the run has not finished, or the file is damaged.
         """
         path = self.path / SUMMARY
         if not path.is_file():
             must_have(f"a finished run in {self.path}", "one without a summary", "Finish it with --resume.")
         try:
             summary = json.loads(path.read_text())
-        except ValueError as error:
-            raise InvalidInput(f"Must have a readable {path}, instead got: {error}. {_AGAIN}") from error
-        if not isinstance(summary, dict):
-            must_have(f"a table in {path}", "another value", _AGAIN)
+        except ValueError:
+            summary = None
+        if not isinstance(summary, dict) or "loss" not in summary:
+            must_have(f"the outcome of a run in {path}", "something else", "gnode train --resume writes it anew.")
         return summary
 
     def add(self, record: Record, seconds: float) -> None:

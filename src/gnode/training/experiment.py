@@ -53,6 +53,8 @@ def experiment_from(source: str, options: dict[str, Any]) -> Experiment:
     Raises:
         InvalidInput: an unknown key (with the nearest), or a value that cannot be.
     """
+    if not isinstance(source, str) or not isinstance(options, dict):
+        must_have("the name of a task or of a file, and a dictionary of options", f"{source!r} and {options!r}")
     file = path_of(source) if source.endswith(".toml") else None
     if file is None and Path(source).suffix:
         must_have(

@@ -33,6 +33,7 @@ from gnode.training.settings import Settings
 
 _LONGEST_BACKSOLVE = 8  # in units of tau, where gradients are good to some 1e-4; at 12 to 0.1
 
+_OF_WATCHERS = ("__enter__", "__exit__", "start", "epoch", "note")  # gnode.training.progress.Watcher
 Snapshot = Callable[[Model, int], None]  # (model, epoch)
 
 
@@ -79,6 +80,8 @@ def make_settings(**settings: Any) -> Settings:
 
 def draw_data(task: Source | tasks.Sampled | Data, settings: Settings) -> Data:
     """The run's three sets of trials: data as they are, or what a task gives for the seed."""
+    if not isinstance(settings, Settings):
+        must_have("settings (gnode.training.make_settings)", type(settings).__name__)
     counts = settings.trials
     if isinstance(task, Data):
         return task
@@ -136,6 +139,12 @@ def train(
     Example:
         >>> run = gnode.train(model, gnode.tasks.make("ring"), epochs=150, batch_size=10, lr=1e-2, out="runs/ring")
     """
+    if not isinstance(resume, bool):
+        must_have("resume true or false", repr(resume))
+    if watcher is not None and not all(hasattr(watcher, name) for name in _OF_WATCHERS):
+        must_have(f"a watcher with {', '.join(_OF_WATCHERS)}", type(watcher).__name__)
+    if snapshot is not None and not callable(snapshot):
+        must_have("a snapshot that can be called with (model, epoch)", type(snapshot).__name__)
     chosen, watcher = make_settings(**settings), Unbroken(watcher or Silent())
     forget_programs()
     model, data, objective = prepare(model, task, chosen)
