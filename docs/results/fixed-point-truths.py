@@ -25,7 +25,7 @@ from gnode.analysis import FixedPoints, fixed_points
 ROWS, PAGE = Path("runs/fixed-point-truths.jsonl"), Path(__file__).with_suffix(".md")
 UNITS = (1.0, 1e-6, 1e6)
 OFFSETS = (0.0, 3.0)  # in these units
-NEAR = 1e-6  # of the box: how near to the truth a point has to be
+NEAR = 1e-6  # of the box: how near to the truth a point has to be, or within its own error
 UNSURE = 0.05  # the chance of an unseen point from which on a list without one of its points is honest
 BARS = {"right": "at least 90 %", "undecided": "", "wrong": "at most 1 %"}
 
@@ -38,10 +38,10 @@ wrong?
 and maps: nodes, saddles, foci and centers; bifurcations before, at and after; pairs and triples of points down to
 10⁻⁷ of the box apart; zeros of higher order; stiff, non-normal and Hamiltonian ones; kinks; models of nerve cells,
 genes, populations and networks; and some without a point. Each in units of 1, 10⁻⁶ and 10⁶, around the origin and
-three units away from it, from 1024 starts. *Right*: as many points as there are, each within 10⁻⁶ of the box's width of
-the truth, with its name; a zero of higher order is "marginal". *Undecided*: a point whose stability could be told is
-called marginal or undecided, or one is missing while the chance of an unseen one is put at 5 % or more. *Wrong*: all
-else, a wrong name, a point too many or too few.
+three units away from it, from 1024 starts. *Right*: as many points as there are, each within 10⁻⁶ of the box's width
+of the truth or within its own `errors`, with its name; a zero of higher order is "marginal". *Undecided*: a point whose
+stability could be told is called marginal or undecided, or one is missing while the chance of an unseen one is put at
+5 % or more. *Wrong*: all else, a wrong name, a point too many or too few.
 
     python docs/results/fixed-point-truths.py
 
@@ -78,7 +78,7 @@ class Case:
             for place, name in zip(places, found.stability, strict=True)
         )
         said = f"{listed or 'none'}; unseen {found.unseen:.2g}"
-        return {"name": self.portrait.name, "found": said, "verdict": verdict(self.portrait, places, found)}
+        return {"name": self.portrait.name, "found": said, "verdict": verdict(self.portrait, places, self.unit, found)}
 
 
 def cases() -> Iterator[Case]:
@@ -88,13 +88,14 @@ def cases() -> Iterator[Case]:
                 yield Case(portrait, unit, offset)
 
 
-def verdict(portrait: known.Portrait, places: np.ndarray, found: FixedPoints) -> str:
+def verdict(portrait: known.Portrait, places: np.ndarray, unit: float, found: FixedPoints) -> str:
     truth, names = portrait.truth
     width = np.subtract(portrait.high, portrait.low)
     if not len(truth) or not len(places):
         return "right" if len(truth) == len(places) else "undecided" if found.unseen >= UNSURE else "wrong"
     away, nearest = cKDTree(truth / width).query(places / width)
-    if (away > NEAR).any() or len(np.unique(nearest)) < len(places):
+    errors = found.errors / unit / width.max()
+    if (away > np.maximum(NEAR, errors)).any() or len(np.unique(nearest)) < len(places):
         return "wrong"
     right = [name.startswith(names[at]) for name, at in zip(found.stability, nearest, strict=True)]
     open_ = [any(word in name for word in ("marginal", "undecided", "not known")) for name in found.stability]

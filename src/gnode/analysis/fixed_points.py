@@ -330,7 +330,7 @@ def _eigenvalues(problem: Problem, zeros: Zeros, slopes: np.ndarray) -> tuple[np
     for move in (reach * zeros.loose, -reach * zeros.loose, reach * direction):
         change = np.abs(dynamics.jacobians(problem.states(zeros.places + move)) - slopes)
         np.maximum(moved, change, out=moved, where=np.isfinite(change))
-    off = dynamics.jacobian_errors(problem.states(zeros.places), slopes) + moved
+    off = dynamics.jacobian_errors(problem.states(zeros.places), slopes) + moved + zeros.slack / dynamics.ratio
     return _in_extents(dynamics, slopes, off, problem.kind)
 
 

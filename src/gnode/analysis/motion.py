@@ -25,8 +25,9 @@ _CLOSE = 2e-3  # a path is closed where it comes back this near, in units of its
 _TRIALS = 12  # moments at which a path may have come back that are looked at
 _EXACT = 1e-5  # the same for a map that returns after some steps
 _LONGEST_PERIOD = 64
-_LINGERED = 0.01  # of the diameter, that the slower half of the time covers at a visit where a path lingers at saddles
-_AT_ALL = 0.05  # and of the whole length
+_NEAR = 0.005  # of the width of a path in each coordinate: the size of one place
+_PLACES = 8  # it lingers where half of the time is spent in so few; slow branches of relaxation oscillations have 20
+_MOMENTS = 4000  # of a path, at which it is looked where it is
 _LEFT = 0.1  # of the fastest rate: what rests where neighbours leave at it is not held there
 PARTED = 3.0  # log growth over half of the time: shear makes log 2 there, however long
 _FINE = 8  # points for each step of a path
@@ -118,6 +119,8 @@ def motion(
             break
         chunks = min(2 * chunks, 16)
     fates = np.array([verdict or "unclear" for verdict, _ in verdicts])
+    if (fates == "linger").any():
+        fates[fates == "leave"] = "linger"  # on which side of a saddle a path leaves it, rounding may have decided
     orbits, orbit_of = _distinct([orbit for _, orbit in verdicts], unit)
     wandering = [path for path, fate in zip(paths, fates, strict=True) if fate == "wander"]
     rate, interval, growth = _parting(wandering)
@@ -292,17 +295,12 @@ def _lingers(path: _Path, first: int) -> bool:
     of how near it came: each round may take longer than the one before."""
     if not path.velocities.any():
         return False
-    lengths = np.linalg.norm(np.diff(path.points[first:], axis=0), axis=1)
-    times = np.diff(path.times[first:])
-    slowest = np.argsort(lengths / times, kind="stable")
-    half = slowest[: int(np.searchsorted(np.cumsum(times[slowest]), times.sum() / 2)) + 1]
-    slow = np.zeros(len(times), bool)
-    slow[half] = True
-    visits = int(np.sum(np.diff(slow.astype(int)) == 1)) + int(slow[0])
-    covered = float(lengths[half].sum())
-    return bool(
-        covered < _LINGERED * visits * path.diameter(first, len(path.times)) and covered < _AT_ALL * lengths.sum()
-    )
+    moments = np.linspace(path.times[first], path.times[-1], _MOMENTS)
+    points = np.stack([np.interp(moments, path.times[first:], column) for column in path.points[first:].T], axis=1)
+    width = np.ptp(points, axis=0)
+    places = np.floor((points - points.min(axis=0)) / np.maximum(width, 1e-3 * width.max()) / _NEAR + 0.4)
+    spent = np.sort(np.unique(places, axis=0, return_counts=True)[1])[::-1]
+    return bool(spent[:_PLACES].sum() > _MOMENTS / 2)
 
 
 def _period(path: _Path) -> Orbit | None:

@@ -133,14 +133,16 @@ class Zeros:
 
     Attributes:
         places: (K, N), in extents; errors: (K,), length of one more Newton step, and the noise of f in such lengths.
-        loose: (K, N), the direction in which f changes least; counts: (K,), how many starts, 0 for zeros that turned up
-            beside others.
+        loose: (K, N), the direction in which f changes least; slack: (K, N, N), what each entry of the Jacobian may be
+            and not be seen, where f does not change by more than its rounding.
+        counts: (K,), how many starts, 0 for zeros that turned up beside others.
         unresolved: (U, N), places where neither residual nor Jacobian are above their rounding.
     """
 
     places: np.ndarray
     errors: np.ndarray
     loose: np.ndarray
+    slack: np.ndarray
     counts: np.ndarray
     unresolved: np.ndarray
 
@@ -255,22 +257,24 @@ def zeros_among(problem: Problem, ends: np.ndarray, residuals: np.ndarray) -> Ze
     arrived = merged(places, np.linalg.norm(problem.residual(places), axis=1), _APART * numbers, counts)
     places, errors, counts = _distinct(problem, arrived)
     order = np.lexsort(np.round(places / problem.merge)[:, ::-1].T) if len(places) else counts
-    loose = _judged(problem, places).loose
-    return Zeros(places[order], errors[order], loose[order], counts[order], unresolved)
+    ways = _judged(problem, places)
+    hidden = np.where(ways.firm[:, None], 0.0, problem.rounding(places, problem.jacobian(places)) / problem.merge)
+    slack = hidden[:, :, None] * np.abs(ways.loose)[:, None, :]
+    return Zeros(places[order], errors[order], ways.loose[order], slack[order], counts[order], unresolved)
 
 
 def _distinct(problem: Problem, zeros: Groups) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Places (K, N), errors (K,) and counts (K,) of those that are not the same."""
     places, counts = zeros.points, zeros.counts
-    errors = _judged(problem, places).errors
+    errors = own = _judged(problem, places).errors
     while True:  # each time a place is compared with its nearest only
         together, errors = _one_point(problem, places, errors)
         number = together.max(initial=-1) + 1
         if number == len(places):
             return places, errors, counts
-        best_first = np.lexsort((errors, together))
+        best_first = np.lexsort((own, together))
         best = best_first[np.searchsorted(together[best_first], np.arange(number))]
-        places, errors = places[best], errors[best]
+        places, errors, own = places[best], errors[best], own[best]
         counts = np.bincount(together, weights=counts, minlength=number).astype(int)
 
 
@@ -313,12 +317,12 @@ def _joined(one: np.ndarray, other: np.ndarray, count: int) -> np.ndarray:
 
 
 def _covering(problem: Problem, places: np.ndarray, errors: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Errors (K,) that cover the group that a zero cannot be told from, unless it is part of a continuum."""
+    """Errors (K,) that cover the group that a zero cannot be told from, unless it is part of a straight continuum."""
     low, high = np.full((2, groups.max() + 1, places.shape[1]), [[[np.inf]], [[-np.inf]]])
     np.minimum.at(low, groups, places)
     np.maximum.at(high, groups, places)
-    wide = np.linalg.norm(high - low, axis=1)[groups]
-    return np.where(_judged(problem, places).firm, np.maximum(errors, wide), errors)
+    wide = np.minimum(np.linalg.norm(high - low, axis=1)[groups], problem.merge)
+    return np.where(errors > 0, np.maximum(errors, wide), errors)
 
 
 @np.errstate(all="ignore")
@@ -396,23 +400,42 @@ def _polished(problem: Problem, places: np.ndarray) -> tuple[np.ndarray, "_Ways"
 
 @np.errstate(all="ignore")
 def _stepped(problem: Problem, places: np.ndarray, orders: tuple[float, ...]) -> np.ndarray:
-    """Places after Newton steps, each times the best of `orders`, as long as they halve the residual."""
+    """Places after Newton steps, each times the best of `orders`, as long as they halve the way that is left.
+
+    That is measured by the next step with the same Jacobian (Deuflhard's natural monotonicity), not by the residual,
+    which grows where the way to a zero of higher order is bent.
+    """
     places = places.copy()
     active = np.arange(len(places))
     for _ in range(_STEPS):
         if not len(active):
             break
-        steps = _ways(problem, places[active], problem.jacobian(places[active])).steps
-        old = np.linalg.norm(problem.residual(places[active]), axis=1)
-        trials = np.stack([places[active] + order * steps for order in orders])
-        new = np.linalg.norm(problem.residual(trials.reshape(-1, places.shape[1])), axis=1).reshape(trials.shape[:2])
+        here = places[active]
+        inverse = _inverse(problem, here, problem.jacobian(here))
+        steps = -inverse.times(problem.residual(here))
+        old = np.linalg.norm(steps, axis=1)
+        trials = np.stack([here + order * steps for order in orders])
+        left = np.stack([inverse.times(problem.residual(trial)) for trial in trials])
+        new = np.linalg.norm(left, axis=2)
         new[~np.isfinite(new)] = np.inf
         best, rows = new.argmin(axis=0), np.arange(len(active))
         smaller = new[best, rows]
         better = smaller < old
         places[active[better]] = trials[best, rows][better]
         active = active[smaller < old / 2]
-    return places
+    return _once_more(problem, _once_more(problem, places))
+
+
+@np.errstate(all="ignore")
+def _once_more(problem: Problem, places: np.ndarray) -> np.ndarray:
+    """Places after one Newton step where the residual is smaller there: across the way to a zero of higher order it may
+    still fall where along the way it is lost in rounding."""
+    if not len(places):
+        return places
+    residuals = problem.residual(places)
+    there = places - _inverse(problem, places, problem.jacobian(places)).times(residuals)
+    smaller = np.linalg.norm(problem.residual(there), axis=1) < np.linalg.norm(residuals, axis=1)
+    return np.where(smaller[:, None], there, places)
 
 
 @dataclass(frozen=True)
@@ -444,7 +467,7 @@ def _judged(problem: Problem, places: np.ndarray) -> _Ways:
     slopes = problem.checked_jacobian(places)
     noise = problem.noise(places)
     ways = _ways(problem, places, slopes)
-    ways = replace(ways, errors=ways.errors + np.where(ways.firm, _blur(problem, places, ways.loose, noise), 0.0))
+    ways = replace(ways, errors=ways.errors + _blur(problem, places, ways.loose, noise))
     residuals = np.abs(problem.residual(places))
     at_rounding = (residuals <= np.maximum(problem.rounding(places, slopes), 5 * noise)).all(axis=1)
     settled = ways.errors <= np.maximum(1e3 * problem.dynamics.spacing(problem.states(places)), 1e-9)
@@ -470,25 +493,43 @@ def _blur(problem: Problem, places: np.ndarray, loose: np.ndarray, noise: np.nda
     return np.where(other.any(axis=0), distances[other.argmax(axis=0), np.arange(len(places))], 0.0)
 
 
-@np.errstate(all="ignore")
 def _ways(problem: Problem, places: np.ndarray, slopes: np.ndarray) -> _Ways:
-    """-J^+ r (K, N), without the directions in which a whole merging distance changes the residual by less than its
-    rounding: there a continuum lies."""
-    if not len(places):
-        none = np.zeros(0, bool)
-        return _Ways(places, np.zeros(0), places, none, none, none)
-    residuals = problem.residual(places)
+    inverse = _inverse(problem, places, slopes)
+    steps = -inverse.times(problem.residual(places))
+    resolved, firm = (np.asarray(those) for those in (inverse.firm.any(axis=1), inverse.firm.all(axis=1)))
+    loose = inverse.right[:, -1]
+    return _Ways(steps, np.linalg.norm(steps, axis=1), loose, resolved, firm, np.zeros(len(places), bool))
+
+
+@dataclass(frozen=True)
+class _Inverse:
+    """Of Jacobians (K, N, N), each row weighed by the rounding of its residual, by singular values.
+
+    Attributes:
+        firm: (K, N), the directions `right` in which a whole merging distance changes the residual by more than its
+            rounding. The others are left out: there a continuum lies.
+    """
+
+    left: np.ndarray
+    sizes: np.ndarray
+    right: np.ndarray
+    weights: np.ndarray
+    firm: np.ndarray
+
+    @np.errstate(all="ignore")
+    def times(self, residuals: np.ndarray) -> np.ndarray:
+        amounts = np.einsum("bij,bi->bj", self.left, residuals * self.weights)
+        return np.asarray(np.einsum("bji,bj->bi", self.right, np.where(self.firm, amounts / self.sizes, 0.0)))
+
+
+@np.errstate(all="ignore")
+def _inverse(problem: Problem, places: np.ndarray, slopes: np.ndarray) -> _Inverse:
     rounding = problem.rounding(places, slopes)
     finite = np.isfinite(slopes).all(axis=(1, 2))
     weights = np.where((rounding > 0) & finite[:, None], 1 / rounding, 0.0)
     weighed = np.where(finite[:, None, None], slopes * weights[:, :, None], 0.0)
     left, sizes, right = np.linalg.svd(weighed)
-    firm = sizes * problem.merge * _ROUNDED > 1
-    amounts = np.einsum("bij,bi->bj", left, residuals * weights)
-    steps = -np.einsum("bji,bj->bi", right, np.where(firm, amounts / sizes, 0.0))
-    errors = np.linalg.norm(steps, axis=1)
-    resolved, all_firm = (np.asarray(those) for those in (firm.any(axis=1), firm.all(axis=1)))
-    return _Ways(steps, errors, right[:, -1], resolved, all_firm, np.zeros(len(places), bool))
+    return _Inverse(left, sizes, right, weights, sizes * problem.merge * _ROUNDED > 1)
 
 
 @np.errstate(all="ignore")
