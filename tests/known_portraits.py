@@ -239,6 +239,29 @@ MORE_STRANGE_SETS = [
         span=400,
     ),
 ]
+
+
+def may_leonard(a, b):
+    """Three kinds that displace each other in turn (SIAM J. Appl. Math. 29, 1975)."""
+    return lambda m, x, y, z: (x * (1 - x - a * y - b * z), y * (1 - y - a * z - b * x), z * (1 - z - a * x - b * y))
+
+
+def guckenheimer_holmes(m, x, y, z):
+    """Math. Proc. Camb. Phil. Soc. 103 (1988)."""
+
+    def turned(one, other, third):
+        return one * (1 - one**2 - 0.55 * other**2 - 1.5 * third**2)
+
+    return turned(x, y, z), turned(y, z, x), turned(z, x, y)
+
+
+UNTOLD = ("moving, undecided between a limit cycle of long period and a heteroclinic cycle",)
+HETEROCLINIC = [
+    System("May-Leonard 0.8, 1.3", may_leonard(0.8, 1.3), UNTOLD, (0.5, 0.3, 0.2), settle=50),
+    System("May-Leonard 0.6, 1.6", may_leonard(0.6, 1.6), UNTOLD, (0.5, 0.3, 0.2), settle=50),
+    System("May-Leonard 0.5, 2", may_leonard(0.5, 2.0), UNTOLD, (0.5, 0.3, 0.2), settle=50),
+    System("Guckenheimer-Holmes", guckenheimer_holmes, UNTOLD, (0.5, 0.3, 0.2), settle=50),
+]
 GOLDEN = (np.sqrt(5) - 1) / 2
 TORI = [
     System("cycles 1:1", two_cycles(1.0, GOLDEN), TORUS, (1, 0, 1, 0), span=2000),

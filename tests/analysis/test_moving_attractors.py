@@ -3,7 +3,18 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from known_portraits import CYCLES, MAPS, MORE_CYCLES, MORE_STRANGE_SETS, STRANGE_SETS, TORI, circle, states_of, vdp
+from known_portraits import (
+    CYCLES,
+    HETEROCLINIC,
+    MAPS,
+    MORE_CYCLES,
+    MORE_STRANGE_SETS,
+    STRANGE_SETS,
+    TORI,
+    circle,
+    states_of,
+    vdp,
+)
 
 from gnode.analysis import attractor
 
@@ -107,6 +118,20 @@ def test_orbits_around_a_centre_are_no_limit_cycle():
     states = np.random.default_rng(0).uniform(-1, 1, (300, 2))
     kind = attractor(lambda h: jnp.stack([h[:, 1], -h[:, 0]], 1), states=states, kind="flow").kind
     assert kind.endswith("moving") and "limit" not in kind
+
+
+@pytest.mark.parametrize("system", HETEROCLINIC, ids=ids)
+def test_near_a_heteroclinic_cycle_nothing_is_decided(system):
+    """Each round takes longer than the one before, until rounding alone says how long."""
+    found = attractor(system.f(), states=states_of(system, 300, "even"), kind="flow")
+    assert found.kind.startswith(system.right)
+
+
+def test_what_rests_at_a_saddle_is_no_attractor():
+    """x' = x - x^3, y' = -y from x = 1e-9: at rest for now, where neighbours leave."""
+    states = np.random.default_rng(0).normal(size=(50, 2)) * 1e-16
+    found = attractor(lambda h: h * np.array([1.0, -1.0]) - h**3 * np.array([1.0, 0.0]), states=states, kind="flow")
+    assert "undecided" in found.kind
 
 
 def test_a_stiff_flow_does_not_leave():

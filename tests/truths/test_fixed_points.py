@@ -199,6 +199,52 @@ def test_degenerate_zero_is_found():
     assert len(points) == 1
 
 
+@pytest.mark.parametrize(("unit", "offset"), [(1.0, 0.0), (1e-6, 3e-6), (1e6, 0.0)])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda h: h**2,  # a saddle-node at its bifurcation
+        lambda h: h**2 - 2 * 0.3 * h + 0.09,  # the same at 0.3, as a small difference
+        lambda h: np.cosh(h) - 1,
+        lambda h: 0.0 * h - h**2,  # a transcritical one
+        lambda h: np.tanh(h) - h,  # a pitchfork
+        lambda h: columns(h[..., 1], h[..., 0] ** 2),  # Bogdanov and Takens
+        lambda h: columns(h[..., 0] ** 2 - h[..., 1] ** 2, 2 * h[..., 0] * h[..., 1]),
+    ],
+    ids=["square", "expanded", "cosh", "transcritical", "pitchfork", "double", "monkey"],
+)
+def test_a_multiple_zero_is_one_and_marginal(f, unit, offset, request):
+    """Its eigenvalue is 0; what Newton steps leave of it, or rounding, has a sign by accident."""
+    size = 2 if "double" in request.node.name or "monkey" in request.node.name else 1
+    low, high = np.full((2, size), [[-1.0], [1.1]]) * unit + offset
+    points = found(lambda h: unit * f((h - offset) / unit), bounds=(low, high))
+    where = 0.3 if "expanded" in request.node.name else 0.0
+    assert points.stability == ["marginal"]
+    assert np.allclose(points.points, where * unit + offset, rtol=0, atol=1e-6 * unit)
+
+
+@pytest.mark.parametrize("square", [1e-9, 1e-12, 1e-16])
+@pytest.mark.parametrize(("unit", "offset"), [(1.0, 0.0), (1e-6, 3e-6), (1e6, 3e6)])
+def test_near_zeros_are_told_apart(square, unit, offset):
+    """x' = x^2 - d^2 has a stable node at -d and an unstable one at d, however near they are; x' = d^2 x - x^3 has two
+    stable nodes and an unstable one between them."""
+    distance = np.sqrt(square)
+    box = [offset - unit], [offset + 1.1 * unit]
+    pair = found(lambda h: unit * (((h - offset) / unit) ** 2 - square), bounds=box)
+    assert pair.stability == ["stable node", "unstable node"]
+    assert np.allclose((pair.points[:, 0] - offset) / unit, [-distance, distance], rtol=1e-6)
+    three = found(lambda h: (h - offset) * (square - ((h - offset) / unit) ** 2), bounds=box)
+    assert three.stability == ["stable node", "unstable node", "stable node"]
+    assert np.allclose((three.points[:, 0] - offset) / unit, [-distance, 0, distance], atol=1e-6 * distance)
+
+
+@pytest.mark.parametrize("above", [1e-12, 1e-16, 1e-20])
+def test_a_minimum_of_the_speed_above_none_is_no_point(above):
+    points = found(lambda h: h**2 + above, bounds=([-1.0], [1.1]))
+    assert len(points) == 0
+    assert points.unseen == 1.0
+
+
 def test_kinks_of_relu_are_passed():
     """f = -h + relu(2 h) - relu(4 h - 4) has the zeros 0, and 4/3 on the far side of its kink at 1."""
     points = found(lambda h: -h + np.maximum(2 * h, 0) - np.maximum(4 * h - 4, 0), bounds=([-3.0], [3.0]))

@@ -13,10 +13,11 @@ from gnode.analysis.frameworks import Function
 from gnode.analysis.kinks import LARGEST, MERGE, minima_on_kinks
 from gnode.analysis.stability import eigenvalues_with_errors, growing_directions, growth_of, stability
 from gnode.analysis.threads import one_thread
-from gnode.analysis.zeros import Groups, Problem, descended, merged, posed, zeros_among
+from gnode.analysis.zeros import Groups, Problem, Zeros, descended, merged, posed, zeros_among
 from gnode.errors import must_have
 
 _BESIDE = 1e-5  # of the extent: how far beside a kink its slopes are looked at
+_REACH = 4.0  # errors of its place, within which a zero is: a Newton step to one of order three is a third of the way
 _SAMPLE = 64  # of starts that came to no zero
 _SIDES = 16  # directions in which
 _SLOPE_STALLED = (
@@ -41,7 +42,7 @@ class FixedPoints:
             the growth of a mode is within its error of none; "undecided, on a kink: ..." where the function has
             different slopes around the point that would get different names; "not known" without a finite Jacobian.
         unstable: (K,), how many directions grow by more than their error.
-        counts: (K,), how many starts ended at each.
+        counts: (K,), how many starts ended at each; 0 where a point turned up beside another one.
         unseen: estimated probability that one more start would end at a point not in this list: the share of starts
             that are alone at their point (Good and Turing; Good, Biometrika 40, 1953), or that came to no end at all.
             Near 1 on a continuum.
@@ -196,7 +197,7 @@ def fixed_points(
     zeros = zeros_among(problem, descent.points[inside], descent.residuals[inside])
     points = problem.states(zeros.places)
     slopes = dynamics.checked_jacobians(points)
-    eigenvalues, margins = _eigenvalues(problem, zeros.places, zeros.errors, slopes)
+    eigenvalues, margins = _eigenvalues(problem, zeros, slopes)
     others = None if other is None else other(points, eigenvalues, margins)
     here = stability(eigenvalues, margins, kind)
     kinked = dynamics.compared(points, slopes).kinked
@@ -318,19 +319,18 @@ def _with_kinks(problem: Problem, groups: Groups, more: np.ndarray) -> Groups:
 _OTHER = {"flow": "map", "map": "flow"}
 
 
-def _eigenvalues(
-    problem: Problem, places: np.ndarray, errors: np.ndarray, slopes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues (K, N) of the Jacobians at places, and their errors: of the derivative, and of the place."""
-    if not len(places):
-        return np.zeros(places.shape, complex), np.zeros(places.shape)
+def _eigenvalues(problem: Problem, zeros: Zeros, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues (K, N) of the Jacobians at zeros, and their errors: of the derivative, and of the place."""
+    if not len(zeros.places):
+        return np.zeros(zeros.places.shape, complex), np.zeros(zeros.places.shape)
     dynamics = problem.dynamics
-    off_place = errors + 4 * dynamics.spacing(problem.states(places))
-    direction = np.random.default_rng(0).choice([-1.0, 1.0], places.shape)
-    beside = dynamics.jacobians(problem.states(places + off_place[:, None] * direction))
-    with np.errstate(invalid="ignore"):
-        moved = np.where(np.isfinite(beside), np.abs(beside - slopes), 0.0)
-    off = dynamics.jacobian_errors(problem.states(places), slopes) + moved
+    reach = (_REACH * zeros.errors + 4 * dynamics.spacing(problem.states(zeros.places)))[:, None]
+    direction = np.random.default_rng(0).choice([-1.0, 1.0], zeros.places.shape)
+    moved = np.zeros(slopes.shape)
+    for move in (reach * zeros.loose, -reach * zeros.loose, reach * direction):
+        change = np.abs(dynamics.jacobians(problem.states(zeros.places + move)) - slopes)
+        np.maximum(moved, change, out=moved, where=np.isfinite(change))
+    off = dynamics.jacobian_errors(problem.states(zeros.places), slopes) + moved + zeros.slack / dynamics.ratio
     return _in_extents(dynamics, slopes, off, problem.kind)
 
 

@@ -25,6 +25,10 @@ _CLOSE = 2e-3  # a path is closed where it comes back this near, in units of its
 _TRIALS = 12  # moments at which a path may have come back that are looked at
 _EXACT = 1e-5  # the same for a map that returns after some steps
 _LONGEST_PERIOD = 64
+_NEAR = 0.005  # of the width of a path in each coordinate: the size of one place
+_PLACES = 8  # it lingers where half of the time is spent in so few; slow branches of relaxation oscillations have 20
+_MOMENTS = 4000  # of a path, at which it is looked where it is
+_LEFT = 0.1  # of the fastest rate: what rests where neighbours leave at it is not held there
 PARTED = 3.0  # log growth over half of the time: shear makes log 2 there, however long
 _FINE = 8  # points for each step of a path
 
@@ -44,6 +48,9 @@ class Orbit:
     closed: bool
 
 
+_Verdict = tuple[str | None, Orbit | None]
+
+
 @dataclass(frozen=True)
 class Motion:
     """What became of the followed states.
@@ -51,7 +58,8 @@ class Motion:
     Attributes:
         unit: (N,), how wide the states lie in each coordinate: the extent of everything here.
         followed: (m,), which states.
-        fates: (m,), "rest", "orbit", "wander", "leave", or "unclear" where the time did not do to tell.
+        fates: (m,), "rest", "orbit", "wander", "leave", "linger" at places that neighbours leave, or "unclear" where
+            the time did not do to tell.
         orbits: those that were found, and orbit_of: (m,), which of them a state is on, -1 for none.
         growth: of the wandering, log of how much farther a neighbour is after half of the time (median).
         rate, interval: the same for each unit of time, its mean over states, and its 95 % interval (2,).
@@ -89,10 +97,11 @@ def motion(
         horizon = max(silence, 1e4 / fastest if fastest > 0 else 0.0)
     quick = float(np.quantile(np.max(np.abs(speeds) / unit, axis=1), 0.9))
     moved = quick * horizon if quick > 0 else 0.0
-    if moved < _STILL:
-        return _all_rest(unit, horizon, moved)
     centre = np.median(states, axis=0)
     followed = _chosen(states, unit)
+    if moved < _STILL:
+        held = np.median(_leaving(dynamics, kind, states[followed])) < _LEFT * (fastest if kind == "flow" else 1.0)
+        return _all_rest(unit, horizon, moved) if held else _all_linger(unit, followed, horizon, moved)
     following = Following(f, dynamics, kind, states[followed], unit, horizon / 30)
     allowed = min(_STEPS, _ENTRIES // (len(followed) * states.shape[1]))
     chunks = 1
@@ -101,13 +110,17 @@ def motion(
         paths = _paths(following, unit, centre)
         last = following.attempts >= allowed
         verdicts = [_verdict(path, kind, horizon, last) for path in paths]
+        verdicts = _held(verdicts, paths, dynamics, kind, unit, centre, last)
         told = np.mean([verdict is not None for verdict, _ in verdicts])
         if told < 1 and told >= _ENOUGH and any(verdict == "wander" for verdict, _ in verdicts):
             last, verdicts = True, [_verdict(path, kind, horizon, True) for path in paths]
+            verdicts = _held(verdicts, paths, dynamics, kind, unit, centre, last)
         if last or told == 1:
             break
         chunks = min(2 * chunks, 16)
     fates = np.array([verdict or "unclear" for verdict, _ in verdicts])
+    if (fates == "linger").any():
+        fates[fates == "leave"] = "linger"  # on which side of a saddle a path leaves it, rounding may have decided
     orbits, orbit_of = _distinct([orbit for _, orbit in verdicts], unit)
     wandering = [path for path, fate in zip(paths, fates, strict=True) if fate == "wander"]
     rate, interval, growth = _parting(wandering)
@@ -129,13 +142,20 @@ def motion(
 
 
 def _all_rest(unit: np.ndarray, horizon: float, moved: float) -> Motion:
-    none = np.empty(0, int)
+    return _not_followed(unit, np.empty(0, int), "rest", horizon, moved)
+
+
+def _all_linger(unit: np.ndarray, which: np.ndarray, horizon: float, moved: float) -> Motion:
+    return _not_followed(unit, which, "linger", horizon, moved)
+
+
+def _not_followed(unit: np.ndarray, which: np.ndarray, fate: str, horizon: float, moved: float) -> Motion:
     return Motion(
         unit,
-        none,
-        np.empty(0, str),
+        which,
+        np.full(len(which), fate),
         [],
-        none,
+        np.full(len(which), -1),
         np.nan,
         np.nan,
         np.full(2, np.nan),
@@ -143,6 +163,14 @@ def _all_rest(unit: np.ndarray, horizon: float, moved: float) -> Motion:
         float(horizon),
         float(moved),
     )
+
+
+def _leaving(dynamics: Dynamics, kind: str, states: np.ndarray) -> np.ndarray:
+    """The rate (B,) at which neighbours leave states (B, N) at rest; below 0 where they come nearer."""
+    eigenvalues = np.linalg.eigvals(dynamics.jacobians(states) * dynamics.ratio)
+    with np.errstate(divide="ignore"):
+        rates = eigenvalues.real if kind == "flow" else np.log(np.abs(eigenvalues))
+    return np.asarray(rates.max(axis=1))
 
 
 def _chosen(states: np.ndarray, unit: np.ndarray) -> np.ndarray:
@@ -211,7 +239,7 @@ def _paths(following: Following, unit: np.ndarray, centre: np.ndarray) -> list[_
     ]
 
 
-def _verdict(path: _Path, kind: str, horizon: float, last: bool) -> tuple[str | None, Orbit | None]:
+def _verdict(path: _Path, kind: str, horizon: float, last: bool) -> _Verdict:
     """The fate of a state so far, None while it is open, and its orbit."""
     if len(path.times) < 8:
         return ("rest" if last and not path.velocities.any() else None), None
@@ -225,6 +253,8 @@ def _verdict(path: _Path, kind: str, horizon: float, last: bool) -> tuple[str | 
     ways = path.length(ends[0], ends[2]) / diameter
     if kind == "map" and (orbit := _period(path)) is not None:
         return "orbit", orbit
+    if ways > _ROUND_TRIP and _lingers(path, ends[0]):
+        return ("linger" if last or ways >= _LAPS else None), None
     if ways > _ROUND_TRIP and (orbit := _closed(path, ends[0])) is not None:
         return "orbit", orbit
     shrinks = later < 0.7 * earlier
@@ -236,6 +266,41 @@ def _verdict(path: _Path, kind: str, horizon: float, last: bool) -> tuple[str | 
             return "rest", None
         return ("wander" if ways >= _LAPS / 4 else "unclear") if last else None, None
     return None, None
+
+
+def _held(
+    verdicts: list[_Verdict],
+    paths: list[_Path],
+    dynamics: Dynamics,
+    kind: str,
+    unit: np.ndarray,
+    centre: np.ndarray,
+    last: bool,
+) -> list[_Verdict]:
+    """Verdicts without rest where nothing is held: where whatever is near would have left in the time that a path has
+    been there, so that it has only come close to a saddle."""
+    resting = [number for number, (verdict, _) in enumerate(verdicts) if verdict == "rest"]
+    if not resting:
+        return verdicts
+    rates = _leaving(dynamics, kind, np.stack([paths[number].points[-1] for number in resting]) * unit + centre)
+    held = list(verdicts)
+    for number, rate in zip(resting, rates, strict=True):
+        if rate * paths[number].times[-1] / 4 > PARTED:
+            held[number] = ("linger" if last else None), None
+    return held
+
+
+def _lingers(path: _Path, first: int) -> bool:
+    """Whether a flow's path stays so near to a few places for half of the time that how long depends on the last digits
+    of how near it came: each round may take longer than the one before."""
+    if not path.velocities.any():
+        return False
+    moments = np.linspace(path.times[first], path.times[-1], _MOMENTS)
+    points = np.stack([np.interp(moments, path.times[first:], column) for column in path.points[first:].T], axis=1)
+    width = np.ptp(points, axis=0)
+    places = np.floor((points - points.min(axis=0)) / np.maximum(width, 1e-3 * width.max()) / _NEAR + 0.4)
+    spent = np.sort(np.unique(places, axis=0, return_counts=True)[1])[::-1]
+    return bool(spent[:_PLACES].sum() > _MOMENTS / 2)
 
 
 def _period(path: _Path) -> Orbit | None:

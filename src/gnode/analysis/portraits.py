@@ -86,6 +86,7 @@ def _drift(moves: Motion, kind: str) -> str:
         "orbit": "come back",
         "wander": "go on without coming back",
         "leave": "leave",
+        "linger": "linger where neighbours leave",
         "unclear": "are not yet told",
     }
     return f"{said}; of {len(moves.fates)} followed " + ", ".join(f"{n} {words[fate]}" for fate, n in counts.items())
@@ -185,6 +186,14 @@ def _moving(moves: Motion, kind: str, states: np.ndarray, fate: str, inside: np.
     found = topology(states[inside])
     if fate == "leave":
         return _Part(["moving, undecided: the states leave"], _dimension(states[inside]), found, inside, [])
+    if fate == "linger":
+        return _Part(
+            ["moving, undecided between a limit cycle of long period and a heteroclinic cycle"],
+            _dimension(states[inside]),
+            _one_piece(found),
+            inside,
+            ["they spend most of their time near places that neighbours leave"],
+        )
     return _Part(
         ["moving, undecided between a limit cycle, a torus and a strange set"],
         _dimension(states[inside]),

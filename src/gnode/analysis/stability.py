@@ -21,6 +21,7 @@ def eigenvalues_with_errors(jacobians: np.ndarray, errors: np.ndarray) -> tuple[
     return eigenvalues, margins
 
 
+@np.errstate(over="ignore")
 def _margins(jacobian: np.ndarray, errors: np.ndarray, right: np.ndarray) -> np.ndarray:
     size = len(jacobian)
     largest = np.linalg.norm(jacobian)
