@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gnode import analysis, tasks
-from gnode.analysis.memory import half_life
+from gnode.analysis.memory import fallen
 from gnode.errors import Diverged, InvalidInput
 
 
@@ -106,10 +106,21 @@ def test_information_counts_crowding():
     assert memory.information[0] == pytest.approx(-(0.75 * np.log2(0.75) + 0.25 * np.log2(0.25)))
 
 
-def test_half_life_by_hand():
-    assert half_life(np.array([0, 10]), np.array([8, 8])) == np.inf
-    assert half_life(np.array([0, 3]), np.array([8, 4])) == pytest.approx(3.0)
-    assert half_life(np.array([0, 3, 15]), np.array([8, 6, 2])) == pytest.approx(7.0)  # halfway on log(1 + silence)
+def test_where_a_level_is_reached_by_hand():
+    assert fallen(np.array([0, 10]), np.array([8, 8]), 4.0) == np.inf
+    assert fallen(np.array([0, 3]), np.array([8, 4]), 4.0) == pytest.approx(3.0)
+    assert fallen(np.array([0, 3, 15]), np.array([8, 6, 2]), 4.0) == pytest.approx(7.0)  # halfway on log(1 + silence)
+    assert fallen(np.array([2, 5]), np.array([8, 6]), 9.0) == 2.0
+
+
+def test_a_half_life_does_not_depend_on_the_silences_that_are_asked_for():
+    task = tasks.make("square")
+    every, few = (
+        analysis.memory(Recorder(lambda h: 0.99 * h), task, task.manifold.sample(100, 0), silences)
+        for silences in (range(200), [0, 5, 199])
+    )
+    assert few.half_life == every.half_life
+    assert few.half_life_interval == every.half_life_interval
 
 
 def test_silences_do_not_depend_on_the_others():
