@@ -43,9 +43,9 @@ class Attractor:
         dimension: of the attractor at the scale of a tenth of its points; 0 for separate points.
         dimensions: estimates by name: "local PCA", "TwoNN" and "Levina-Bickel" (gnode.analysis.dimension); NaN where
             there are too few distinct points.
-        intervals: 95 % intervals (low, high) by name: "drift", those in `dimensions` and, with a task, "half_life". Each
-            is what another draw of as many states would change, of "local PCA" what another scale would; of states
-            that are spread evenly it is wider than it need be. NaN for too few states.
+        intervals: 95 % intervals (low, high) by name: "drift", those in `dimensions` and, with a task, "half_life":
+            what another draw of as many states would change, for "local PCA" what another scale would. Those of
+            states that are spread evenly are wider than they need be. NaN for too few states.
         betti: (b0, b1) or, with N of at least 3, (b0, b1, b2): pieces, loops, voids (gnode.analysis.topology).
         states: (n, N), after the silence, without those that escaped.
         labels: (n,), the piece of each state; -1 for outliers.

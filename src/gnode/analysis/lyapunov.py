@@ -11,6 +11,7 @@ from gnode.analysis.courses import Course, Follow, Path, Rules, Units, beginning
 from gnode.analysis.dynamics import Dynamics, checked_states, dynamics_of, kind_of, positive
 from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import units_of
+from gnode.analysis.intervals import UNKNOWN, Interval, between
 from gnode.analysis.threads import one_thread
 from gnode.errors import Diverged, must_have
 
@@ -42,6 +43,7 @@ class LyapunovExponents:
         times: (T,), and curve: (T, count): the estimates as they stood then, over all starts.
         kaplan_yorke: the Kaplan-Yorke dimension, exponents whose interval holds 0 taken for 0; NaN where too few
             exponents were asked for to know it.
+        kaplan_yorke_interval: (low, high), a 95 % interval, from the growth rates and how they go together.
         step: of the integration, on average where it is adapted; 1 for a map.
         starts: how many trajectories were averaged.
         per_start: (starts, count), the exponents of each trajectory.
@@ -58,6 +60,7 @@ class LyapunovExponents:
     times: np.ndarray
     curve: np.ndarray
     kaplan_yorke: float
+    kaplan_yorke_interval: Interval
     step: float
     starts: int
     per_start: np.ndarray
@@ -127,6 +130,17 @@ def kaplan_yorke(exponents: np.ndarray, size: int) -> float:
         return float(size) if len(exponents) == size else np.nan
     first = negative[0]
     return float(first + (sums[first - 1] if first else 0.0) / abs(exponents[first]))
+
+
+def kaplan_yorke_slopes(exponents: np.ndarray) -> np.ndarray:
+    """By how much the Kaplan-Yorke dimension changes with each of the exponents (count,), where it is known."""
+    sums = np.cumsum(exponents)
+    first = int(np.argmax(sums < 0)) if sums[-1] < 0 else len(exponents) - 1
+    slopes = np.zeros(len(exponents))
+    if first and exponents[first] < 0:
+        slopes[:first] = 1 / abs(exponents[first])
+        slopes[first] = sums[first - 1] / exponents[first] ** 2
+    return slopes
 
 
 @dataclass(frozen=True)
@@ -396,11 +410,12 @@ def _summarised(record: _Record, kind: str, size: int, fixed: bool) -> LyapunovE
     intervals = np.stack([exponents - half, exponents + half], axis=1)
     counted = np.where(half >= np.abs(exponents), 0.0, exponents)
     dimension = kaplan_yorke(counted, size)
+    dimensions = _kaplan_yorke_interval(record, rates, exponents, counted, error, size)
     missed = _missing_neutral(record, per_start, single + step_error, size)
     checks = _checks(record, kind, rates, missed, error, fixed)
     moving = record.neutral[np.isfinite(record.neutral)]
     neutral = float(moving.mean()) if len(moving) else np.nan
-    evidence = _evidence(record, kind, exponents, half, error, neutral, dimension)
+    evidence = _evidence(record, kind, exponents, half, error, neutral, dimension, dimensions)
     times = np.arange(1, _BLOCKS + 1) * record.block
     return LyapunovExponents(
         exponents=exponents,
@@ -408,6 +423,7 @@ def _summarised(record: _Record, kind: str, size: int, fixed: bool) -> LyapunovE
         times=times,
         curve=np.cumsum(rates.mean(axis=1), axis=0) / np.arange(1, _BLOCKS + 1)[:, None],
         kaplan_yorke=dimension,
+        kaplan_yorke_interval=dimensions,
         step=record.step,
         starts=len(per_start),
         per_start=per_start,
@@ -417,6 +433,32 @@ def _summarised(record: _Record, kind: str, size: int, fixed: bool) -> LyapunovE
         checks=(*record.said, *checks),
         evidence=" ".join([evidence, *checks]),
     )
+
+
+def _kaplan_yorke_interval(
+    record: _Record, rates: np.ndarray, exponents: np.ndarray, counted: np.ndarray, error: np.ndarray, size: int
+) -> Interval:
+    """To first order in the exponents, from the same combination of the rates (blocks, B, count) as is theirs of it.
+
+    Of a flow that moves one exponent is 0 for certain. What else was taken for 0 may be off by what was found.
+    """
+    dimension = kaplan_yorke(counted, size)
+    if np.isnan(dimension):
+        return UNKNOWN
+    slopes, doubtful = kaplan_yorke_slopes(counted), counted == 0
+    surely = bool(np.isfinite(record.neutral).all() and doubtful.any())
+    if surely:
+        neutral = np.argmin(np.where(doubtful, np.abs(exponents), np.inf))
+        slopes[neutral], doubtful[neutral] = 0.0, False
+    scatter = float(half_widths(rates @ slopes[:, None])[0][0])
+    taken = slopes @ np.where(doubtful, np.abs(exponents), 0.0)
+    half = scatter + slopes @ error + _TOLERATED * np.abs(exponents).max() * slopes.sum() + taken
+    # Beyond the last of the exponents the dimension would be that of a larger system.
+    beyond = counted[:-1].sum() / abs(counted[-1]) + size - 1 if dimension == size and counted[-1] < 0 else dimension
+    low = beyond - half
+    if doubtful.any() and not (counted > 0).any():
+        low = min(low, float(surely))  # were it below 0, the attractor would be a cycle or a point
+    return float(np.clip(low, 0, dimension)), float(np.clip(beyond + half, dimension, size))
 
 
 def half_widths(rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -517,7 +559,16 @@ def _starts(which: np.ndarray) -> str:
     return f"{len(numbers)} of {len(which)} starts ({listed})"
 
 
-def _evidence(record: _Record, kind: str, exponents, half, error, neutral: float, dimension: float) -> str:
+def _evidence(
+    record: _Record,
+    kind: str,
+    exponents: np.ndarray,
+    half: np.ndarray,
+    error: np.ndarray,
+    neutral: float,
+    dimension: float,
+    dimensions: Interval,
+) -> str:
     """What the exponents rest on."""
     unit = "steps" if kind == "map" else "units of time"
     counted = _BLOCKS * record.block
@@ -536,5 +587,7 @@ def _evidence(record: _Record, kind: str, exponents, half, error, neutral: float
     if np.isfinite(neutral):
         parts.append(f"along the flow itself the growth is {neutral:.2g} (0 if it stays bounded and moves)")
     if np.isfinite(dimension):
-        parts.append(f"Kaplan-Yorke dimension {dimension:.4g}, exponents not told from 0 taken for 0")
+        parts.append(
+            f"Kaplan-Yorke dimension {dimension:.4g}{between(dimensions, '.4g')}, exponents not told from 0 taken for 0"
+        )
     return "; ".join(parts) + "."
