@@ -107,7 +107,22 @@ def lyapunov_exponents(
         Diverged: a trajectory leaves the finite numbers, its steps would have to become ever smaller, or it slides
             along a jump.
     """
-    kind, states = kind_of(f, kind), checked_states(start, "start")
+    states = checked_states(start, "start")
+    return in_groups(f, states[None], kind=kind, duration=duration, count=count, step=step, seed=seed)[0]
+
+
+def in_groups(
+    f: Function,
+    starts: np.ndarray,
+    *,
+    kind: str | None = None,
+    duration: float | int,
+    count: int | None = None,
+    step: float | int | None = None,
+    seed: int = 0,
+) -> list[LyapunovExponents]:
+    """As `lyapunov_exponents` of each of several groups of starts (groups, B, N), from one run of them all."""
+    kind, states = kind_of(f, kind), np.concatenate(starts)
     size = states.shape[1]
     count = size if count is None else count
     if not isinstance(count, (int, np.integer)) or not 1 <= count <= size:
@@ -116,7 +131,8 @@ def lyapunov_exponents(
     block, step = _checked_times(kind, duration, step)
     frames = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(states), size, count)))[0].swapaxes(1, 2)
     record = _recorded(f, dynamics, kind, states, frames, block, step)
-    return _summarised(record, kind, size, step is not None)
+    members = np.arange(len(states)).reshape(len(starts), -1)
+    return [_summarised(record.of(group), kind, size) for group in members]
 
 
 def kaplan_yorke(exponents: np.ndarray, size: int) -> float:
@@ -151,28 +167,39 @@ class _Record:
         block: the time of each of the blocks.
         rates: (blocks, B, count), of growth.
         step_error: (B, count), of the rates over all the time.
-        step, steps: mean size and number of the steps counted.
+        fixed: the size of a step, if it was given.
+        taken: (B,), how many steps were counted; steps, refused: (B,), how many were taken and refused in all.
         still: (B,), whether the state hardly moved meanwhile, and never: whether it never did.
         neutral, wander: (B,), mean growth of f along the way, and by how much it may be off; NaN where unknown.
-        refused: steps whose error was not allowed.
         replaced: whether tangents were differences because JAX's derivative is not finite on the way.
         said: what was found out about the callable.
-        worst: the largest error of a step as a multiple of what is allowed.
+        worst: (B,), the largest error of a step as a multiple of what is allowed.
     """
 
     block: float
     rates: np.ndarray
     step_error: np.ndarray
-    step: float
-    steps: int
-    refused: int
+    taken: np.ndarray
+    steps: np.ndarray
+    refused: np.ndarray
     still: np.ndarray
     never: np.ndarray
     neutral: np.ndarray
     wander: np.ndarray
-    worst: float
+    worst: np.ndarray
+    fixed: float | None = None
     replaced: bool = False
     said: tuple[str, ...] = ()
+
+    @property
+    def step(self) -> float:
+        """The mean size of a step."""
+        return self.fixed or float(len(self.rates) * self.block / np.mean(self.taken))
+
+    def of(self, starts: np.ndarray) -> "_Record":
+        """Of some of the starts (indices) alone."""
+        by_start = ("step_error", "taken", "steps", "refused", "still", "never", "neutral", "wander", "worst")
+        return replace(self, rates=self.rates[:, starts], **{name: getattr(self, name)[starts] for name in by_start})
 
 
 def _checked_times(kind: str, duration: float | int, step: float | int | None) -> tuple[float, float | None]:
@@ -218,7 +245,7 @@ def _recorded(
             "A trajectory is finite, but the derivative of the callable along it is not, by differences neither. Take "
             "a start that stays where the callable is smooth."
         )
-    return replace(record, replaced=replaced, step=step or record.step, said=dynamics.checks if jax else _SAID)
+    return replace(record, replaced=replaced, fixed=step, said=dynamics.checks if jax else _SAID)
 
 
 @dataclass(frozen=True)
@@ -274,14 +301,14 @@ def _counted(
         block=block,
         rates=np.diff(path.growth, axis=0, prepend=start.growth[None]) / block,
         step_error=np.abs(course.shift - start.shift) / time,
-        step=float(time / np.mean(course.taken - start.taken)),
-        steps=int(course.taken.sum() + scouted.course.taken.sum()),
-        refused=int(course.refused.sum()),
+        taken=course.taken - start.taken,
+        steps=course.taken + scouted.course.taken,
+        refused=course.refused,
         still=still,
         never=still & (scouted.extent <= units.rounding).all(axis=1),
         neutral=np.where(moving, neutral, np.nan),
         wander=np.where(moving, wander, np.nan),
-        worst=float(course.worst.max()),
+        worst=course.worst,
     )
 
 
@@ -398,7 +425,7 @@ def _neutral(dynamics: Dynamics, path: np.ndarray, lengths: np.ndarray, time: fl
 # -- what it says --
 
 
-def _summarised(record: _Record, kind: str, size: int, fixed: bool) -> LyapunovExponents:
+def _summarised(record: _Record, kind: str, size: int) -> LyapunovExponents:
     rates = record.rates
     order = np.argsort(-rates.mean(axis=(0, 1)), kind="stable")
     rates, step_error = rates[:, :, order], record.step_error[:, order]
@@ -412,7 +439,7 @@ def _summarised(record: _Record, kind: str, size: int, fixed: bool) -> LyapunovE
     dimension = kaplan_yorke(counted, size)
     dimensions = _kaplan_yorke_interval(record, rates, exponents, counted, error, size)
     missed = _missing_neutral(record, per_start, single + step_error, size)
-    checks = _checks(record, kind, rates, missed, error, fixed)
+    checks = _checks(record, kind, rates, missed, error)
     moving = record.neutral[np.isfinite(record.neutral)]
     neutral = float(moving.mean()) if len(moving) else np.nan
     evidence = _evidence(record, kind, exponents, half, error, neutral, dimension, dimensions)
@@ -429,7 +456,7 @@ def _summarised(record: _Record, kind: str, size: int, fixed: bool) -> LyapunovE
         per_start=per_start,
         neutral=neutral,
         step_error=error,
-        steps=record.steps,
+        steps=int(record.steps.sum()),
         checks=(*record.said, *checks),
         evidence=" ".join([evidence, *checks]),
     )
@@ -510,7 +537,7 @@ def _missing_neutral(record: _Record, per_start: np.ndarray, half: np.ndarray, s
 
 
 def _checks(
-    record: _Record, kind: str, rates: np.ndarray, missed: np.ndarray, step_error: np.ndarray, fixed: bool
+    record: _Record, kind: str, rates: np.ndarray, missed: np.ndarray, step_error: np.ndarray
 ) -> tuple[str, ...]:
     """What the reader of the exponents has to know."""
     per_start = rates.mean(axis=0)
@@ -540,10 +567,10 @@ def _checks(
         )
     if record.replaced:
         found.append("The derivative by JAX is not finite along a trajectory: differences were taken instead.")
-    if fixed and (record.worst > _COARSE or (step_error > _MATTERS * fastest).any()):
+    if record.fixed and ((record.worst > _COARSE).any() or (step_error > _MATTERS * fastest).any()):
         found.append(
-            f"The step of {record.step:.3g} is too large: a step is off by up to {_STATES * record.worst:.1g} of the "
-            "trajectory's extent or by as much of a tangent vector. Leave step out."
+            f"The step of {record.step:.3g} is too large: a step is off by up to {_STATES * record.worst.max():.1g} of "
+            "the trajectory's extent or by as much of a tangent vector. Leave step out."
         )
     return tuple(found)
 
@@ -581,8 +608,8 @@ def _evidence(
     ]
     if kind == "flow":
         parts.append(
-            f"{record.steps} steps of {record.step:.2g} on average, {record.refused} refused, which shift exponents by "
-            f"{error.max():.1g} at most"
+            f"{int(record.steps.sum())} steps of {record.step:.2g} on average, {int(record.refused.sum())} refused, "
+            f"which shift exponents by {error.max():.1g} at most"
         )
     if np.isfinite(neutral):
         parts.append(f"along the flow itself the growth is {neutral:.2g} (0 if it stays bounded and moves)")
