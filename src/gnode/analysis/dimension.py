@@ -60,9 +60,12 @@ def levina_bickel_interval(points: np.ndarray) -> Interval:
     points = np.unique(points, axis=0)
     if len(points) < _SURE:
         return UNKNOWN
-    estimate, nearest = levina_bickel(points), _logarithms(points, _NEAREST)
-    low, high = _around(_inverse(nearest), half_width(_inverse, nearest, patches(points)))
-    return UNKNOWN if np.isnan(estimate) else (min(low, estimate), max(high, estimate))
+    looks = _logarithms(points, _NEAREST)
+    estimate, nearest = levina_bickel(points), _possible(_inverse(looks), points)
+    if np.isnan(estimate + nearest):
+        return UNKNOWN
+    low, high = _around(nearest, half_width(_inverse, looks, patches(points)))
+    return min(low, estimate), max(high, estimate)
 
 
 def local_pca(points: np.ndarray, neighbours: int | None = None) -> float:
