@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gnode.analysis import lyapunov_exponents
-from gnode.analysis.lyapunov import kaplan_yorke
+from gnode.analysis.lyapunov import kaplan_yorke, kaplan_yorke_slopes
 from gnode.errors import Diverged, InvalidInput
 
 
@@ -95,6 +95,14 @@ def test_jax_and_numpy_agree_and_fewer_exponents_are_the_largest():
 def test_kaplan_yorke_by_hand():
     assert kaplan_yorke(np.array([1.0, 0.0, -4.0]), 3) == 2.25
     assert np.isnan(kaplan_yorke(np.array([1.0, 0.0]), 3))
+
+
+def test_slopes_of_the_kaplan_yorke_dimension_are_its_differences():
+    for exponents in ([1.0, 0.0, -4.0], [0.4, -1.6], [0.3, 0.1, -0.2, -2.0], [-1.0, -2.0]):
+        exponents = np.array(exponents)
+        changed = exponents + 1e-6 * np.eye(len(exponents))
+        differences = [kaplan_yorke(one, len(one)) - kaplan_yorke(exponents, len(one)) for one in changed]
+        assert kaplan_yorke_slopes(exponents) == pytest.approx(np.array(differences) / 1e-6, abs=1e-4)
 
 
 def test_bad_input():

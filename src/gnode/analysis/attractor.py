@@ -6,10 +6,18 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
-from gnode.analysis.dimension import levina_bickel, local_pca, two_nn
+from gnode.analysis.dimension import (
+    levina_bickel,
+    levina_bickel_interval,
+    local_pca,
+    local_pca_interval,
+    two_nn,
+    two_nn_interval,
+)
 from gnode.analysis.dynamics import Dynamics, checked_states, dynamics_of, kind_of
 from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import advancing, escaped
+from gnode.analysis.intervals import Interval, between, of_median
 from gnode.analysis.memory import SILENCES, Memory, refuse_no_model
 from gnode.analysis.memory import memory as remembered
 from gnode.analysis.portraits import Portrait, portrait
@@ -36,6 +44,9 @@ class Attractor:
         dimension: of the attractor at the scale of a tenth of its points; 0 for separate points.
         dimensions: estimates by name: "local PCA", "TwoNN" and "Levina-Bickel" (gnode.analysis.dimension); NaN where
             there are too few distinct points.
+        intervals: 95 % intervals (low, high) by name: "drift", those in `dimensions` and, with a task, "half_life":
+            what another draw of as many states would change, for "local PCA" what another scale would. Those of
+            states that are spread evenly are wider than they need be. NaN for too few states.
         betti: (b0, b1) or, with N of at least 3, (b0, b1, b2): pieces, loops, voids (gnode.analysis.topology).
         states: (n, N), after the silence, without those that escaped.
         labels: (n,), the piece of each state; -1 for outliers.
@@ -60,6 +71,7 @@ class Attractor:
     checks: tuple[str, ...]
     dimension: int
     dimensions: dict[str, float]
+    intervals: dict[str, Interval]
     betti: tuple[int, ...]
     states: np.ndarray = field(repr=False)
     labels: np.ndarray = field(repr=False)
@@ -158,8 +170,10 @@ def _of_model(model: Any, task: Any, silence: int, count: int, seed: int, kept: 
     dynamics = dynamics_of(step, before)
     to_ideal = task.manifold.distance(readouts)
     to_readout = cKDTree(readouts).query(ideal)[0]
+    described = _described(step, dynamics, "map", after, alone.states[0][~alone.escaped[0]], float(silence))
+    described["intervals"]["half_life"] = kept.half_life_interval
     return Attractor(
-        **_described(step, dynamics, "map", after, alone.states[0][~alone.escaped[0]], float(silence)),
+        **described,
         silence=silence,
         escaped=int((~stayed).sum()),
         half_life=kept.half_life,
@@ -200,13 +214,20 @@ def _described(
         "Levina-Bickel": levina_bickel(independent),
     }
     drifts = np.linalg.norm(velocities, axis=1)
+    intervals = {
+        "drift": of_median(drifts),
+        "local PCA": local_pca_interval(inside),
+        "TwoNN": two_nn_interval(independent),
+        "Levina-Bickel": levina_bickel_interval(independent),
+    }
     along, across = _rates(eigenvalues, kind, seen.dimension)
     return dict(
         kind=seen.name,
-        evidence=_evidence(seen, kind, dimensions, after, along, across),
+        evidence=_evidence(seen, kind, dimensions, intervals, drifts, along, across),
         checks=dynamics.checks,
         dimension=seen.dimension,
         dimensions=dimensions,
+        intervals=intervals,
         betti=shape.betti,
         states=after,
         labels=shape.labels,
@@ -240,14 +261,25 @@ def _ratio(across: float, along: float) -> float:
 
 
 def _evidence(
-    seen: Portrait, kind: str, dimensions: dict[str, float], states: np.ndarray, along: float, across: float
+    seen: Portrait,
+    kind: str,
+    dimensions: dict[str, float],
+    intervals: dict[str, Interval],
+    drifts: np.ndarray,
+    along: float,
+    across: float,
 ) -> str:
     shape = seen.topology
     outliers = int(np.sum(shape.labels < 0))
     holes = ", ".join(f"b{order} = {number}" for order, number in enumerate(shape.betti))
-    estimates = ", ".join(f"{method} {value:.2f}" for method, value in dimensions.items() if not np.isnan(value))
-    parts = [f"{seen.name}: {holes} over {len(states)} states ({outliers} outliers)", *seen.reasons]
+    estimates = ", ".join(
+        f"{method} {value:.2f}{between(intervals[method], '.2f')}"
+        for method, value in dimensions.items()
+        if not np.isnan(value)
+    )
+    parts = [f"{seen.name}: {holes} over {len(drifts)} states ({outliers} outliers)", *seen.reasons]
     parts += [f"dimension by {estimates}"] if estimates else []
+    parts.append(f"median drift {np.median(drifts):.3g}{between(intervals['drift'], '.3g')}")
     if not np.isnan(_ratio(across, along)):
         parts.append(f"pull across {_ratio(across, along):.3g} times as fast as change along")
     parts.append(f"f was taken for a {kind}")

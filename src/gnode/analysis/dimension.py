@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
+from gnode.analysis.intervals import UNKNOWN, Interval, half_width, patches
+
 _FLAT = 0.15  # a direction counts where its variance is this share of the widest one's
 _CENTRES = 400  # points around which it is looked
 _STRAIGHT = 1.15  # a curve spreads in no more directions than this in the smallest neighbourhoods
@@ -10,6 +12,8 @@ _FEW = 40  # fewer points than this make a curve only where they line up one aft
 _TURN = np.cos(np.radians(75))  # and turn by no more than this from one to the next
 _RIM = 0.95 * np.pi  # a point lies on the rim of a surface where an angle as wide as this holds no neighbour
 _SMALLEST, _MIDDLE = 6, 12  # neighbours
+_SURE = 20  # points from which an estimate has an interval
+_NEAREST = 3  # neighbours that are so near that an edge or a bend hardly shows
 
 
 def two_nn(points: np.ndarray) -> float:
@@ -23,14 +27,15 @@ def two_nn(points: np.ndarray) -> float:
         points: (n, N).
     """
     points = np.unique(points, axis=0)
-    if len(points) < 10:
-        return np.nan
-    distances = cKDTree(points).query(points, k=3)[0]
-    ratios = np.sort(distances[:, 2] / distances[:, 1])
-    kept = int(0.9 * len(ratios))
-    empirical = np.arange(1, kept + 1) / len(ratios)
-    across, up = np.log(ratios[:kept]), -np.log1p(-empirical)
-    return _possible(float(across @ up / (across @ across)), points) if across.any() else np.nan
+    return np.nan if len(points) < 10 else _possible(_fitted(_ratios(points)), points)
+
+
+def two_nn_interval(points: np.ndarray) -> Interval:
+    """95 % interval of `two_nn`: what another draw of points (n, N) would change. NaN for fewer than 20 of them."""
+    points = np.unique(points, axis=0)
+    if len(points) < _SURE:
+        return UNKNOWN
+    return _around(two_nn(points), half_width(_fitted, _ratios(points), patches(points)))
 
 
 def levina_bickel(points: np.ndarray, neighbours: int = 10) -> float:
@@ -43,11 +48,24 @@ def levina_bickel(points: np.ndarray, neighbours: int = 10) -> float:
         points: (n, N).
     """
     points = np.unique(points, axis=0)
-    if len(points) < neighbours + 2:
-        return np.nan
-    distances = cKDTree(points).query(points, k=neighbours + 1)[0][:, 1:]
-    inverse = np.log(distances[:, -1:] / distances[:, :-1]).mean(axis=1)
-    return _possible(float(1 / inverse.mean()), points) if inverse.any() else np.nan
+    return np.nan if len(points) < neighbours + 2 else _possible(_inverse(_logarithms(points, neighbours)), points)
+
+
+def levina_bickel_interval(points: np.ndarray) -> Interval:
+    """95 % interval of `levina_bickel`: what another draw of points (n, N) would change. NaN for fewer than 20 of them.
+
+    It is that of the same estimate from three neighbours, on which an edge or a bend weighs less than the scatter of
+    the draw; stretched, where it must be, to hold the estimate itself.
+    """
+    points = np.unique(points, axis=0)
+    if len(points) < _SURE:
+        return UNKNOWN
+    looks = _logarithms(points, _NEAREST)
+    estimate, nearest = levina_bickel(points), _possible(_inverse(looks), points)
+    if np.isnan(estimate + nearest):
+        return UNKNOWN
+    low, high = _around(nearest, half_width(_inverse, looks, patches(points)))
+    return min(low, estimate), max(high, estimate)
 
 
 def local_pca(points: np.ndarray, neighbours: int | None = None) -> float:
@@ -61,13 +79,24 @@ def local_pca(points: np.ndarray, neighbours: int | None = None) -> float:
     """
     if len(points) < 10:
         return np.nan
-    if neighbours is None:
-        neighbours = int(np.clip(len(points) // 10, 6, 40))
-    patches = _patches(points, neighbours)
-    patches = patches - patches.mean(axis=1, keepdims=True)
-    variances = np.linalg.svd(patches, compute_uv=False) ** 2
-    spread = variances[:, 0] > 0
-    return float(np.mean(np.sum(variances[spread] >= _FLAT * variances[spread, :1], axis=1))) if spread.any() else 0.0
+    return _average(_directions(points, _usual(points) if neighbours is None else neighbours))
+
+
+def local_pca_interval(points: np.ndarray) -> Interval:
+    """From the least to the greatest that `local_pca` of points (n, N) may be on other scales. NaN for fewer than 20.
+
+    On half as many neighbours (12 at most), on as many and on twice as many, each with its 95 % interval. In small
+    neighbourhoods a direction may have no point, in large ones the set bends: that matters more than the draw.
+    """
+    if len(points) < _SURE:
+        return UNKNOWN
+    usual = _usual(points)
+    centres = patches(points)[_centres(points)]
+    ends: list[float] = []
+    for neighbours in (min(usual // 2, _MIDDLE), usual, 2 * usual):
+        seen = _directions(points, neighbours)
+        ends += _around(_average(seen), half_width(_average, seen, centres))
+    return min(ends), max(ends)
 
 
 def is_curve(points: np.ndarray) -> bool:
@@ -106,10 +135,59 @@ def _in_line(points: np.ndarray) -> bool:
     return bool(np.sum(~straight) <= 2)
 
 
+def _ratios(points: np.ndarray) -> np.ndarray:
+    """Distance to the second neighbour over that to the first, (n,)."""
+    distances = cKDTree(points).query(points, k=3)[0]
+    return distances[:, 2] / distances[:, 1]
+
+
+def _fitted(ratios: np.ndarray) -> float:
+    """The exponent of the Pareto law of ratios (n,); NaN where all are 1."""
+    kept = int(0.9 * len(ratios))
+    across = np.log(np.sort(ratios)[:kept])
+    up = -np.log1p(-np.arange(1, kept + 1) / len(ratios))
+    return float(across @ up / (across @ across)) if across.any() else np.nan
+
+
+def _logarithms(points: np.ndarray, neighbours: int) -> np.ndarray:
+    """Mean logarithm of the distance to the last of the neighbours over that to each one before, (n,)."""
+    distances = cKDTree(points).query(points, k=neighbours + 1)[0][:, 1:]
+    return np.log(distances[:, -1:] / distances[:, :-1]).mean(axis=1)
+
+
+def _inverse(logarithms: np.ndarray) -> float:
+    return float(1 / logarithms.mean()) if logarithms.any() else np.nan
+
+
+def _usual(points: np.ndarray) -> int:
+    """Neighbours of a neighbourhood."""
+    return int(np.clip(len(points) // 10, 6, 40))
+
+
+def _directions(points: np.ndarray, neighbours: int) -> np.ndarray:
+    """How many directions the neighbourhood of each centre spreads in, (centres,); NaN where it does not spread."""
+    spread = _patches(points, neighbours)
+    variances = np.linalg.svd(spread - spread.mean(axis=1, keepdims=True), compute_uv=False) ** 2
+    return np.where(variances[:, 0] > 0, np.sum(variances >= _FLAT * variances[:, :1], axis=1), np.nan)
+
+
+def _average(directions: np.ndarray) -> float:
+    """Over the neighbourhoods that spread; 0 where none does."""
+    spread = directions[~np.isnan(directions)]
+    return float(spread.mean()) if len(spread) else 0.0
+
+
+def _around(estimate: float, half: float) -> Interval:
+    return estimate - half, estimate + half
+
+
+def _centres(points: np.ndarray) -> np.ndarray:
+    return np.linspace(0, len(points) - 1, min(len(points), _CENTRES)).astype(int)
+
+
 def _patches(points: np.ndarray, neighbours: int) -> np.ndarray:
     """(centres, neighbours + 1, N): points and those nearest to them, themselves first."""
-    centres = points[np.linspace(0, len(points) - 1, min(len(points), _CENTRES)).astype(int)]
-    return points[cKDTree(points).query(centres, k=min(neighbours + 1, len(points)))[1]]
+    return points[cKDTree(points).query(points[_centres(points)], k=min(neighbours + 1, len(points)))[1]]
 
 
 def _possible(estimate: float, points: np.ndarray) -> float:

@@ -11,6 +11,7 @@ from gnode.analysis.courses import Course, Follow, Path, Rules, Units, beginning
 from gnode.analysis.dynamics import Dynamics, checked_states, dynamics_of, kind_of, positive
 from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import units_of
+from gnode.analysis.intervals import UNKNOWN, Interval, between
 from gnode.analysis.threads import one_thread
 from gnode.arguments import integer
 from gnode.arguments import positive as above_zero
@@ -44,6 +45,7 @@ class LyapunovExponents:
         times: (T,), and curve: (T, count): the estimates as they stood then, over all starts.
         kaplan_yorke: the Kaplan-Yorke dimension, exponents whose interval holds 0 taken for 0; NaN where too few
             exponents were asked for to know it.
+        kaplan_yorke_interval: (low, high), a 95 % interval, from the growth rates and how they go together.
         step: of the integration, on average where it is adapted; 1 for a map.
         starts: how many trajectories were averaged.
         per_start: (starts, count), the exponents of each trajectory.
@@ -60,6 +62,7 @@ class LyapunovExponents:
     times: np.ndarray
     curve: np.ndarray
     kaplan_yorke: float
+    kaplan_yorke_interval: Interval
     step: float
     starts: int
     per_start: np.ndarray
@@ -106,7 +109,22 @@ def lyapunov_exponents(
         Diverged: a trajectory leaves the finite numbers, its steps would have to become ever smaller, or it slides
             along a jump.
     """
-    kind, states = kind_of(f, kind), checked_states(start, "start")
+    states = checked_states(start, "start")
+    return in_groups(f, states[None], kind=kind, duration=duration, count=count, step=step, seed=seed)[0]
+
+
+def in_groups(
+    f: Function,
+    starts: np.ndarray,
+    *,
+    kind: str | None = None,
+    duration: float | int,
+    count: int | None = None,
+    step: float | int | None = None,
+    seed: int = 0,
+) -> list[LyapunovExponents]:
+    """As `lyapunov_exponents` of each of several groups of starts (groups, B, N), from one run of them all."""
+    kind, states = kind_of(f, kind), np.concatenate(starts)
     size = states.shape[1]
     count = size if count is None else count
     count, seed = integer("count", count, 1, size), integer("seed", seed, 0)
@@ -114,7 +132,8 @@ def lyapunov_exponents(
     block, step = _checked_times(kind, duration, step)
     frames = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(states), size, count)))[0].swapaxes(1, 2)
     record = _recorded(f, dynamics, kind, states, frames, block, step)
-    return _summarised(record, kind, size, step is not None)
+    members = np.arange(len(states)).reshape(len(starts), -1)
+    return [_summarised(record.of(group), kind, size) for group in members]
 
 
 def kaplan_yorke(exponents: np.ndarray, size: int) -> float:
@@ -130,6 +149,17 @@ def kaplan_yorke(exponents: np.ndarray, size: int) -> float:
     return float(first + (sums[first - 1] if first else 0.0) / abs(exponents[first]))
 
 
+def kaplan_yorke_slopes(exponents: np.ndarray) -> np.ndarray:
+    """By how much the Kaplan-Yorke dimension changes with each of the exponents (count,), where it is known."""
+    sums = np.cumsum(exponents)
+    first = int(np.argmax(sums < 0)) if sums[-1] < 0 else len(exponents) - 1
+    slopes = np.zeros(len(exponents))
+    if first and exponents[first] < 0:
+        slopes[:first] = 1 / abs(exponents[first])
+        slopes[first] = sums[first - 1] / exponents[first] ** 2
+    return slopes
+
+
 @dataclass(frozen=True)
 class _Record:
     """What was seen on the way.
@@ -138,28 +168,39 @@ class _Record:
         block: the time of each of the blocks.
         rates: (blocks, B, count), of growth.
         step_error: (B, count), of the rates over all the time.
-        step, steps: mean size and number of the steps counted.
+        fixed: the size of a step, if it was given.
+        taken: (B,), how many steps were counted; steps, refused: (B,), how many were taken and refused in all.
         still: (B,), whether the state hardly moved meanwhile, and never: whether it never did.
         neutral, wander: (B,), mean growth of f along the way, and by how much it may be off; NaN where unknown.
-        refused: steps whose error was not allowed.
         replaced: whether tangents were differences because JAX's derivative is not finite on the way.
         said: what was found out about the callable.
-        worst: the largest error of a step as a multiple of what is allowed.
+        worst: (B,), the largest error of a step as a multiple of what is allowed.
     """
 
     block: float
     rates: np.ndarray
     step_error: np.ndarray
-    step: float
-    steps: int
-    refused: int
+    taken: np.ndarray
+    steps: np.ndarray
+    refused: np.ndarray
     still: np.ndarray
     never: np.ndarray
     neutral: np.ndarray
     wander: np.ndarray
-    worst: float
+    worst: np.ndarray
+    fixed: float | None = None
     replaced: bool = False
     said: tuple[str, ...] = ()
+
+    @property
+    def step(self) -> float:
+        """The mean size of a step."""
+        return self.fixed or float(len(self.rates) * self.block / np.mean(self.taken))
+
+    def of(self, starts: np.ndarray) -> "_Record":
+        """Of some of the starts (indices) alone."""
+        by_start = ("step_error", "taken", "steps", "refused", "still", "never", "neutral", "wander", "worst")
+        return replace(self, rates=self.rates[:, starts], **{name: getattr(self, name)[starts] for name in by_start})
 
 
 def _checked_times(kind: str, duration: float | int, step: float | int | None) -> tuple[float, float | None]:
@@ -202,7 +243,7 @@ def _recorded(
             "A trajectory is finite, but the derivative of the callable along it is not, by differences neither. Take "
             "a start that stays where the callable is smooth."
         )
-    return replace(record, replaced=replaced, step=step or record.step, said=dynamics.checks if jax else _SAID)
+    return replace(record, replaced=replaced, fixed=step, said=dynamics.checks if jax else _SAID)
 
 
 @dataclass(frozen=True)
@@ -258,14 +299,14 @@ def _counted(
         block=block,
         rates=np.diff(path.growth, axis=0, prepend=start.growth[None]) / block,
         step_error=np.abs(course.shift - start.shift) / time,
-        step=float(time / np.mean(course.taken - start.taken)),
-        steps=int(course.taken.sum() + scouted.course.taken.sum()),
-        refused=int(course.refused.sum()),
+        taken=course.taken - start.taken,
+        steps=course.taken + scouted.course.taken,
+        refused=course.refused,
         still=still,
         never=still & (scouted.extent <= units.rounding).all(axis=1),
         neutral=np.where(moving, neutral, np.nan),
         wander=np.where(moving, wander, np.nan),
-        worst=float(course.worst.max()),
+        worst=course.worst,
     )
 
 
@@ -382,7 +423,7 @@ def _neutral(dynamics: Dynamics, path: np.ndarray, lengths: np.ndarray, time: fl
 # -- what it says --
 
 
-def _summarised(record: _Record, kind: str, size: int, fixed: bool) -> LyapunovExponents:
+def _summarised(record: _Record, kind: str, size: int) -> LyapunovExponents:
     rates = record.rates
     order = np.argsort(-rates.mean(axis=(0, 1)), kind="stable")
     rates, step_error = rates[:, :, order], record.step_error[:, order]
@@ -394,11 +435,12 @@ def _summarised(record: _Record, kind: str, size: int, fixed: bool) -> LyapunovE
     intervals = np.stack([exponents - half, exponents + half], axis=1)
     counted = np.where(half >= np.abs(exponents), 0.0, exponents)
     dimension = kaplan_yorke(counted, size)
+    dimensions = _kaplan_yorke_interval(record, rates, exponents, counted, error, size)
     missed = _missing_neutral(record, per_start, single + step_error, size)
-    checks = _checks(record, kind, rates, missed, error, fixed)
+    checks = _checks(record, kind, rates, missed, error)
     moving = record.neutral[np.isfinite(record.neutral)]
     neutral = float(moving.mean()) if len(moving) else np.nan
-    evidence = _evidence(record, kind, exponents, half, error, neutral, dimension)
+    evidence = _evidence(record, kind, exponents, half, error, neutral, dimension, dimensions)
     times = np.arange(1, _BLOCKS + 1) * record.block
     return LyapunovExponents(
         exponents=exponents,
@@ -406,15 +448,42 @@ def _summarised(record: _Record, kind: str, size: int, fixed: bool) -> LyapunovE
         times=times,
         curve=np.cumsum(rates.mean(axis=1), axis=0) / np.arange(1, _BLOCKS + 1)[:, None],
         kaplan_yorke=dimension,
+        kaplan_yorke_interval=dimensions,
         step=record.step,
         starts=len(per_start),
         per_start=per_start,
         neutral=neutral,
         step_error=error,
-        steps=record.steps,
+        steps=int(record.steps.sum()),
         checks=(*record.said, *checks),
         evidence=" ".join([evidence, *checks]),
     )
+
+
+def _kaplan_yorke_interval(
+    record: _Record, rates: np.ndarray, exponents: np.ndarray, counted: np.ndarray, error: np.ndarray, size: int
+) -> Interval:
+    """To first order in the exponents, from the same combination of the rates (blocks, B, count) as is theirs of it.
+
+    Of a flow that moves one exponent is 0 for certain. What else was taken for 0 may be off by what was found.
+    """
+    dimension = kaplan_yorke(counted, size)
+    if np.isnan(dimension):
+        return UNKNOWN
+    slopes, doubtful = kaplan_yorke_slopes(counted), counted == 0
+    surely = bool(np.isfinite(record.neutral).all() and doubtful.any())
+    if surely:
+        neutral = np.argmin(np.where(doubtful, np.abs(exponents), np.inf))
+        slopes[neutral], doubtful[neutral] = 0.0, False
+    scatter = float(half_widths(rates @ slopes[:, None])[0][0])
+    taken = slopes @ np.where(doubtful, np.abs(exponents), 0.0)
+    half = scatter + slopes @ error + _TOLERATED * np.abs(exponents).max() * slopes.sum() + taken
+    # Beyond the last of the exponents the dimension would be that of a larger system.
+    beyond = counted[:-1].sum() / abs(counted[-1]) + size - 1 if dimension == size and counted[-1] < 0 else dimension
+    low = beyond - half
+    if doubtful.any() and not (counted > 0).any():
+        low = min(low, float(surely))  # were it below 0, the attractor would be a cycle or a point
+    return float(np.clip(low, 0, dimension)), float(np.clip(beyond + half, dimension, size))
 
 
 def half_widths(rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -466,7 +535,7 @@ def _missing_neutral(record: _Record, per_start: np.ndarray, half: np.ndarray, s
 
 
 def _checks(
-    record: _Record, kind: str, rates: np.ndarray, missed: np.ndarray, step_error: np.ndarray, fixed: bool
+    record: _Record, kind: str, rates: np.ndarray, missed: np.ndarray, step_error: np.ndarray
 ) -> tuple[str, ...]:
     """What the reader of the exponents has to know."""
     per_start = rates.mean(axis=0)
@@ -496,10 +565,10 @@ def _checks(
         )
     if record.replaced:
         found.append("The derivative by JAX is not finite along a trajectory: differences were taken instead.")
-    if fixed and (record.worst > _COARSE or (step_error > _MATTERS * fastest).any()):
+    if record.fixed and ((record.worst > _COARSE).any() or (step_error > _MATTERS * fastest).any()):
         found.append(
-            f"The step of {record.step:.3g} is too large: a step is off by up to {_STATES * record.worst:.1g} of the "
-            "trajectory's extent or by as much of a tangent vector. Leave step out."
+            f"The step of {record.step:.3g} is too large: a step is off by up to {_STATES * record.worst.max():.1g} of "
+            "the trajectory's extent or by as much of a tangent vector. Leave step out."
         )
     return tuple(found)
 
@@ -515,7 +584,16 @@ def _starts(which: np.ndarray) -> str:
     return f"{len(numbers)} of {len(which)} starts ({listed})"
 
 
-def _evidence(record: _Record, kind: str, exponents, half, error, neutral: float, dimension: float) -> str:
+def _evidence(
+    record: _Record,
+    kind: str,
+    exponents: np.ndarray,
+    half: np.ndarray,
+    error: np.ndarray,
+    neutral: float,
+    dimension: float,
+    dimensions: Interval,
+) -> str:
     """What the exponents rest on."""
     unit = "steps" if kind == "map" else "units of time"
     counted = _BLOCKS * record.block
@@ -528,11 +606,13 @@ def _evidence(record: _Record, kind: str, exponents, half, error, neutral: float
     ]
     if kind == "flow":
         parts.append(
-            f"{record.steps} steps of {record.step:.2g} on average, {record.refused} refused, which shift exponents by "
-            f"{error.max():.1g} at most"
+            f"{int(record.steps.sum())} steps of {record.step:.2g} on average, {int(record.refused.sum())} refused, "
+            f"which shift exponents by {error.max():.1g} at most"
         )
     if np.isfinite(neutral):
         parts.append(f"along the flow itself the growth is {neutral:.2g} (0 if it stays bounded and moves)")
     if np.isfinite(dimension):
-        parts.append(f"Kaplan-Yorke dimension {dimension:.4g}, exponents not told from 0 taken for 0")
+        parts.append(
+            f"Kaplan-Yorke dimension {dimension:.4g}{between(dimensions, '.4g')}, exponents not told from 0 taken for 0"
+        )
     return "; ".join(parts) + "."

@@ -6,14 +6,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.spatial import cKDTree
 
 from gnode.analysis.dynamics import floats
-from gnode.analysis.integration import advancing, escaped
+from gnode.analysis.integration import Advance, advancing, escaped
+from gnode.analysis.intervals import UNKNOWN, Interval, between
 from gnode.arguments import integer, positive
 from gnode.errors import Diverged, must_have
 
 SILENCES = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 CELL = 0.02  # two readouts in one cell of this side are the same value
+_SURE = 20  # values from which a half-life has an interval
+_NEIGHBOURS, _DRAWS = 4, 200  # a new value lies between one and a neighbour; so many draws of all the values
+_NORMAL = 1.96  # standard deviations to the ends of a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,11 @@ class Memory:
         bits: (K,), log2 of distinct.
         information: (K,), bits that the cell of the readout carries about which value was written: the entropy of the
             cells. At most `bits`, and smaller where the values crowd in few cells.
-        half_life: silent bins after which half of the values told apart at the shortest silence are left, interpolated
-            on a logarithmic axis; infinite where more than half are left after the longest.
+        half_life: silent bins after which half of the values told apart at the shortest silence are left, to the bin;
+            infinite where more than half are left after the longest.
+        half_life_interval: (low, high), a 95 % interval: what another draw of as many values would change. Of values
+            that are spread evenly it is wider than it need be; an end is infinite where it lies beyond the longest
+            silence; NaN for fewer than 20 values.
         cell: the side of a cell, in the task's units.
         checks: what was found wanting, in sentences.
         evidence: the numbers behind the half-life.
@@ -49,6 +57,7 @@ class Memory:
     bits: np.ndarray
     information: np.ndarray
     half_life: float
+    half_life_interval: Interval
     cell: float
     checks: tuple[str, ...]
     evidence: str
@@ -88,38 +97,30 @@ def memory(
     if not np.isfinite(written).all():
         raise Diverged("The state is not finite after the values were written.")
     advance, _ = advancing(model.map_at(np.zeros(inputs.shape[-1], inputs.dtype)), "map", written)
-    state, gone = written, np.zeros(len(written), bool)
-    after_each: list[np.ndarray] = []
-    gone_after: list[np.ndarray] = []
-    for steps in np.diff(spans, prepend=0):
-        there = advance(state, int(steps))
-        gone = gone | escaped(there, written)
-        if gone.all():
-            raise Diverged(f"Every state has escaped after {spans[len(after_each)]} silent bins.")
-        state = np.where(gone[:, None], state, there)
-        after_each.append(state)
-        gone_after.append(gone)
-    kept, lost = np.stack(after_each), np.stack(gone_after)
-    readouts = read(model, kept)
-    occupied = [_occupied(outputs[~gone], cell) for outputs, gone in zip(readouts, lost, strict=True)]
-    distinct = np.array([len(cells) for cells in occupied])
-    half, ran_away = half_life(spans, distinct), int(lost[-1].sum())
+    free = _Free(model, advance, written, cell)
+    looks = [free.after(int(silence)) for silence in spans]
+    lost, readouts = np.stack([look.gone for look in looks]), np.stack([look.readouts for look in looks])
+    distinct = np.array([look.distinct for look in looks])
+    half, interval = _half_life(free, values, spans)
+    ran_away = int(lost[-1].sum())
     squares = np.where(lost, np.inf, np.sum((readouts - values) ** 2, axis=-1))
     return Memory(
         values=values,
         silences=spans,
-        states=kept,
+        states=np.stack([look.states for look in looks]),
         escaped=lost,
         readouts=readouts,
         rms_error=np.sqrt(squares.mean(axis=-1)),
         distinct=distinct,
         bits=np.log2(distinct),
-        information=np.array([_entropy(cells) for cells in occupied]),
+        information=np.array([_entropy(look.occupied) for look in looks]),
         half_life=half,
+        half_life_interval=interval,
         cell=cell,
         checks=(f"{ran_away} of {len(values)} states ran away during the silence.",) if ran_away else (),
         evidence=f"Of {len(values)} values the readout tells {distinct[0]} apart after {spans[0]} silent bins and "
-        f"{distinct[-1]} after {spans[-1]}, in cells of side {cell:g}; half of the first after {half:.4g}.",
+        f"{distinct[-1]} after {spans[-1]}, in cells of side {cell:g}; half of the first after "
+        f"{half:.4g}{between(interval, '.4g')}.",
     )
 
 
@@ -135,17 +136,115 @@ def read(model: Any, states: np.ndarray) -> np.ndarray:
         return np.asarray(model.readout(jnp.asarray(states)), dtype=float)
 
 
-def half_life(silences: np.ndarray, distinct: np.ndarray) -> float:
-    """Where `distinct` first falls to half of its first value, between silences on the axis log(1 + silence)."""
-    half = distinct[0] / 2
-    below = np.flatnonzero(distinct <= half)
-    if not len(below) or below[0] == 0:
+def fallen(silences: np.ndarray, counts: np.ndarray, level: float) -> float:
+    """Where counts first fall to a level, between silences on the axis log(1 + silence); infinite where they do not."""
+    below = np.flatnonzero(counts <= level)
+    if not len(below):
         return np.inf
     after = below[0]
-    before = after - 1
-    share = (distinct[before] - half) / (distinct[before] - distinct[after])
-    ends = np.log1p(silences[[before, after]])
+    if after == 0:
+        return float(silences[0])
+    share = (counts[after - 1] - level) / (counts[after - 1] - counts[after])
+    ends = np.log1p(silences[[after - 1, after]])
     return float(np.expm1(ends[0] + share * (ends[1] - ends[0])))
+
+
+@dataclass(frozen=True)
+class _Look:
+    """The values' states (V, N) after a silence, which have escaped (V,), and the readouts (V, D_out)."""
+
+    states: np.ndarray
+    gone: np.ndarray
+    readouts: np.ndarray
+    cell: float | int
+
+    @property
+    def occupied(self) -> np.ndarray:
+        """How many readouts lie in each cell that has any."""
+        return np.unique(np.round(self.readouts[~self.gone] / self.cell), axis=0, return_counts=True)[1]
+
+    @property
+    def distinct(self) -> int:
+        return len(self.occupied)
+
+
+class _Free:
+    """Values that run freely, looked at after any silence: from the last look before it, each look once."""
+
+    def __init__(self, model: Any, advance: Advance, written: np.ndarray, cell: float | int) -> None:
+        self._model, self._advance, self._cell = model, advance, cell
+        self._written = written
+        self._looks = {0: self._look(written, np.zeros(len(written), bool))}
+
+    def after(self, silence: int) -> _Look:
+        if silence not in self._looks:
+            last = max(known for known in self._looks if known < silence)
+            state, gone = self._looks[last].states, self._looks[last].gone
+            there = self._advance(state, silence - last)
+            gone = gone | escaped(there, self._written)
+            if gone.all():
+                raise Diverged(f"Every state has escaped after {silence} silent bins.")
+            self._looks[silence] = self._look(np.where(gone[:, None], state, there), gone)
+        return self._looks[silence]
+
+    def fallen(self, level: float, since: int) -> float:
+        """As `fallen`, from a silence on, to the bin."""
+        while True:
+            silences = np.array(sorted(known for known in self._looks if known >= since))
+            counts = np.array([self._looks[known].distinct for known in silences.tolist()])
+            below = np.flatnonzero(counts <= level)
+            if not len(below) or below[0] == 0 or silences[below[0]] - silences[below[0] - 1] == 1:
+                return fallen(silences, counts, level)
+            self.after(int(silences[below[0] - 1 : below[0] + 1].sum()) // 2)
+
+    def _look(self, states: np.ndarray, gone: np.ndarray) -> _Look:
+        return _Look(states, gone, read(self._model, states), self._cell)
+
+
+def _half_life(free: _Free, values: np.ndarray, silences: np.ndarray) -> tuple[float, Interval]:
+    """Bins until half of the values are lost, and its interval: where a little more and a little less of them are."""
+    first, last = int(silences[0]), int(silences[-1])
+    half = free.after(first).distinct / 2
+    found = free.fallen(half, first)
+    if len(values) < _SURE:
+        return found, UNKNOWN
+    there = free.after(last if np.isinf(found) else round(found))
+    spread = max(_NORMAL * _scatter(values, free.after(first), there), 0.5)  # a count is a whole number
+    return found, (free.fallen(half + spread, first), free.fallen(half - spread, first))
+
+
+def _scatter(values: np.ndarray, first: _Look, there: _Look) -> float:
+    """Standard deviation over draws of the values (V, D_out) of how many are told apart `there`, beyond half at first.
+
+    A drawn value lies between one of those given and a neighbour of it, and so do its readouts (as in Chawla et al.,
+    Journal of Artificial Intelligence Research 16, 2002): to draw the given ones again, some of them twice, would look
+    as if values had been lost.
+    """
+    random = np.random.default_rng(0)
+    count = len(values)
+    near = cKDTree(values).query(values, k=_NEIGHBOURS + 1)[1][:, 1:]
+    one = random.integers(count, size=(_DRAWS, count))
+    other = near[one, random.integers(_NEIGHBOURS, size=one.shape)]
+    share = random.random((*one.shape, 1))
+
+    def told_apart(look: _Look) -> np.ndarray:
+        far = look.gone[one] | look.gone[other]
+        outputs = look.readouts[one] + np.where(far[:, :, None], 0.0, share) * (
+            look.readouts[other] - look.readouts[one]
+        )
+        return _distinct(np.round(outputs / look.cell), look.gone[one])
+
+    return float(np.std(told_apart(there) - told_apart(first) / 2, ddof=1))
+
+
+def _distinct(cells: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """How many different ones there are in each draw of cells (draws, V, D_out), without those that are gone."""
+    numbers = np.zeros(gone.shape, int)
+    for column in np.moveaxis(cells, 2, 0):
+        of_column = np.unique(column, return_inverse=True)[1].reshape(gone.shape)
+        numbers = np.unique(numbers * (of_column.max() + 1) + of_column, return_inverse=True)[1].reshape(gone.shape)
+    ordered = np.sort(np.where(gone, -1, numbers), axis=1)
+    return 1 + np.sum(np.diff(ordered, axis=1) != 0, axis=1) - gone.any(axis=1)
 
 
 def _checked_silences(silences: Any) -> np.ndarray:
@@ -155,11 +254,6 @@ def _checked_silences(silences: Any) -> np.ndarray:
     if spans[0] < 0 or (np.diff(spans) <= 0).any():
         must_have("silences that are at least 0 and increase", spans.tolist())
     return spans
-
-
-def _occupied(outputs: np.ndarray, cell: float | int) -> np.ndarray:
-    """How many of the outputs (V, D_out) lie in each cell that has any."""
-    return np.unique(np.round(outputs / cell), axis=0, return_counts=True)[1]
 
 
 def _entropy(counts: np.ndarray) -> float:
