@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gnode.analysis import lyapunov_exponents
 from gnode.analysis.courses import Rules, Units, beginning, follower
 from gnode.analysis.dynamics import dynamics_of
-from gnode.analysis.embedded_pair import cash_karp
+from gnode.analysis.embedded_pair import cash_karp, stacked_cash_karp
 from gnode.analysis.lyapunov import half_widths
 from gnode.errors import Diverged, InvalidInput
 
@@ -51,10 +51,11 @@ def is_zero(found, number):
 # -- the pair and the courses --
 
 
+@pytest.mark.parametrize("pair", [cash_karp, stacked_cash_karp])
 @pytest.mark.parametrize("order", range(6))
-def test_the_pair_has_order_five_and_its_difference_order_four(order):
+def test_the_pair_has_order_five_and_its_difference_order_four(pair, order):
     """t^order is integrated exactly to the fifth power, its difference vanishes to the fourth."""
-    after, error = cash_karp(lambda y: np.stack([np.ones_like(y[..., 0]), y[..., 0] ** order], -1), np.zeros(2), 1.0)
+    after, error = pair(lambda y: np.stack([np.ones_like(y[..., 0]), y[..., 0] ** order], -1), np.zeros(2), np.ones(1))
     if order < 5:
         assert after[1] == pytest.approx(1 / (order + 1), abs=1e-14)
     assert (abs(error[1]) < 1e-14) == (order < 4)
