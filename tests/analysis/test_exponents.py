@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gnode.analysis import lyapunov_exponents
 from gnode.analysis.courses import Rules, Units, beginning, follower
 from gnode.analysis.dynamics import dynamics_of
-from gnode.analysis.embedded_pair import cash_karp
+from gnode.analysis.embedded_pair import cash_karp, stacked_cash_karp
 from gnode.analysis.lyapunov import half_widths
 from gnode.errors import Diverged, InvalidInput
 
@@ -51,10 +51,11 @@ def is_zero(found, number):
 # -- the pair and the courses --
 
 
+@pytest.mark.parametrize("pair", [cash_karp, stacked_cash_karp])
 @pytest.mark.parametrize("order", range(6))
-def test_the_pair_has_order_five_and_its_difference_order_four(order):
+def test_the_pair_has_order_five_and_its_difference_order_four(pair, order):
     """t^order is integrated exactly to the fifth power, its difference vanishes to the fourth."""
-    after, error = cash_karp(lambda y: np.stack([np.ones_like(y[..., 0]), y[..., 0] ** order], -1), np.zeros(2), 1.0)
+    after, error = pair(lambda y: np.stack([np.ones_like(y[..., 0]), y[..., 0] ** order], -1), np.zeros(2), np.ones(1))
     if order < 5:
         assert after[1] == pytest.approx(1 / (order + 1), abs=1e-14)
     assert (abs(error[1]) < 1e-14) == (order < 4)
@@ -202,6 +203,57 @@ def test_a_jacobian_that_is_not_finite_on_a_finite_trajectory():
         assert any("differences" in check for check in found.checks)
     with pytest.raises(Diverged, match="derivative"):
         lyapunov_exponents(lambda h: jnp.where(h == 0, 0.0, jnp.nan), [0.0], kind="map", duration=200)
+
+
+# -- functions in NumPy: the trajectory first, then all its steps at once --
+
+
+def counted(f):
+    """f, and how often it was called."""
+    calls = []
+
+    def g(h):
+        calls.append(len(h))
+        return f(h)
+
+    return g, calls
+
+
+def test_a_function_in_numpy_is_called_less_often_than_steps_have_stages():
+    """Six stages a step; a call costs what it costs for all steps at once."""
+    f, calls = counted(pulled_circle(30.0, 0.95, np))
+    found = lyapunov_exponents(f, [1.5, 0.1], duration=60.0)
+    assert len(calls) < 2.5 * found.steps
+    assert is_zero(found, 0)
+    assert found.exponents[1] == pytest.approx(-30, rel=1e-3)
+
+
+@pytest.mark.parametrize("size, count, shear", [(2, 2, 30.0), (2, 1, 30.0), (40, 2, 0.0)])
+def test_rates_of_a_linear_flow_in_numpy(size, count, shear):
+    """h' = A h with A triangular, normal or far from it: rates are on its diagonal, whatever share of them is asked."""
+    rates = -np.linspace(0.5, 20, size)
+    matrix = np.diag(rates) + np.diag(np.full(size - 1, shear), 1)
+    found = lyapunov_exponents(lambda h: h @ matrix.T, np.ones((2, size)), duration=80.0, count=count)
+    assert np.allclose(found.exponents, rates[:count], rtol=2e-3)
+    assert np.allclose(found.per_start[0], found.per_start[1], rtol=2e-3)
+
+
+def test_exponents_in_numpy_sum_up_to_the_divergence():
+    """Liouville: -10 - 1 - 8/3 everywhere on the Lorenz system, for starts that take steps of their own."""
+
+    def f(h):
+        x, y, z = h.T
+        return stacked(np, 10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z)
+
+    found = lyapunov_exponents(f, [[1.0, 1.0, 20.0], [-5.0, 0.0, 30.0]], duration=20.0)
+    assert np.allclose(found.per_start.sum(axis=1), -41 / 3, atol=2e-3)
+
+
+def test_in_numpy_too_it_is_said_what_is_not_finite():
+    with pytest.raises(Diverged, match="derivative"):
+        lyapunov_exponents(lambda h: np.where(h == 0, 0.0, np.nan), [0.0], duration=50.0)
+    with pytest.raises(Diverged, match="not finite after"):
+        lyapunov_exponents(lambda h: h**2, [0.04], duration=50.0)
 
 
 # -- D3: kinks --

@@ -14,13 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from gnode.analysis.dynamics import Dynamics
-from gnode.analysis.embedded_pair import cash_karp, change_of_size
+from gnode.analysis.embedded_pair import cash_karp, change_of_size, stacked_cash_karp
 from gnode.analysis.frameworks import Function
 from gnode.analysis.tangents import by_autodiff, by_differences
 
-_SMALLEST = 1e-15  # of the time: a step that asks for less never arrives
-_GROWTH = 1e-300  # smallest growth that has a logarithm
-_NOTHING = 1e-300
+SMALLEST = 1e-15  # of the time: a step that asks for less never arrives
+GROWTH = 1e-300  # smallest growth that has a logarithm
+NOTHING = 1e-300
 
 
 class Course(NamedTuple):
@@ -185,11 +185,18 @@ def called(values: Callable[[np.ndarray], np.ndarray], kind: str, rules: Rules) 
     @np.errstate(all="ignore")
     def follow(course: Course, times: np.ndarray, units: Units) -> tuple[Course, Path]:
         slopes = by_differences(np, values, units.reach)
+        alone = kind == "flow" and rules.step is None and course.together.shape[1] == 1
+
+        def once(course: Course) -> Course:
+            if alone:
+                return attempted(values, course, until, units, rules)
+            return onwards(np, slopes, course, until, units, rules)
+
         seen = []
         for until in times:
             tried = 0
             while tried < attempts and (course.time < until).any():
-                course = onwards(np, slopes, course, until, units, rules)
+                course = once(course)
                 tried += 1
             seen.append((course.time, course.states, course.growth))
             if (course.time < until).any():
@@ -197,6 +204,39 @@ def called(values: Callable[[np.ndarray], np.ndarray], kind: str, rules: Rules) 
         return course, Path(*(np.stack(column) for column in zip(*seen, strict=True)))
 
     return follow
+
+
+def attempted(
+    values: Callable[[np.ndarray], np.ndarray], course: Course, until: float, units: Units, rules: Rules
+) -> Course:
+    """As `_integrated`, for states without tangent vectors in NumPy, where every call of an array function counts."""
+    left = np.maximum(until - course.time, 0.0)
+    arrives = left <= course.size * (1 + 1e-9)
+    size = np.where(arrives, left, course.size)
+    states, error = stacked_cash_karp(values, course.states, size[:, None])
+    together, low, high = states[:, None], np.minimum(course.low, states), np.maximum(course.high, states)
+    allowed = rules.states * np.maximum(units.extent, high - low) + units.rounding + NOTHING
+    ratio = np.maximum.reduce(np.abs(error) / allowed, axis=1)
+    good, moving = ratio <= 1, left > 0
+    kept = good & moving
+    following = size * change_of_size(np, ratio)
+    time, worst = np.where(arrives, until, course.time + size), np.fmax(course.worst, ratio)
+    longer = np.where(arrives, np.maximum(course.size, following), following)
+    if kept.all():
+        return Course(
+            time, longer, together, low, high, course.growth, course.shift, course.taken + 1, course.refused, worst
+        )
+    lost = ~good & moving & (following < SMALLEST * until)
+    return course._replace(
+        time=np.where(kept, time, np.where(lost, until, course.time)),
+        size=np.where(kept, longer, np.where(moving, following, course.size)),
+        together=np.where(lost[:, None, None], np.nan, np.where(kept[:, None, None], together, course.together)),
+        low=np.where(kept[:, None], low, course.low),
+        high=np.where(kept[:, None], high, course.high),
+        taken=course.taken + kept,
+        refused=course.refused + (moving & ~good),
+        worst=np.where(kept, worst, course.worst),
+    )
 
 
 def _how(kind: str, rules: Rules) -> tuple[Callable[..., Course], int | float]:
@@ -260,7 +300,7 @@ def _iterated(
         lengths = units.lengths[:, None]
         axes, sizes = orthonormal(numbers, after[:, 1:] / lengths)
         after = numbers.concatenate([after[:, :1], axes * lengths], axis=1)
-        growth = growth + numbers.log(numbers.maximum(sizes, _GROWTH))
+        growth = growth + numbers.log(numbers.maximum(sizes, GROWTH))
     return course._replace(
         time=course.time + 1,
         together=after,
@@ -279,30 +319,31 @@ def _integrated(
     asked = course.size if rules.step is None else numbers.full_like(course.size, rules.step)
     arrives = left <= asked * (1 + 1e-9)
     size = numbers.where(arrives, left, asked)  # 0 for those that are there
-    after, error = cash_karp(slopes, course.together, size[:, None, None])
+    pair = stacked_cash_karp if numbers is np else cash_karp
+    after, error = pair(slopes, course.together, size[:, None, None])
 
     low, high = numbers.minimum(course.low, after[:, 0]), numbers.maximum(course.high, after[:, 0])
-    allowed = rules.states * numbers.maximum(units.extent, high - low) + units.rounding + _NOTHING
+    allowed = rules.states * numbers.maximum(units.extent, high - low) + units.rounding + NOTHING
     ratio = numbers.max(numbers.abs(error[:, 0]) / allowed, axis=1)
     growth, shift = course.growth, course.shift
     if course.together.shape[1] > 1:
         lengths = units.lengths[:, None]
         frames, off = after[:, 1:] / lengths, error[:, 1:] / lengths
         longer = numbers.sqrt(numbers.sum(frames**2, axis=2))
-        relative = numbers.sqrt(numbers.sum(off**2, axis=2)) / (longer + _NOTHING)
+        relative = numbers.sqrt(numbers.sum(off**2, axis=2)) / (longer + NOTHING)
         counts = numbers.where(units.tangents < np.inf, numbers.max(relative, axis=1) / units.tangents, 0.0)
         # A derivative that is not finite where the states are is no matter of steps: their growth is NaN, and shows it.
         ratio = numbers.where(numbers.isnan(counts), ratio, numbers.maximum(ratio, counts))
         axes, sizes = orthonormal(numbers, frames)
         after = numbers.concatenate([after[:, :1], axes * lengths], axis=1)
-        growth = growth + numbers.log(numbers.maximum(sizes, _GROWTH))
-        shift = shift + numbers.sum(axes * off, axis=2) / (sizes + _NOTHING)
+        growth = growth + numbers.log(numbers.maximum(sizes, GROWTH))
+        shift = shift + numbers.sum(axes * off, axis=2) / (sizes + NOTHING)
 
     moving = left > 0
     good = (ratio <= 1) if rules.step is None else numbers.ones_like(moving)
     factor = change_of_size(numbers, ratio)
     following = size * factor
-    lost = ~good & (following < _SMALLEST * until)  # nothing finite lies ahead
+    lost = ~good & (following < SMALLEST * until)  # nothing finite lies ahead
     kept = good & moving
     time = numbers.where(lost | (kept & arrives), until, numbers.where(kept, course.time + size, course.time))
     # A step that was cut short to arrive says nothing against longer ones.

@@ -7,11 +7,12 @@ import numpy as np
 from scipy.stats import f as fisher
 from scipy.stats import t as student
 
-from gnode.analysis.courses import Course, Follow, Path, Rules, Units, beginning, follower
+from gnode.analysis.courses import Course, Follow, Path, Rules, Units, beginning
 from gnode.analysis.dynamics import Dynamics, checked_states, dynamics_of, kind_of, positive
 from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import units_of
 from gnode.analysis.intervals import UNKNOWN, Interval, between
+from gnode.analysis.propagators import accompanied
 from gnode.analysis.threads import one_thread
 from gnode.arguments import integer
 from gnode.arguments import positive as above_zero
@@ -357,8 +358,8 @@ def _check_arrived(path: Path, last: int, block: float, before: float) -> None:
 
 
 def _follower(f: Function, dynamics: Dynamics, kind: str, rules: Rules, autodiff: bool = False) -> Follow:
-    """As `follower`, and no trajectory of a flow slides along a jump."""
-    follow = follower(f, dynamics, kind, rules, autodiff)
+    """As `accompanied`, and no trajectory of a flow slides along a jump."""
+    follow = accompanied(f, dynamics, kind, rules, autodiff)
     if kind == "map":
         return follow
 
