@@ -67,7 +67,7 @@ def test_files_of_trajectories(tmp_path: Path):
         ((4, 2), 65, "positive and grow"),
         ((0, 2), 65, "positive and grow"),
         ((4, 64), 65, "at least two samples a correlation length"),
-        ((4,), 2, "at least three samples"),
+        ((4,), 2, "samples an integer of at least 3"),
     ],
 )
 def test_a_dial_that_cannot_be(complexities, samples, message):

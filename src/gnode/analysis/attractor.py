@@ -25,6 +25,7 @@ from gnode.analysis.threads import one_thread
 from gnode.analysis.topology import Topology
 from gnode.arguments import integer
 from gnode.errors import Diverged, must_have
+from gnode.modes import usual_modes
 
 _REACH = 0.05  # coverage looks this share of the ideal manifold's diameter far
 _SPECTRA = 100  # states at which the spectrum is taken
@@ -92,6 +93,7 @@ class Attractor:
     memory: Memory | None = field(default=None, repr=False)
 
 
+@usual_modes()
 @one_thread
 def attractor(
     source: Any,

@@ -17,6 +17,7 @@ from gnode.analysis.zeros import starts_from
 from gnode.arguments import integer
 from gnode.arguments import positive as above_zero
 from gnode.errors import must_have
+from gnode.modes import usual_modes
 
 UNDECIDED = -1
 DIVERGED = -2
@@ -59,6 +60,7 @@ class Basins:
     evidence: str
 
 
+@usual_modes()
 @one_thread
 def basins(
     f: Function,

@@ -15,6 +15,7 @@ from gnode.analysis.stability import eigenvalues_with_errors, growing_directions
 from gnode.analysis.threads import one_thread
 from gnode.analysis.zeros import Groups, Problem, Zeros, descended, merged, posed, zeros_among
 from gnode.errors import must_have
+from gnode.modes import usual_modes
 
 _BESIDE = 1e-5  # of the extent: how far beside a kink its slopes are looked at
 _REACH = 4.0  # errors of its place, within which a zero is: a Newton step to one of order three is a third of the way
@@ -139,6 +140,7 @@ class SlowPoints:
         return len(self.points)
 
 
+@usual_modes()
 @one_thread
 def fixed_points(
     f: Function,
@@ -244,6 +246,7 @@ def fixed_points(
     return replace(result, evidence=_evidence(result, at_rest))
 
 
+@usual_modes()
 @one_thread
 def slow_points(
     f: Function,

@@ -17,6 +17,7 @@ from gnode.analysis.threads import one_thread
 from gnode.arguments import integer
 from gnode.arguments import positive as above_zero
 from gnode.errors import Diverged, must_have
+from gnode.modes import usual_modes
 
 _SCOUTING, _TURNING = 20, 20  # of so many blocks of the duration: to learn the extent, to turn the tangent vectors
 _BLOCKS = 200  # points of the convergence curve
@@ -74,6 +75,7 @@ class LyapunovExponents:
     evidence: str
 
 
+@usual_modes()
 @one_thread
 def lyapunov_exponents(
     f: Function,

@@ -13,6 +13,7 @@ from gnode.analysis.integration import Advance, advancing, escaped
 from gnode.analysis.intervals import UNKNOWN, Interval, between
 from gnode.arguments import integer, positive
 from gnode.errors import Diverged, must_have
+from gnode.modes import usual_modes
 
 SILENCES = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 CELL = 0.02  # two readouts in one cell of this side are the same value
@@ -63,6 +64,7 @@ class Memory:
     evidence: str
 
 
+@usual_modes()
 def memory(
     model: Any, task: Any, values: Any = None, silences: Any = SILENCES, *, cell: float | int = CELL, seed: int = 0
 ) -> Memory:

@@ -9,6 +9,7 @@ from gnode.analysis.dynamics import Dynamics, checked_bounds, dynamics_of, kind_
 from gnode.analysis.frameworks import Function
 from gnode.arguments import integer, number
 from gnode.errors import Diverged, must_have
+from gnode.modes import usual_modes
 
 _BISECTIONS = 48
 _ON_BORDER = 1e-10  # a border node stands still where it is this share of the node inside, or less
@@ -29,6 +30,7 @@ class Nullclines:
     evidence: str = ""
 
 
+@usual_modes()
 def nullclines(
     f: Function, bounds: Any, *, kind: str | None = None, level: float | int = 0.0, resolution: int = 201
 ) -> Nullclines:

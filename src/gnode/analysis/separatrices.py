@@ -14,6 +14,7 @@ from gnode.analysis.stability import eigenvalues_with_errors, growth_of
 from gnode.analysis.threads import one_thread
 from gnode.arguments import integer, positive
 from gnode.errors import Diverged, must_have
+from gnode.modes import usual_modes
 
 _NEWTON_STEPS, _HALVINGS = 40, 12
 _SEARCHED = 10.0 ** np.linspace(-18, 18, 217)  # distances at which a function may stop to be linear, in any unit
@@ -66,6 +67,7 @@ class Separatrices:
     evidence: str
 
 
+@usual_modes()
 @one_thread
 def separatrices(
     f: Function,

@@ -13,6 +13,7 @@ from gnode.analysis.dynamics import checked_states, floats, positive
 from gnode.analysis.threads import one_thread
 from gnode.arguments import integer
 from gnode.errors import Diverged, must_have
+from gnode.modes import usual_modes
 
 _BATCH = 256
 _BINS = 50
@@ -51,6 +52,7 @@ class Timescales:
     evidence: str
 
 
+@usual_modes()
 @one_thread
 def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = None, seed: int = 0) -> Timescales:
     """Effective time scales of a model at states, in float64.

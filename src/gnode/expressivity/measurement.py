@@ -20,6 +20,7 @@ from gnode.expressivity.polish import polish
 from gnode.expressivity.result import Result, best_errors, load_result
 from gnode.expressivity.words import statements
 from gnode.files import path_of, write_atomically
+from gnode.modes import usual_modes
 from gnode.series.arrays import as_floats
 from gnode.workers import ENGINES, check, run_jobs
 
@@ -228,6 +229,7 @@ def _job(job: tuple[str, Cell]) -> None:
     directory.write_cell(cell, _fit_cell(directory.plan(), cell, directory.targets()))
 
 
+@usual_modes()
 def _fit_cell(plan: Plan, cell: Cell, targets: np.ndarray) -> dict[str, np.ndarray]:
     """Errors (complexities, targets, restarts), and what the best networks of a few targets do."""
     complexities, count, samples, outputs = targets.shape

@@ -26,8 +26,8 @@ from jaxtyping import Float, PyTree
 from gnode.fields import Field
 from gnode.integrate.pieces import Pieces, pieces_of
 from gnode.integrate.rules import Advance
+from gnode.modes import usual_modes
 from gnode.nn.dense import Dense, affine, is_dense, layers_of, turn, turned_affine
-from gnode.nn.modes import usual_modes
 
 ROWS = 350  # of (time x batch) that go into one product for the weight gradients: what a core's cache can hold
 BLOCKS = 16  # of time, in a batch whose rows end at different times

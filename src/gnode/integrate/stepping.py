@@ -19,8 +19,8 @@ from jax import Array, lax
 from jaxtyping import Bool, Float, Int, PyTree
 
 from gnode.integrate.methods import Method, Velocity
+from gnode.modes import usual_modes
 from gnode.nn.dense import Apply, Dense, by_turned, is_dense, layers_of, turned_affine
-from gnode.nn.modes import usual_modes
 
 KEPT = 16  # steps whose beginnings are kept for the way back; an interval of more is solved again
 

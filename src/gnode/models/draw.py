@@ -16,11 +16,11 @@ from gnode.models.encoding import Encoding
 from gnode.models.initial import INITIAL_STATES, Sizes
 from gnode.models.model import Model, checked_model
 from gnode.models.readout import Readout
+from gnode.modes import usual_modes
 from gnode.nn.activations import ACTIVATIONS
 from gnode.nn.critical import critical_scale, mean_field_gain
 from gnode.nn.dense import draw_dense
 from gnode.nn.feedforward import draw_perceptron
-from gnode.nn.modes import usual_modes
 
 _BLUR = 0.01  # how far a bit of a seed may be from 0 and 1, after averages over models that share it
 

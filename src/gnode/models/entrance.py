@@ -7,7 +7,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from gnode.errors import must_have
 from gnode.integrate import integrator_kind
 from gnode.models.config import ModelConfig
-from gnode.nn.modes import usual_modes
+from gnode.modes import usual_modes
 
 
 class _Configured(Protocol):

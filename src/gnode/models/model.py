@@ -207,7 +207,8 @@ class Model(eqx.Module):
         Args:
             elapsed: seconds; by default dt. A flow is solved over them, a map takes one step.
         """
-        seconds = self.config.dt if elapsed is None else positive("elapsed", elapsed)
+        plain = elapsed.item() if isinstance(elapsed, np.ndarray | jax.Array) and elapsed.ndim == 0 else elapsed
+        seconds = self.config.dt if plain is None else positive("elapsed", plain)
         return StillMap(self, self._held(inputs, seconds), self.encoding.step(seconds / self.config.tau))
 
     def _held(self, inputs: ArrayLike, elapsed: float | None = None) -> Array:

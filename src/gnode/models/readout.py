@@ -6,6 +6,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from gnode.models.scaling import Scaling
+from gnode.modes import usual_modes
 from gnode.nn.dense import Dense
 from gnode.nn.feedforward import Perceptron
 
@@ -17,6 +18,7 @@ class Readout(eqx.Module):
     activation: str = eqx.field(static=True)
     scaling: Scaling | None = None  # None: the net speaks in the units of the targets
 
+    @usual_modes()
     def __call__(self, states: Float[ArrayLike, "*batch N"]) -> Float[Array, "*batch outputs"]:
         values = self.net(states)
         return values if self.scaling is None else self.scaling.unscaled(values)

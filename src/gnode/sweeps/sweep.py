@@ -66,7 +66,8 @@ def run_sweep(
         one row a run, as in results.parquet (gnode.results.load).
 
     Raises:
-        InvalidInput: the directory holds other files, or another sweep; nothing is overwritten.
+        InvalidInput: the directory holds other files, or another sweep; nothing is overwritten. A script that workers
+            cannot import: it needs the usual `if __name__ == "__main__":`.
         GnodeError: no Ray answers at the address; JAX finds no device.
     """
     if not isinstance(plan, Plan):

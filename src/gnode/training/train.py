@@ -20,7 +20,7 @@ from gnode.errors import Diverged, GnodeError, check_known, must_have
 from gnode.files import alone, is_new, path_of
 from gnode.integrate import RULES
 from gnode.models import Model, model_bytes, model_table, trainable
-from gnode.nn.modes import usual_modes
+from gnode.modes import usual_modes
 from gnode.series import PARTS, Data, Trials
 from gnode.series.arrays import is_frame
 from gnode.training.directory import CHECKPOINT, DATA_LIMIT, OWN_DATA, SOURCE, RunDirectory
