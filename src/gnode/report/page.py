@@ -339,7 +339,7 @@ def _attractors(content: Content) -> Card | None:
                 f"<b>{escape(str(values['kind']))}</b>",
                 str(values["dimension"]),
                 ", ".join(map(str, facts["betti"])),
-                style.number(values["drift"]) + _between(facts.get("intervals", {}).get("drift")),
+                style.number(values["drift"]) + between(facts.get("intervals", {}).get("drift")),
                 style.number(values["spectral_gap"]),
                 str(values["distinct"]),
                 f"{values['coverage']:.0%}",
@@ -362,7 +362,7 @@ def _attractors(content: Content) -> Card | None:
     first = content.stored.numbers["attractors"][0]
     half = first["half_life"]
     half_life = "more than 10,000" if half == "inf" else f"{half:,.0f}"
-    half_life += _between(first.get("intervals", {}).get("half_life"))
+    half_life += between(first.get("intervals", {}).get("half_life"))
     caption = (
         f"Half of the values are lost after {half_life} silent bins. In brackets: 95 % "
         "intervals, of what another draw of values would change. Drift: how far a state moves in one bin, in units "
@@ -372,7 +372,7 @@ def _attractors(content: Content) -> Card | None:
     return Card("The attractor, at three time scales", caption, table(head, rows), wide=True)
 
 
-def _between(interval: Sequence[float | str] | None) -> str:
+def between(interval: Sequence[float | str] | None) -> str:
     """An interval behind its figure; nothing where it is unknown, or of an earlier version."""
     if interval is None or "nan" in interval:
         return ""
@@ -466,8 +466,8 @@ def _lyapunov(content: Content) -> Card | None:
         f"How fast nearby states of the map part (above zero) or meet (below). Largest: {style.number(exponents[0])} "
         f"per bin (95 % interval {style.number(intervals[0, 0])} to {style.number(intervals[0, 1])}), of the flow "
         f"{style.number(flow[0])} per second. Kaplan-Yorke dimension "
-        f"{fact(of_map['kaplan_yorke'])}{_between(of_map.get('kaplan_yorke_interval'))} (flow "
-        f"{fact(of_flow['kaplan_yorke'])}{_between(of_flow.get('kaplan_yorke_interval'))})."
+        f"{fact(of_map['kaplan_yorke'])}{between(of_map.get('kaplan_yorke_interval'))} (flow "
+        f"{fact(of_flow['kaplan_yorke'])}{between(of_flow.get('kaplan_yorke_interval'))})."
     )
     return Card("Lyapunov exponents", caption, interactive.lyapunov(content))
 
