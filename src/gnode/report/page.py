@@ -408,7 +408,7 @@ def _birth(content: Content) -> Card | None:
             escape(facts["kind"]),
             str(facts["dimension"]),
             ", ".join(map(str, facts["betti"])),
-            style.number(float(facts["drift"])),
+            style.number(float(facts["drift"])) + between(facts.get("intervals", {}).get("drift")),
         ]
         for facts in content.stored.numbers["birth"]
     ]
