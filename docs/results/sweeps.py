@@ -137,6 +137,7 @@ def claims(pages: dict[str, Path]) -> str:
                 "- [Our largest networks on real data](largest.md)",
                 "- [Lyapunov exponents on the systems of dysts](dysts.md)",
                 "- [Names of attractors beside what they are](analysis-truths.md)",
+                "- [Intervals beside the truth](coverage.md)",
                 "- [Order of integrators, with and without kinks](order.md)",
                 "- [Speed beside peers](speed.md)",
             ]

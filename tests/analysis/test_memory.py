@@ -80,6 +80,11 @@ def test_a_ring_that_rounds_ends_as_five_points():
     assert soon.distinct > 200
     # The two values that start between two points may stay there.
     assert 5 <= late.distinct <= 10
+    assert late.intervals["half_life"] == late.memory.half_life_interval
+    assert (
+        "half of the values are lost after {:.4g} [{:.4g}, {:.4g}]".format(late.half_life, *late.intervals["half_life"])
+        in late.evidence
+    )
     assert soon.coverage == 1.0
     assert late.coverage < 0.3
     assert late.hausdorff == pytest.approx(4 * np.sin(np.pi / 10), rel=0.02)  # from a point to halfway to the next

@@ -9,6 +9,7 @@ from gnode.examine import analyse
 from gnode.examine.content import content_of
 from gnode.examine.stored import read_stored
 from gnode.report import report
+from gnode.report.page import between
 
 
 @pytest.mark.slow
@@ -43,4 +44,9 @@ def test_analyse_writes_what_the_size_allows(make_run, tmp_path, size, task, opt
     page = report([folder]).read_text()
     assert page.count(f"from {stored.fixed_points.starts} starts") >= 3  # the tile and two captions
     assert ("The attractor, at three time scales" in page) == remembers
+    assert between(numbers["lyapunov"]["map"]["kaplan_yorke_interval"]) in page
+    for facts in numbers["attractors"] if remembers else []:
+        assert set(facts["intervals"]) == {"drift", "half_life", *facts["dimensions"]}
+        assert between(facts["intervals"]["drift"]).startswith(" [")
+        assert between(facts["intervals"]["drift"]) in page
     assert ('<div class="portrait">' in page) == (size in (2, 3))

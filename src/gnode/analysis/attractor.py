@@ -174,6 +174,7 @@ def _of_model(model: Any, task: Any, silence: int, count: int, seed: int, kept: 
     to_readout = cKDTree(readouts).query(ideal)[0]
     described = _described(step, dynamics, "map", after, alone.states[0][~alone.escaped[0]], float(silence))
     described["intervals"]["half_life"] = kept.half_life_interval
+    described["evidence"] += f"; {_half_lost(kept)}"
     return Attractor(
         **described,
         silence=silence,
@@ -240,6 +241,13 @@ def _described(
         across=across,
         spectral_gap=_ratio(across, along),
     )
+
+
+def _half_lost(kept: Memory) -> str:
+    half, within = kept.half_life, between(kept.half_life_interval, ".4g")
+    if np.isinf(half):
+        return f"more than half of the values are left after {kept.silences[-1]} silent bins"
+    return f"half of the values are lost after {half:.4g}{within} silent bins"
 
 
 def _some(states: np.ndarray) -> np.ndarray:

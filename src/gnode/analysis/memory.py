@@ -211,7 +211,7 @@ def _half_life(free: _Free, values: np.ndarray, silences: np.ndarray) -> tuple[f
     if len(values) < _SURE:
         return found, UNKNOWN
     there = free.after(last if np.isinf(found) else round(found))
-    spread = max(_NORMAL * _scatter(values, free.after(first), there), 0.5)  # a count is a whole number
+    spread = _NORMAL * _scatter(values, free.after(first), there) + 0.5  # counts are whole numbers
     return found, (free.fallen(half + spread, first), free.fallen(half - spread, first))
 
 

@@ -190,6 +190,7 @@ def _birth(content: Content) -> Part | None:
                 "dimension": found.dimension,
                 "betti": list(found.betti),
                 "drift": found.drift,
+                "intervals": found.intervals,
             }
         )
     return facts, {}

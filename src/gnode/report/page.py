@@ -342,7 +342,7 @@ def _attractors(content: Content) -> Card | None:
                 f"<b>{escape(str(values['kind']))}</b>",
                 str(values["dimension"]),
                 ", ".join(map(str, facts["betti"])),
-                style.number(values["drift"]) + _between(facts.get("intervals", {}).get("drift")),
+                style.number(values["drift"]) + between(facts.get("intervals", {}).get("drift")),
                 style.number(values["spectral_gap"]),
                 str(values["distinct"]),
                 f"{values['coverage']:.0%}",
@@ -365,7 +365,7 @@ def _attractors(content: Content) -> Card | None:
     first = content.stored.numbers["attractors"][0]
     half = first["half_life"]
     half_life = "more than 10,000" if half == "inf" else f"{half:,.0f}"
-    half_life += _between(first.get("intervals", {}).get("half_life"))
+    half_life += between(first.get("intervals", {}).get("half_life"))
     caption = (
         f"Half of the values are lost after {half_life} silent bins. In brackets: 95 % "
         "intervals, of what another draw of values would change. Drift: how far a state moves in one bin, in units "
@@ -375,7 +375,7 @@ def _attractors(content: Content) -> Card | None:
     return Card("The attractor, at three time scales", caption, table(head, rows), wide=True)
 
 
-def _between(interval: Sequence[float | str] | None) -> str:
+def between(interval: Sequence[float | str] | None) -> str:
     """An interval behind its figure; nothing where it is unknown, or of an earlier version."""
     if interval is None or "nan" in interval:
         return ""
@@ -411,7 +411,7 @@ def _birth(content: Content) -> Card | None:
             escape(facts["kind"]),
             str(facts["dimension"]),
             ", ".join(map(str, facts["betti"])),
-            style.number(float(facts["drift"])),
+            style.number(float(facts["drift"])) + between(facts.get("intervals", {}).get("drift")),
         ]
         for facts in content.stored.numbers["birth"]
     ]
@@ -469,8 +469,8 @@ def _lyapunov(content: Content) -> Card | None:
         f"How fast nearby states of the map part (above zero) or meet (below). Largest: {style.number(exponents[0])} "
         f"per bin (95 % interval {style.number(intervals[0, 0])} to {style.number(intervals[0, 1])}), of the flow "
         f"{style.number(flow[0])} per second. Kaplan-Yorke dimension "
-        f"{fact(of_map['kaplan_yorke'])}{_between(of_map.get('kaplan_yorke_interval'))} (flow "
-        f"{fact(of_flow['kaplan_yorke'])}{_between(of_flow.get('kaplan_yorke_interval'))})."
+        f"{fact(of_map['kaplan_yorke'])}{between(of_map.get('kaplan_yorke_interval'))} (flow "
+        f"{fact(of_flow['kaplan_yorke'])}{between(of_flow.get('kaplan_yorke_interval'))})."
     )
     return Card("Lyapunov exponents", caption, interactive.lyapunov(content))
 
