@@ -138,6 +138,7 @@ def claims(pages: dict[str, Path]) -> str:
                 "- [Lyapunov exponents on the systems of dysts](dysts.md)",
                 "- [Names of attractors beside what they are](analysis-truths.md)",
                 "- [Intervals beside the truth](coverage.md)",
+                "- [Fixed points beside what they are](fixed-point-truths.md)",
                 "- [Order of integrators, with and without kinks](order.md)",
                 "- [Speed beside peers](speed.md)",
             ]

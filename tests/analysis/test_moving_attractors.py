@@ -134,6 +134,15 @@ def test_what_rests_at_a_saddle_is_no_attractor():
     assert "undecided" in found.kind
 
 
+@pytest.mark.parametrize(("rate", "since", "offset"), [(0.02, 10.0, 0.0), (0.1, 100.0, 1.0), (0.3, 110.0, 1.0)])
+def test_states_on_their_way_into_a_focus_are_one_point(rate, since, offset):
+    """They turn on a spiral, down to where rounding or the smallest of them is their extent."""
+    times = np.linspace(since, since + 100, 500)[:, None]
+    states = offset + np.exp(-rate * times) * circle(-times[:, 0])
+    found = attractor(lambda h: (h - offset) @ np.array([[-rate, -1.0], [1.0, -rate]]), states=states, kind="flow")
+    assert found.kind == "discrete, 1 point"
+
+
 def test_a_stiff_flow_does_not_leave():
     """x settles at 1 or -1 at rate 4, y follows at rate 300."""
 

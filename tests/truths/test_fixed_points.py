@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from known_fixed_points import PORTRAITS
 
 from gnode import analysis
 from gnode.analysis.zeros import merged
@@ -243,6 +244,30 @@ def test_a_minimum_of_the_speed_above_none_is_no_point(above):
     points = found(lambda h: h**2 + above, bounds=([-1.0], [1.1]))
     assert len(points) == 0
     assert points.unseen == 1.0
+
+
+def _holds(portrait):
+    points = found(portrait.f(), bounds=(portrait.low, portrait.high), kind=portrait.kind, count=400)
+    places, names = portrait.truth
+    order = np.lexsort(np.round(places, 4)[:, ::-1].T)
+    assert len(points) == len(places)
+    assert np.allclose(points.points, places[order], rtol=0, atol=1e-5 * (np.array(portrait.high) - portrait.low).max())
+    assert all(name.startswith(names[at]) for name, at in zip(points.stability, order, strict=True))
+
+
+@pytest.mark.parametrize(
+    "portrait",
+    [one for one in PORTRAITS if one.name in ("nearer pair", "Lorenz, at the pitchfork", "standard map")],
+    ids=lambda portrait: portrait.name,
+)
+def test_known_portraits(portrait):
+    _holds(portrait)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("portrait", PORTRAITS, ids=lambda portrait: portrait.name)
+def test_every_known_portrait(portrait):
+    _holds(portrait)
 
 
 def test_kinks_of_relu_are_passed():

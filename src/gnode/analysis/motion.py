@@ -6,10 +6,12 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.stats import t as student
 
+from gnode.analysis.differences import spacing
 from gnode.analysis.dynamics import Dynamics, extent_of
 from gnode.analysis.following import Following
 from gnode.analysis.frameworks import Function
 from gnode.analysis.topology import landmarks
+from gnode.analysis.zeros import merged
 
 _FOLLOWED = 24  # states that are followed
 _CORNERS = 8  # of them those that lie farthest apart, so that no piece is missed
@@ -20,6 +22,10 @@ _LAPS = 60.0  # ways through the set, in diameters of it, before a state counts 
 _ROUND_TRIP = 2.5  # fewer diameters than this are no way round
 _FAR = 0.3  # of the extent: who has come so far and not stopped may be on a slow way round
 _ENOUGH = 0.7  # share of the followed that are told, from which those that wander need not be waited for
+_BESIDE = 100.0  # extents: what lies farther away is a straggler, and is not followed
+_COARSE = 1e-5  # of the extent: where numbers are farther apart, no step can be held to its error
+_SOON = 100  # of the horizon, the part in which states that get an extent far are only on their way
+_ONE_PLACE = 0.01  # of the extent: ends so near to each other are one point
 _NOTHING = 1e-4  # of the extent: what moves no farther has come to rest; the steps are wrong by a hundredth of it
 _CLOSE = 2e-3  # a path is closed where it comes back this near, in units of its extent
 _TRIALS = 12  # moments at which a path may have come back that are looked at
@@ -60,6 +66,8 @@ class Motion:
         followed: (m,), which states.
         fates: (m,), "rest", "orbit", "wander", "leave", "linger" at places that neighbours leave, or "unclear" where
             the time did not do to tell.
+        ends: (k, N), the few places at which all that rest do so, where they are only on their way there; none where
+            they rest where they are, or end everywhere. end_of: (m,), which of them a state comes to, -1 for none.
         orbits: those that were found, and orbit_of: (m,), which of them a state is on, -1 for none.
         growth: of the wandering, log of how much farther a neighbour is after half of the time (median).
         rate, interval: the same for each unit of time, its mean over states, and its 95 % interval (2,).
@@ -71,6 +79,8 @@ class Motion:
     unit: np.ndarray
     followed: np.ndarray
     fates: np.ndarray
+    ends: np.ndarray
+    end_of: np.ndarray
     orbits: list[Orbit]
     orbit_of: np.ndarray
     growth: float
@@ -101,7 +111,9 @@ def motion(
     followed = _chosen(states, unit)
     if moved < _STILL:
         held = np.median(_leaving(dynamics, kind, states[followed])) < _LEFT * (fastest if kind == "flow" else 1.0)
-        return _all_rest(unit, horizon, moved) if held else _all_linger(unit, followed, horizon, moved)
+        return _not_followed(unit, followed[:0] if held else followed, "rest" if held else "linger", horizon, moved)
+    if np.median(spacing(states, unit, dynamics.precision)) > _COARSE:
+        return _not_followed(unit, followed, "unclear", horizon, moved)
     following = Following(f, dynamics, kind, states[followed], unit, horizon / 30)
     allowed = min(_STEPS, _ENTRIES // (len(followed) * states.shape[1]))
     chunks = 1
@@ -121,6 +133,7 @@ def motion(
     fates = np.array([verdict or "unclear" for verdict, _ in verdicts])
     if (fates == "linger").any():
         fates[fates == "leave"] = "linger"  # on which side of a saddle a path leaves it, rounding may have decided
+    ends, end_of = _ends(paths, fates == "rest") if moved > _SOON else _nowhere(len(paths), unit.size)
     orbits, orbit_of = _distinct([orbit for _, orbit in verdicts], unit)
     wandering = [path for path, fate in zip(paths, fates, strict=True) if fate == "wander"]
     rate, interval, growth = _parting(wandering)
@@ -130,6 +143,8 @@ def motion(
         unit,
         followed,
         fates,
+        ends * unit + centre,
+        end_of,
         orbits,
         orbit_of,
         growth,
@@ -141,19 +156,12 @@ def motion(
     )
 
 
-def _all_rest(unit: np.ndarray, horizon: float, moved: float) -> Motion:
-    return _not_followed(unit, np.empty(0, int), "rest", horizon, moved)
-
-
-def _all_linger(unit: np.ndarray, which: np.ndarray, horizon: float, moved: float) -> Motion:
-    return _not_followed(unit, which, "linger", horizon, moved)
-
-
 def _not_followed(unit: np.ndarray, which: np.ndarray, fate: str, horizon: float, moved: float) -> Motion:
     return Motion(
         unit,
         which,
         np.full(len(which), fate),
+        *_nowhere(len(which), unit.size),
         [],
         np.full(len(which), -1),
         np.nan,
@@ -174,12 +182,28 @@ def _leaving(dynamics: Dynamics, kind: str, states: np.ndarray) -> np.ndarray:
 
 
 def _chosen(states: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    """Indices of states to follow: some of all, and some of those that lie farthest apart."""
-    if len(states) <= _FOLLOWED:
-        return np.arange(len(states))
-    some = np.linspace(0, len(states) - 1, _FOLLOWED - _CORNERS).astype(int)
-    corners = landmarks(states / unit, _CORNERS)
-    return np.union1d(some, cKDTree(states / unit).query(corners)[1])
+    """Indices of states to follow: some of all, and some of those that lie farthest apart, no stragglers."""
+    near = np.flatnonzero(np.max(np.abs(states - np.median(states, axis=0)) / unit, axis=1) <= _BESIDE)
+    if len(near) <= _FOLLOWED:
+        return near
+    some = np.linspace(0, len(near) - 1, _FOLLOWED - _CORNERS).astype(int)
+    corners = landmarks(states[near] / unit, _CORNERS)
+    return near[np.union1d(some, cKDTree(states[near] / unit).query(corners)[1])]
+
+
+def _nowhere(count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.empty((0, size)), np.full(count, -1)
+
+
+def _ends(paths: list["_Path"], resting: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The places, if they are few, at which those of the paths that come to rest do, and to which each comes."""
+    last = np.stack([path.points[-1] for path in paths])
+    if not resting.any():
+        return _nowhere(len(paths), last.shape[1])
+    places = merged(last[resting], np.zeros(int(resting.sum())), _ONE_PLACE).points
+    if len(places) > max(1, resting.sum() / 4):
+        return _nowhere(len(paths), last.shape[1])
+    return places, np.where(resting, cKDTree(places).query(last)[1], -1)
 
 
 @dataclass(frozen=True)
@@ -259,7 +283,7 @@ def _verdict(path: _Path, kind: str, horizon: float, last: bool) -> _Verdict:
         return "orbit", orbit
     shrinks = later < 0.7 * earlier
     if ways >= _LAPS and not shrinks:
-        return "wander", None
+        return "rest" if diameter < 10 * _NOTHING else "wander", None  # steps jitter about a point
     nowhere = ways < _ROUND_TRIP and diameter < _FAR
     if last or (path.times[-1] > horizon and nowhere):
         if shrinks or nowhere:

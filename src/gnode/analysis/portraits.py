@@ -59,15 +59,22 @@ def portrait(
         velocities: (n, N), of a flow; displacements of a step of a map.
         fastest: rate of a flow at the states; 1 for a map.
     """
+    if radius(states) <= _rounding_of(dynamics, states):
+        one = _betti(states, 0)
+        found = Topology(one, [one], np.zeros(len(states), int), [[]])
+        return Portrait(listed(["point"]), 0, found, ["the states lie nearer to each other than f can tell apart"])
     moves = motion(f, dynamics, kind, states, velocities, fastest, silence)
     patience = max(silence, _RELAXED / fastest if fastest > 0 else _RELAXED)
     reasons = [_drift(moves, kind)]
-    parts = [
-        _moving(moves, kind, states, fate, inside)
-        if fate != "rest"
-        else _resting(f, dynamics, kind, states, velocities, inside, patience)
-        for fate, inside in _by_fate(moves, states)
-    ]
+
+    def part(fate: str, inside: np.ndarray) -> _Part:
+        if fate != "rest":
+            return _moving(moves, kind, states, fate, inside)
+        if len(moves.ends):
+            return _arriving(moves, states, inside)
+        return _resting(f, dynamics, kind, states, velocities, inside, patience)
+
+    parts = [part(fate, inside) for fate, inside in _by_fate(moves, states)]
     parts.sort(key=lambda part: -len(part.inside))
     name = listed([name for part in parts for name in part.names])
     whole = [reason for part in parts for reason in part.reasons]
@@ -117,6 +124,11 @@ def _together(parts: list[_Part], count: int) -> Topology:
     return Topology(tuple(int(total) for total in np.sum(piece_betti, axis=0)), piece_betti, labels, diagrams)
 
 
+def _rounding_of(dynamics: Dynamics, states: np.ndarray) -> float:
+    """The radius up to which states are one point as far as f can tell."""
+    return _ROUNDING * dynamics.precision * float(np.abs(states).max())
+
+
 # -- what rests --
 
 
@@ -130,7 +142,7 @@ def _resting(
     patience: float,
 ) -> _Part:
     states, velocities = states[inside], velocities[inside]
-    rounding = _ROUNDING * dynamics.precision * float(np.abs(states).max())
+    rounding = _rounding_of(dynamics, states)
 
     def rate(piece: np.ndarray) -> float:
         """Of the radius, in 1 / time."""
@@ -161,6 +173,16 @@ def _resting(
         reasons.append(f"of half of the states one would say {found.doubt}")
         names = [f"undecided, between {listed(found.names)} and {found.doubt}"]
     return _Part(names, max(found.dimensions), found.topology, inside, reasons)
+
+
+def _arriving(moves: Motion, states: np.ndarray, inside: np.ndarray) -> _Part:
+    """What is on its way to a few points is named for these, and not for the shape that it has by the way."""
+    coming = np.flatnonzero(moves.end_of >= 0)
+    nearest = cKDTree(states[moves.followed[coming]] / moves.unit).query(states[inside] / moves.unit)[1]
+    places, labels = np.unique(moves.end_of[coming][nearest], return_inverse=True)
+    pieces = [_betti(states, 0)] * len(places)
+    found = Topology(_betti(states, 0, pieces=len(places)), pieces, np.asarray(labels), [[] for _ in pieces])
+    return _Part(["point"] * len(places), 0.0, found, inside, ["they are on their way to where they rest"])
 
 
 def _collapses(f: Function, dynamics: Dynamics, kind: str, piece: np.ndarray, time: float, rounding: float) -> bool:
@@ -199,7 +221,7 @@ def _moving(moves: Motion, kind: str, states: np.ndarray, fate: str, inside: np.
         _dimension(states[inside]),
         _one_piece(found),
         inside,
-        ["they were not followed long enough to tell"],
+        ["they were not followed long enough to tell, or lie too near to each other for the numbers of f"],
     )
 
 
