@@ -12,7 +12,7 @@ import numpy as np
 from gnode.analysis.courses import GROWTH, NOTHING, SMALLEST, Course, Follow, Path, Rules, Units, attempted, follower
 from gnode.analysis.dynamics import Dynamics
 from gnode.analysis.embedded_pair import change_of_size, stacked_cash_karp
-from gnode.analysis.frameworks import Function, Values
+from gnode.analysis.frameworks import Function, Values, undisturbed
 
 _ENTRIES = 2**15  # numbers in one call of the function: what the nearest memory holds
 _KEPT = 2**20  # entries of propagators that are kept at a time
@@ -50,7 +50,7 @@ def accompanied(f: Function, dynamics: Dynamics, kind: str, rules: Rules, autodi
     follow = follower(f, dynamics, kind, rules, autodiff)
     if kind == "map" or dynamics.framework == "jax" or rules.step is not None:
         return follow
-    ahead = propagated(dynamics.values, rules)
+    ahead = propagated(dynamics.bare, rules)
 
     def chosen(course: Course, times: np.ndarray, units: Units) -> tuple[Course, Path]:
         tangents, size = course.together.shape[1] - 1, course.together.shape[2]
@@ -66,7 +66,7 @@ def propagated(values: Values, rules: Rules) -> Follow:
     `Course.taken` counts the steps of tangent vectors, which are the smaller ones.
     """
 
-    @np.errstate(all="ignore")
+    @undisturbed()
     def follow(course: Course, times: np.ndarray, units: Units) -> tuple[Course, Path]:
         ahead, attempts, seen = _trajectory(values, course, times, units, rules)
         lengths = units.lengths[:, None]
