@@ -249,6 +249,13 @@ def test_exponents_in_numpy_sum_up_to_the_divergence():
     assert np.allclose(found.per_start.sum(axis=1), -41 / 3, atol=2e-3)
 
 
+def test_a_rest_in_numpy_over_times_in_which_vectors_grow_and_shrink_beyond_all_numbers():
+    """Where nothing moves a step of the state has no end; a block multiplies by exp(10) and exp(-100)."""
+    matrix = np.array([[5.0, 30.0], [20.0, -50.0]])
+    found = lyapunov_exponents(lambda h: h @ matrix.T + h**2, [0.0, 0.0], duration=400.0)
+    assert np.allclose(found.exponents, np.linalg.eigvals(matrix), rtol=1e-3)
+
+
 def test_in_numpy_too_it_is_said_what_is_not_finite():
     with pytest.raises(Diverged, match="derivative"):
         lyapunov_exponents(lambda h: np.where(h == 0, 0.0, np.nan), [0.0], duration=50.0)

@@ -15,7 +15,7 @@ import numpy as np
 
 from gnode.analysis.dynamics import Dynamics
 from gnode.analysis.embedded_pair import cash_karp, change_of_size, stacked_cash_karp
-from gnode.analysis.frameworks import Function
+from gnode.analysis.frameworks import Function, undisturbed
 from gnode.analysis.tangents import by_autodiff, by_differences
 
 SMALLEST = 1e-15  # of the time: a step that asks for less never arrives
@@ -135,7 +135,7 @@ def follower(f: Function, dynamics: Dynamics, kind: str, rules: Rules, autodiff:
     """
     if dynamics.framework == "jax":
         return _compiled(f, kind, rules, autodiff)
-    return called(dynamics.values, kind, rules)
+    return called(dynamics.bare, kind, rules)
 
 
 def recorder(f: Function, dynamics: Dynamics, kind: str, rules: Rules, count: int, longest: float) -> Recorded:
@@ -154,9 +154,9 @@ def recorder(f: Function, dynamics: Dynamics, kind: str, rules: Rules, count: in
 
     if dynamics.framework != "jax":
 
-        @np.errstate(all="ignore")
+        @undisturbed()
         def record(course: Course, units: Units) -> tuple[Course, Path]:
-            slopes = by_differences(np, dynamics.values, units.reach)
+            slopes = by_differences(np, dynamics.bare, units.reach)
             seen = []
             for _ in range(count):
                 course = step(np, slopes, course, units)
@@ -182,7 +182,7 @@ def called(values: Callable[[np.ndarray], np.ndarray], kind: str, rules: Rules) 
     """As `follower`, for values (B, N) -> (B, N) in NumPy that are called again and again."""
     onwards, attempts = _how(kind, rules)
 
-    @np.errstate(all="ignore")
+    @undisturbed()
     def follow(course: Course, times: np.ndarray, units: Units) -> tuple[Course, Path]:
         slopes = by_differences(np, values, units.reach)
         alone = kind == "flow" and rules.step is None and course.together.shape[1] == 1

@@ -28,6 +28,7 @@ class Dynamics:
         framework: "jax", "numpy" or "torch".
         extent: (N,), the length of each coordinate over which the callable is of interest: units of everything.
         ratio: (N, N), what a Jacobian is multiplied by, entry by entry, to be in units of the extent.
+        values: the callable, (batch, N) -> (batch, N), and bare: the same for loops that are `undisturbed`.
         precision: the spacing of numbers near 1 in which the callable really computes.
         jacobian_method: "autodiff", "complex step" or "finite differences". Differences take over, for good, where the
             first two turn out not to be the derivative of the function.
@@ -41,6 +42,7 @@ class Dynamics:
         self.precision = precision
         self.jacobian_method = speaker.method
         self.values = speaker.values
+        self.bare = speaker.bare or speaker.values
         self._exact = speaker.jacobians
         self._said: dict[str, str] = {"remark": speaker.remark} if speaker.remark else {}
         self._compared = 0

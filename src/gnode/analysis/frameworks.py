@@ -9,7 +9,8 @@ import copy
 import inspect
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -40,6 +41,7 @@ class Speaker:
         jacobians: (batch, N) -> (batch, N, N); None where only differences are left.
         method: "autodiff", "complex step" or "finite differences", what `jacobians` does.
         remark: what had to be done to call it at all; empty where nothing was.
+        bare: `values` for loops that are `undisturbed` themselves; None where that makes no difference.
     """
 
     framework: str
@@ -48,6 +50,14 @@ class Speaker:
     jacobians: Values | None
     method: str
     remark: str = ""
+    bare: Values | None = None
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Float64 where JAX is asked, and no warnings of numbers that are not finite: around every call in NumPy."""
+    with jax.enable_x64(True), np.errstate(all="ignore"):
+        yield
 
 
 def speaker_of(function: Function, probe: np.ndarray) -> Speaker:
@@ -178,12 +188,12 @@ def _batched_jacobian(function: Function, states: jax.Array) -> jax.Array:
 
 
 def _numpy(function: Function, probe: np.ndarray) -> Speaker:
+    @undisturbed()
     def raw(states: np.ndarray) -> np.ndarray:
-        with jax.enable_x64(True), np.errstate(all="ignore"):
-            return np.array(function(np.array(states)))
+        return np.array(function(np.array(states)))
 
-    def values(states: np.ndarray) -> np.ndarray:
-        return raw(states).astype(float).reshape(states.shape)
+    def bare(states: np.ndarray) -> np.ndarray:
+        return np.array(function(np.array(states)), dtype=float, order="C").reshape(states.shape)
 
     def jacobians(states: np.ndarray) -> np.ndarray:
         """Squire and Trapp, SIAM Review 40 (1998): no cancellation, exact to rounding for analytic functions."""
@@ -194,8 +204,8 @@ def _numpy(function: Function, probe: np.ndarray) -> Speaker:
         return np.moveaxis(answer.imag.reshape(len(states), size, size), 1, 2) / tiny
 
     if _takes_complex(function, probe):
-        return Speaker("numpy", values, raw, jacobians, "complex step")
-    return Speaker("numpy", values, raw, None, "finite differences")
+        return Speaker("numpy", undisturbed()(bare), raw, jacobians, "complex step", bare=bare)
+    return Speaker("numpy", undisturbed()(bare), raw, None, "finite differences", bare=bare)
 
 
 def _takes_complex(function: Function, probe: np.ndarray) -> bool:

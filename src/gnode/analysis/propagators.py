@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gnode.analysis.courses import GROWTH, NOTHING, SMALLEST, Course, Follow, Path, Rules, Units, attempted, follower
+from gnode.analysis.courses import NOTHING, SMALLEST, Course, Follow, Path, Rules, Units, attempted, follower
 from gnode.analysis.dynamics import Dynamics
 from gnode.analysis.embedded_pair import change_of_size, stacked_cash_karp
-from gnode.analysis.frameworks import Function, Values
+from gnode.analysis.frameworks import Function, Values, undisturbed
 
 _ENTRIES = 2**15  # numbers in one call of the function: what the nearest memory holds
 _KEPT = 2**20  # entries of propagators that are kept at a time
+_TOGETHER = 8  # small steps passed as one: in so few of them no vector shrinks so far that rounding shows
 _FEW = 16  # units whose axes cost no more than fewer tangent vectors do
 
 
@@ -29,19 +30,20 @@ class _Attempts(NamedTuple):
 
 
 class _Passage(NamedTuple):
-    """What S steps do to tangent vectors, which are rows in the units of `Units.lengths`.
+    """What S steps do to tangent vectors, which are rows in the units of `Units.lengths`, in P smaller steps.
 
     Attributes:
-        images: (S, N, N), of the coordinate axes.
-        off: (S, N, N), what the images would differ by had the method one order less.
-        time: (S,), how far it came.
-        taken, refused: (S,), numbers of steps within the step.
+        images: (P, N, N), of the coordinate axes by each small step, in the order of time within each step.
+        off: (P, N, N), what the images would differ by had the method one order less.
+        which: (P,), the step that each is part of.
+        time: (S,), how far each step came.
+        refused: (S,), how many small steps were.
     """
 
     images: np.ndarray
     off: np.ndarray
+    which: np.ndarray
     time: np.ndarray
-    taken: np.ndarray
     refused: np.ndarray
 
 
@@ -50,7 +52,7 @@ def accompanied(f: Function, dynamics: Dynamics, kind: str, rules: Rules, autodi
     follow = follower(f, dynamics, kind, rules, autodiff)
     if kind == "map" or dynamics.framework == "jax" or rules.step is not None:
         return follow
-    ahead = propagated(dynamics.values, rules)
+    ahead = propagated(dynamics.bare, rules)
 
     def chosen(course: Course, times: np.ndarray, units: Units) -> tuple[Course, Path]:
         tangents, size = course.together.shape[1] - 1, course.together.shape[2]
@@ -66,32 +68,33 @@ def propagated(values: Values, rules: Rules) -> Follow:
     `Course.taken` counts the steps of tangent vectors, which are the smaller ones.
     """
 
-    @np.errstate(all="ignore")
+    @undisturbed()
     def follow(course: Course, times: np.ndarray, units: Units) -> tuple[Course, Path]:
         ahead, attempts, seen = _trajectory(values, course, times, units, rules)
         lengths = units.lengths[:, None]
         frames, growth, shift = course.together[:, 1:] / lengths, course.growth, course.shift
+        starts, _, size = frames.shape
         allowed = rules.states * np.maximum(units.extent, ahead.high - ahead.low) + units.rounding + NOTHING
-        time, taken, refused = ahead.time, course.taken, ahead.refused
-        growths = [growth[None]]
-        slab = max(1, _KEPT // (frames.shape[0] * frames.shape[2] ** 2))
+        time, taken, refused = ahead.time.copy(), course.taken, ahead.refused
+        growths = np.repeat(growth[None], len(seen.time), axis=0)
+        slab = max(1, _KEPT // (starts * size**2))
         for first in range(0, len(attempts.begin), slab):
             some = _Attempts(*(column[first : first + slab] for column in attempts))
-            kept = some.end > some.begin
-            row = np.nonzero(kept)[1]
-            steps = _Attempts(*(column[kept] for column in some))
+            attempt, row = np.nonzero(some.end > some.begin)
+            steps = _Attempts(*(column[attempt, row] for column in some))
             passage = _passage(values, steps, allowed[row], _of(units, row), rules.attempts)
             stuck = passage.time < steps.end
-            time = time.copy()
             np.minimum.at(time, row[stuck], passage.time[stuck])
-            taken = taken + np.bincount(row, passage.taken, len(time))
-            refused = refused + np.bincount(row, passage.refused, len(time))
-            frames, growing, shifting = _turned(frames, kept, passage)
-            growths.append(growth + growing)
-            growth, shift = growths[-1][-1], shift + shifting
+            refused = refused + np.bincount(row, passage.refused, starts)
+            taken = taken + np.bincount(row[passage.which], minlength=starts)
+            block = np.searchsorted(seen.growth, first + attempt, side="right")
+            images, off, turns = _grouped(passage, row[passage.which], block[passage.which], (len(growths), starts))
+            frames, growing, shifting = _turned(frames, images, off)
+            growths[block[0] :] = growth + growing[turns[block[0] :]]
+            growth, shift = growth + growing[-1], shift + shifting
         together = np.concatenate([ahead.together, frames * lengths], axis=1)
         course = ahead._replace(time=time, together=together, growth=growth, shift=shift, taken=taken, refused=refused)
-        return course, Path(np.minimum(seen.time, time), seen.states, np.concatenate(growths)[seen.growth])
+        return course, Path(np.minimum(seen.time, time), seen.states, growths)
 
     return follow
 
@@ -106,21 +109,25 @@ def _of(units: Units, row: np.ndarray) -> Units:
 def _trajectory(
     values: Values, course: Course, times: np.ndarray, units: Units, rules: Rules
 ) -> tuple[Course, _Attempts, Path]:
-    """States alone, all attempts of a step, and what was seen; its `growth` is the number of attempts by then."""
+    """States alone, the attempts that led on, and what was seen; its `growth` is the number of attempts by then."""
     course = course._replace(together=course.together[:, :1])
     begin, end, states, seen = [], [], [], []
     for until in times:
         tried = 0
         while tried < rules.attempts and (course.time < until).any():
-            begin.append(course.time)
-            states.append(course.states)
-            course = attempted(values, course, until, units, rules)
-            end.append(course.time)
+            before, course = course, attempted(values, course, until, units, rules)
             tried += 1
+            if (course.time > before.time).any():
+                begin.append(before.time)
+                end.append(course.time)
+                states.append(before.states)
         seen.append((course.time, course.states, len(begin)))
         if (course.time < until).any():
             break
-    attempts = _Attempts(np.array(begin), np.array(end), np.array(states))
+    rows, size = course.states.shape
+    attempts = _Attempts(
+        np.reshape(begin, (-1, rows)), np.reshape(end, (-1, rows)), np.reshape(states, (-1, rows, size))
+    )
     return course, attempts, Path(*(np.array(column) for column in zip(*seen, strict=True)))
 
 
@@ -128,12 +135,11 @@ def _passage(values: Values, steps: _Attempts, allowed: np.ndarray, units: Units
     """How the axes pass S steps, whose columns are (S,) and (S, N), each by steps of its own."""
     count, size = steps.states.shape
     states, time, length = steps.states.copy(), steps.begin.copy(), steps.end - steps.begin
-    images, off = np.tile(np.eye(size), (count, 1, 1)), np.zeros((count, size, size))
-    taken, refused = np.zeros(count), np.zeros(count)
+    images, off, which = [np.zeros((0, size, size))], [np.zeros((0, size, size))], [np.zeros(0, int)]
+    tried, taken, going = np.zeros(count), np.zeros(count), np.ones(count, bool)
     at_a_time = _power_of_two(max(1, _ENTRIES // (2 * size * (1 + 2 * size))))
-    going = np.ones(count, bool)
     while len(some := np.flatnonzero(going)[:at_a_time]):
-        some = np.resize(some, _power_of_two(len(some)))  # calls of few shapes: some functions compile each of them
+        few, some = len(some), np.resize(some, _power_of_two(len(some)))  # some functions compile each shape of a call
         left = steps.end[some] - time[some]
         arrives = left <= length[some] * (1 + 1e-9)
         step = np.where(arrives, left, length[some])
@@ -144,16 +150,19 @@ def _passage(values: Values, steps: _Attempts, allowed: np.ndarray, units: Units
         ratio = np.where(np.isnan(relative), ratio, np.maximum(ratio, relative))
         good = ratio <= 1
         length[some] = step * change_of_size(np, ratio)
-        kept = some[good]
-        off[kept] = off[kept] @ turned[good] + images[kept] @ wrong[good]
-        images[kept] = images[kept] @ turned[good]
-        states[kept] = after[good]
-        time[kept] = np.where(arrives, steps.end[some], time[some] + step)[good]
-        taken[kept] += 1
-        refused[some[~good]] += 1
+        new = np.flatnonzero(good[:few])
+        images.append(turned[new])
+        off.append(wrong[new])
+        which.append(some[new])
+        states[some[new]] = after[new]
+        time[some[new]] = np.where(arrives, steps.end[some], time[some] + step)[new]
+        tried[some] += 1
+        taken[some[new]] += 1
         vanishes = ~good & (length[some] < SMALLEST * steps.end[some])
-        going[some] = (time[some] < steps.end[some]) & ~vanishes & (taken[some] + refused[some] < attempts)
-    return _Passage(images, off, time, taken, refused)
+        going[some] = (time[some] < steps.end[some]) & ~vanishes & (tried[some] < attempts)
+    parts = np.concatenate(which)
+    order = np.argsort(parts, kind="stable")
+    return _Passage(np.concatenate(images)[order], np.concatenate(off)[order], parts[order], time, tried - taken)
 
 
 def _power_of_two(number: int) -> int:
@@ -182,15 +191,39 @@ def _passed(
     return after[:, 0], error[:, 0], turned, wrong
 
 
-def _turned(frames: np.ndarray, kept: np.ndarray, passage: _Passage) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Frames (B, k, N) after attempts of which some were kept (A, B), the logarithm of their growth after each of them
-    (A, B, k), and how wrong it is in the end (B, k)."""
-    size = frames.shape[2]
-    images = np.broadcast_to(np.eye(size), (*kept.shape, size, size)).copy()
-    images[kept] = passage.images
+def _grouped(
+    passage: _Passage, row: np.ndarray, block: np.ndarray, shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Some small steps as one: images and their errors, (G, B, N, N), and the number of groups by each time (T,).
+
+    Args:
+        row: (P,), the trajectory that each is of.
+        block: (P,), the first of the times that lies behind it; no group goes across one.
+        shape: T, B.
+    """
+    size = passage.images.shape[1]
+    place = block * shape[1] + row
+    counts = np.bincount(place, minlength=shape[0] * shape[1])
+    order = np.argsort(place, kind="stable")
+    rank = np.empty_like(place)
+    rank[order] = np.arange(len(place)) - np.repeat(np.cumsum(counts) - counts, counts)
+    each = -(-counts.reshape(shape).max(axis=1) // _TOGETHER)
+    turns = np.cumsum(each)
+    group, slot = (turns - each)[block] + rank // _TOGETHER, rank % _TOGETHER
+    images = np.broadcast_to(np.eye(size), (_TOGETHER, turns[-1], shape[1], size, size)).copy()
+    images[slot, group, row] = passage.images
     off = np.zeros_like(images)
-    off[kept] = passage.off
-    before, triangles = [frames], []
+    off[slot, group, row] = passage.off
+    image, wrong = images[0], off[0]
+    for following, error in zip(images[1:], off[1:], strict=True):
+        image, wrong = image @ following, wrong @ following + image @ error
+    return image, wrong, turns
+
+
+def _turned(frames: np.ndarray, images: np.ndarray, off: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Frames (B, k, N) after G steps, the logarithm of their growth after none, one and more of them (1 + G, B, k), and
+    how wrong it is in the end (B, k)."""
+    before, triangles = [frames], [np.broadcast_to(np.eye(frames.shape[1]), (len(frames), *[frames.shape[1]] * 2))]
     for image in images:
         axes, triangle = np.linalg.qr((before[-1] @ image).swapaxes(1, 2))
         before.append(axes.swapaxes(1, 2))
@@ -198,5 +231,5 @@ def _turned(frames: np.ndarray, kept: np.ndarray, passage: _Passage) -> tuple[np
     every = np.array(before)
     diagonal = np.diagonal(np.array(triangles), axis1=2, axis2=3)
     diagonal = np.where(np.abs(diagonal) < NOTHING, NOTHING, diagonal)
-    growth = np.cumsum(np.log(np.maximum(np.abs(diagonal), GROWTH)), axis=0)
-    return every[-1], growth, np.sum(np.sum(every[1:] * (every[:-1] @ off), axis=3) / diagonal, axis=0)
+    growth = np.cumsum(np.log(np.abs(diagonal)), axis=0)
+    return every[-1], growth, np.sum(np.sum(every[1:] * (every[:-1] @ off), axis=3) / diagonal[1:], axis=0)
