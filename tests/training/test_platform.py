@@ -63,6 +63,7 @@ def test_a_device_without_memory_is_one_line(capsys):
     assert said.startswith("gnode: Must have less to hold in memory") and said.count("\n") == 1
 
 
+@pytest.mark.full
 def test_the_command_without_a_device_is_one_line_and_leaves_nothing(tmp_path):
     line = [sys.executable, "-m", "gnode", "train", "ring", "--out", str(tmp_path / "run")]
     env = {**os.environ, "JAX_PLATFORMS": "nonsense"}
