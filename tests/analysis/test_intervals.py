@@ -104,7 +104,7 @@ def test_dimensions_are_covered_in_any_unit(interval, name):
 
 @pytest.mark.parametrize("interval", [two_nn_interval, levina_bickel_interval])
 def test_intervals_are_no_wider_than_the_draws_ask_for(interval):
-    """Four standard deviations of TwoNN over draws, by and large; twice as many of Levina-Bickel, by three neighbours."""
+    """Four standard deviations of TwoNN over draws, by and large; up to three times as many of Levina-Bickel."""
     random = np.random.default_rng(3)
     estimate = {two_nn_interval: two_nn, levina_bickel_interval: levina_bickel}[interval]
     clouds = [circle(300, random) for _ in range(60)]
