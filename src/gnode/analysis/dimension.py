@@ -1,5 +1,7 @@
 """Intrinsic dimension of a cloud of points, by published estimators that look at different scales."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -14,6 +16,7 @@ _RIM = 0.95 * np.pi  # a point lies on the rim of a surface where an angle as wi
 _SMALLEST, _MIDDLE = 6, 12  # neighbours
 _SURE = 20  # points from which an estimate has an interval
 _NEAREST = 3  # neighbours that are so near that an edge or a bend hardly shows
+_AROUND, _CANCELLED = 10, 2.0  # neighbours on all sides: their directions add up to no more than twice what chance does
 
 
 def two_nn(points: np.ndarray) -> float:
@@ -31,11 +34,12 @@ def two_nn(points: np.ndarray) -> float:
 
 
 def two_nn_interval(points: np.ndarray) -> Interval:
-    """95 % interval of `two_nn`: what another draw of points (n, N) would change. NaN for fewer than 20 of them."""
+    """95 % interval of `two_nn`: what another draw of points (n, N) would change, and an edge. NaN for fewer than 20.
+
+    From the points that have neighbours on all sides; stretched, where it must be, to hold the estimate itself.
+    """
     points = np.unique(points, axis=0)
-    if len(points) < _SURE:
-        return UNKNOWN
-    return _around(two_nn(points), half_width(_fitted, _ratios(points), patches(points)))
+    return UNKNOWN if len(points) < _SURE else _interval(two_nn(points), _fitted, _ratios(points), points)
 
 
 def levina_bickel(points: np.ndarray, neighbours: int = 10) -> float:
@@ -52,20 +56,15 @@ def levina_bickel(points: np.ndarray, neighbours: int = 10) -> float:
 
 
 def levina_bickel_interval(points: np.ndarray) -> Interval:
-    """95 % interval of `levina_bickel`: what another draw of points (n, N) would change. NaN for fewer than 20 of them.
+    """95 % interval of `levina_bickel`: what another draw of points (n, N) would change, and an edge or a bend.
 
-    It is that of the same estimate from three neighbours, on which an edge or a bend weighs less than the scatter of
-    the draw; stretched, where it must be, to hold the estimate itself.
+    From three neighbours, which lie in too small a place to see much of it, of the points that have neighbours on all
+    sides; stretched, where it must be, to hold the estimate itself. NaN for fewer than 20 points.
     """
     points = np.unique(points, axis=0)
     if len(points) < _SURE:
         return UNKNOWN
-    looks = _logarithms(points, _NEAREST)
-    estimate, nearest = levina_bickel(points), _possible(_inverse(looks), points)
-    if np.isnan(estimate + nearest):
-        return UNKNOWN
-    low, high = _around(nearest, half_width(_inverse, looks, patches(points)))
-    return min(low, estimate), max(high, estimate)
+    return _interval(levina_bickel(points), _inverse, _logarithms(points, _NEAREST), points)
 
 
 def local_pca(points: np.ndarray, neighbours: int | None = None) -> float:
@@ -175,6 +174,27 @@ def _average(directions: np.ndarray) -> float:
     """Over the neighbourhoods that spread; 0 where none does."""
     spread = directions[~np.isnan(directions)]
     return float(spread.mean()) if len(spread) else 0.0
+
+
+def _interval(value: float, estimate: Callable[[np.ndarray], float], looks: np.ndarray, points: np.ndarray) -> Interval:
+    """Of an estimate that is a `value`, from what is seen from the points (n, N) amid the others, `looks` (n,)."""
+    amid = _amid(points)
+    looks, labels = looks[amid], patches(points)[amid]
+    if amid.sum() < _SURE / 2 or len(np.unique(labels)) < 3:
+        return UNKNOWN
+    low, high = _around(_possible(estimate(looks), points), half_width(estimate, looks, labels))
+    return UNKNOWN if np.isnan(value + low) else (min(low, value), max(high, value))
+
+
+def _amid(points: np.ndarray) -> np.ndarray:
+    """Which points (n, N) have neighbours on all sides, (n,): the ways to them cancel about as much as random ones do.
+
+    What distances say does not depend on it: inside of a set, ways and distances are independent.
+    """
+    near = cKDTree(points).query(points, k=_AROUND + 1)[1][:, 1:]
+    ways = points[near] - points[:, None]
+    ways /= np.linalg.norm(ways, axis=2, keepdims=True)
+    return np.sum(ways.sum(axis=1) ** 2, axis=1) <= _CANCELLED * _AROUND
 
 
 def _around(estimate: float, half: float) -> Interval:
