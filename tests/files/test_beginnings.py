@@ -1,8 +1,9 @@
 """A directory is begun by one process, and what a killed one left is nothing."""
 
-import multiprocessing
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -37,28 +38,32 @@ def test_what_a_user_put_there_is_left_alone(tmp_path, there):
     assert (tmp_path / there).read_text() == "years" and not (tmp_path / "first.bin").exists()
 
 
-def _tries(path, gate, answers):
-    gate.wait()
-    try:
-        begin(path, str(os.getpid()).encode())
-        answers.put(os.getpid())
-    except InvalidInput as error:
-        answers.put(str(error))
+TRIES = """
+import os, pathlib, sys, time
+from gnode.errors import InvalidInput
+from gnode.files import begin_folder
+path = pathlib.Path(sys.argv[1])
+print("ready", flush=True)
+while not (path.parent / "go").exists():
+    pass
+try:
+    begin_folder(path, "inner", {"marker.toml": str(os.getpid()).encode()}, "for the work", "some work already")
+    print("begun", flush=True)
+except InvalidInput as error:
+    print(error, flush=True)
+"""
 
 
 def test_of_processes_that_begin_at_once_one_does(tmp_path):
-    context = multiprocessing.get_context("fork")
-    for attempt in range(10):
-        gate, answers, path = context.Barrier(4), context.Queue(), tmp_path / str(attempt)
-        processes = [context.Process(target=_tries, args=(path, gate, answers)) for _ in range(4)]
-        for process in processes:
-            process.start()
-        said = [answers.get(timeout=20) for _ in processes]
-        for process in processes:
-            process.join()
-        (winner,) = (answer for answer in said if isinstance(answer, int))
-        assert (path / "marker.toml").read_text() == str(winner)
-        assert all("some work already" in answer for answer in said if isinstance(answer, str))
+    command = [sys.executable, "-c", TRIES, str(tmp_path / "work")]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    (tmp_path / "go").touch()
+    said = [process.communicate(timeout=60)[0] for process in processes]
+    (winner,) = (process for process, answer in zip(processes, said, strict=True) if answer == "begun\n")
+    assert (tmp_path / "work/marker.toml").read_text() == str(winner.pid)
+    assert sum("some work already" in answer for answer in said) == 3
 
 
 def test_temporary_files_of_the_living_and_of_other_machines_stay(tmp_path):

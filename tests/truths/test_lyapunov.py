@@ -108,7 +108,7 @@ def test_slopes_of_the_kaplan_yorke_dimension_are_its_differences():
 def test_bad_input():
     with pytest.raises(Diverged, match="not finite"):
         lyapunov_exponents(lambda h: h**2, [2.0], kind="map", duration=1000)
-    with pytest.raises(InvalidInput, match="count of exponents from 1 to N = 3"):
+    with pytest.raises(InvalidInput, match="count an integer between 1 and 3, instead got 4"):
         lyapunov_exponents(lorenz, [1.0, 1.0, 1.0], duration=10, count=4)
     with pytest.raises(InvalidInput, match="duration of at least 200 steps"):
         lyapunov_exponents(lorenz, [1.0, 1.0, 1.0], duration=1, step=0.1)
