@@ -17,7 +17,7 @@ from gnode.analysis.frameworks import Function, Values, undisturbed
 _ENTRIES = 2**15  # numbers in one call of the function: what the nearest memory holds
 _KEPT = 2**20  # entries of propagators that are kept at a time
 _TOGETHER = 8  # small steps passed as one: in so few of them no vector shrinks so far that rounding shows
-_FEW = 16  # units whose axes cost no more than fewer tangent vectors do
+_FEW = 16  # units, for which a call costs more than what is computed in it
 
 
 class _Attempts(NamedTuple):
@@ -55,8 +55,7 @@ def accompanied(f: Function, dynamics: Dynamics, kind: str, rules: Rules, autodi
     ahead = propagated(dynamics.bare, rules)
 
     def chosen(course: Course, times: np.ndarray, units: Units) -> tuple[Course, Path]:
-        tangents, size = course.together.shape[1] - 1, course.together.shape[2]
-        quick = tangents > 0 and size <= max(_FEW, 2 * tangents)
+        quick = course.together.shape[1] > 1 and course.together.shape[2] <= _FEW
         return (ahead if quick else follow)(course, times, units)
 
     return chosen
