@@ -1,10 +1,9 @@
-"""Our largest networks on real data, alone and averaged over seeds: the page largest.md.
+"""Our largest network on Walker2D, alone and averaged over seeds: the page largest.md.
 
     gnode sweep walker2d --preset large --out runs/real/walker2d-large
-    gnode sweep speech-commands --preset large --out runs/real/speech-commands-large
-    python docs/results/largest.py runs/real
+    python docs/results/largest.py runs/real/walker2d-large
 
-Every number on the page is computed from these sweeps.
+Every number on the page is computed from this sweep.
 """
 
 import sys
@@ -20,35 +19,21 @@ from gnode.examine.answers import answers_of
 from gnode.training import RunDirectory
 
 PAGE = Path(__file__).with_suffix(".md")
-PAGE_TEXT = """# Our largest networks on real data
+PAGE_TEXT = """# Our largest network on Walker2D
 
     gnode sweep walker2d --preset large --out runs/real/walker2d-large
-    gnode sweep speech-commands --preset large --out runs/real/speech-commands-large
-    python docs/results/largest.py runs/real
+    python docs/results/largest.py runs/real/walker2d-large
 
-gnODEs larger than those that [the comparison of models](real-tasks.md) has at equal size. Parameters are those of the
-epoch with the lowest validation loss. Data, splits and protocols are those of that page.
+A gnODE larger than those that [the comparison of models](real-tasks.md) has at equal size, on the data, splits and
+protocol of that page: N = 128, F [256], a readout with a hidden layer of 128, {parameters:,} parameters, {epochs} epochs.
+Parameters are those of the epoch with the lowest validation loss. To average is to take the mean of what networks that
+differ in the seed alone answer; no weights are fitted for it.
 
-## Walker2D
+| | test mean squared error | seconds of training |
+|---|---|---|
+{rows}
 
-N = 128, F [256], a readout with a hidden layer of 128, {walker_epochs} epochs, {walker_seconds:.0f} s a run. To average
-is to take the mean of what networks that differ in the seed alone answer; no weights are fitted for it.
-
-| | test mean squared error |
-|---|---|
-{walker}
-
-## Speech commands
-
-N = 128, F [256], {speech_epochs} epochs, {speech_seconds:.0f} s a run; seed 0 on each of {splits} splits, by settings
-that were chosen on another split by the share of validation trials that was right (experiment `speech-commands`, preset
-`tune-large`).
-
-| split | test accuracy |
-|---|---|
-{speech}
-
-Two runs at a time, so seconds are rough. {when}
+Seconds are those of one core beside other work, and rough. {when}
 """
 
 
@@ -66,7 +51,7 @@ def sweep_of(folder: Path) -> pd.DataFrame:
     return found
 
 
-def walker_rows(folder: Path, runs: pd.DataFrame) -> list[str]:
+def rows_of(folder: Path, runs: pd.DataFrame) -> list[str]:
     """A row for each seed, and one for the mean of their answers."""
     config = dict(RunDirectory.open(folder / "runs" / runs["run"].iloc[0]).config()["task"])
     test = tasks.make(config.pop("name"), **config).data().test
@@ -75,31 +60,23 @@ def walker_rows(folder: Path, runs: pd.DataFrame) -> list[str]:
     def error(said: np.ndarray) -> float:
         return float(np.mean((said - answers[0].truth) ** 2))
 
-    rows = [f"| seed {seed} | {error(each.said):.3f} |" for seed, each in zip(runs["seed"], answers, strict=True)]
+    rows = [
+        f"| seed {seed} | {error(each.said):.3f} | {seconds:.0f} |"
+        for seed, each, seconds in zip(runs["seed"], answers, runs["seconds"], strict=True)
+    ]
     together = error(np.mean([each.said for each in answers], axis=0))
-    return [*rows, f"| {len(answers)} seeds averaged | **{together:.3f}** |"]
-
-
-def speech_rows(runs: pd.DataFrame) -> list[str]:
-    """A row for each split, and their mean."""
-    runs = runs.sort_values("split")
-    rows = [f"| {split} | {score:.3f} |" for split, score in zip(runs["split"], runs["test_accuracy"], strict=True)]
-    return [*rows, f"| mean | **{runs['test_accuracy'].mean():.3f}** |"]
+    return [*rows, f"| {len(answers)} seeds averaged | **{together:.3f}** | {runs['seconds'].sum():.0f} |"]
 
 
 def main() -> None:
-    root = Path(sys.argv[1])
-    walker, speech = sweep_of(root / "walker2d-large"), sweep_of(root / "speech-commands-large")
+    folder = Path(sys.argv[1])
+    runs = sweep_of(folder)
     PAGE.write_text(
         PAGE_TEXT.format(
-            walker_epochs=int(walker["epochs"].max()),
-            walker_seconds=walker["seconds"].mean(),
-            walker="\n".join(walker_rows(root / "walker2d-large", walker)),
-            speech_epochs=int(speech["epochs"].max()),
-            speech_seconds=speech["seconds"].mean(),
-            splits=len(speech),
-            speech="\n".join(speech_rows(speech)),
-            when=f"{measured_on()}",
+            epochs=int(runs["epochs"].max()),
+            parameters=int(runs["parameters"].iloc[0]),
+            rows="\n".join(rows_of(folder, runs)),
+            when=measured_on(),
         )
     )
 
