@@ -26,8 +26,8 @@ PAGE_TEXT = """# Our largest network on Walker2D
 
 A gnODE larger than those that [the comparison of models](real-tasks.md) has at equal size, on the data, splits and
 protocol of that page: N = 128, F [256], a readout with a hidden layer of 128, {parameters:,} parameters, {epochs}
-epochs. Parameters are those of the epoch with the lowest validation loss. To average is to take the mean of what networks that
-differ in the seed alone answer; no weights are fitted for it.
+epochs. Parameters are those of the epoch with the lowest validation loss. To average is to take the mean of what
+networks that differ in the seed alone answer; no weights are fitted for it.
 
 | | test mean squared error | seconds of training |
 |---|---|---|
