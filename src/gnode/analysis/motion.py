@@ -36,6 +36,7 @@ _PLACES = 8  # it lingers where half of the time is spent in so few; slow branch
 _MOMENTS = 4000  # of a path, at which it is looked where it is
 _LEFT = 0.1  # of the fastest rate: what rests where neighbours leave at it is not held there
 PARTED = 3.0  # log growth over half of the time: shear makes log 2 there, however long
+_AMID = 0.05  # of the extent, within which a path is amid others
 _FINE = 8  # points for each step of a path
 
 
@@ -133,6 +134,7 @@ def motion(
     fates = np.array([verdict or "unclear" for verdict, _ in verdicts])
     if (fates == "linger").any():
         fates[fates == "leave"] = "linger"  # on which side of a saddle a path leaves it, rounding may have decided
+        fates = _among_wandering(fates, paths)
     ends, end_of = _ends(paths, fates == "rest") if moved > _SOON else _nowhere(len(paths), unit.size)
     orbits, orbit_of = _distinct([orbit for _, orbit in verdicts], unit)
     wandering = [path for path, fate in zip(paths, fates, strict=True) if fate == "wander"]
@@ -312,6 +314,20 @@ def _held(
         if rate * paths[number].times[-1] / 4 > PARTED:
             held[number] = ("linger" if last else None), None
     return held
+
+
+def _among_wandering(fates: np.ndarray, paths: list[_Path]) -> np.ndarray:
+    """Fates where those that linger amid others that wander do so too: a strange set may have slow places."""
+    amid = [path.points for path, fate in zip(paths, fates, strict=True) if fate == "wander"]
+    if len(amid) <= np.sum(fates == "linger"):
+        return fates
+    tree = cKDTree(np.concatenate(amid))
+    found = fates.copy()
+    for number in np.flatnonzero(fates == "linger"):
+        points = paths[number].points[len(paths[number].points) // 2 :]
+        if np.quantile(tree.query(points)[0], 0.9) <= _AMID:
+            found[number] = "wander"
+    return found
 
 
 def _lingers(path: _Path, first: int) -> bool:
