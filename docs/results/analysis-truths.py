@@ -6,15 +6,14 @@ takes half an hour on one core and writes runs/analysis-truths.jsonl, a line for
 again it goes on from the lines that are there.
 """
 
-import json
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from machine import measured_on
+from truth_table import cells, measured, others, shares
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 import known_portraits as known
@@ -96,39 +95,21 @@ def verdict(kind: str, right: tuple[str, ...]) -> str:
     return "undecided" if "undecided" in kind else "wrong"
 
 
-def measured() -> list[dict[str, str]]:
-    """A row for each case, those of earlier calls as they were."""
-    rows = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
-    there, began = len(rows), time.perf_counter()
-    every = list(cases())
-    ROWS.parent.mkdir(exist_ok=True)
-    with ROWS.open("a") as file:
-        for number, case in enumerate(every[there:], start=1):
-            kind = attractor(case.f, states=case.states, kind=case.kind).kind
-            rows.append({"name": case.name, "kind": kind, "verdict": verdict(kind, case.right)})
-            file.write(json.dumps(rows[-1]) + "\n")
-            file.flush()
-            left = (time.perf_counter() - began) / number * (len(every) - len(rows))
-            print(f"\r{len(rows)}/{len(every)}  {left:.0f} s left ", end="", file=sys.stderr, flush=True)
-    return rows
+def row_of(case: Case) -> dict[str, str]:
+    kind = attractor(case.f, states=case.states, kind=case.kind).kind
+    return {"name": case.name, "kind": kind, "verdict": verdict(kind, case.right)}
 
 
 def main() -> None:
-    rows = measured()
+    rows = measured(list(cases()), row_of, ROWS)
     names = list(dict.fromkeys(row["name"] for row in rows))
-
-    def share(word: str, name: str | None = None) -> float:
-        return float(np.mean([row["verdict"] == word for row in rows if name in (None, row["name"])]))
-
-    table = []
-    for name in names:
-        others = sorted({row["kind"] for row in rows if row["name"] == name and row["verdict"] != "right"})
-        table.append(f"| {name} | {' | '.join(f'{share(word, name):.2f}' for word in BARS)} | {'; '.join(others)} |")
-    shares = ["| | share of portraits | bar |", "|---|---|---|"]
-    shares += [f"| {word} | {share(word):.3f} of {len(rows)} | {BARS[word]} |" for word in BARS]
+    table = [f"| {name} | {cells(rows, BARS, name)} | {'; '.join(others(rows, 'kind', name))} |" for name in names]
     PAGE.write_text(
         PAGE_TEXT.format(
-            systems=len(names), shares="\n".join(shares), table="\n".join(table), when=f"Measured {measured_on()}"
+            systems=len(names),
+            shares=shares(rows, BARS, "portraits"),
+            table="\n".join(table),
+            when=f"Measured {measured_on()}",
         )
     )
 

@@ -6,9 +6,7 @@ takes some ten minutes on one core and writes runs/fixed-point-truths.jsonl, a l
 the page. Called again it goes on from the lines that are there.
 """
 
-import json
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from machine import measured_on
 from scipy.spatial import cKDTree
+from truth_table import cells, measured, others, shares
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 import known_fixed_points as known
@@ -106,40 +105,16 @@ def verdict(portrait: known.Portrait, places: np.ndarray, unit: float, found: Fi
     return "right" if all(right) else "undecided"
 
 
-def measured() -> list[dict[str, str]]:
-    """A row for each case, those of earlier calls as they were."""
-    rows = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
-    there, began = len(rows), time.perf_counter()
-    every = list(cases())
-    ROWS.parent.mkdir(exist_ok=True)
-    with ROWS.open("a") as file:
-        for number, case in enumerate(every[there:], start=1):
-            rows.append(case.row())
-            file.write(json.dumps(rows[-1]) + "\n")
-            file.flush()
-            left = (time.perf_counter() - began) / number * (len(every) - len(rows))
-            print(f"\r{len(rows)}/{len(every)}  {left:.0f} s left ", end="", file=sys.stderr, flush=True)
-    return rows
-
-
 def main() -> None:
-    rows = measured()
-
-    def share(word: str, name: str | None = None) -> float:
-        return float(np.mean([row["verdict"] == word for row in rows if name in (None, row["name"])]))
-
+    rows = measured(list(cases()), Case.row, ROWS)
     table = []
     for portrait in known.PORTRAITS:
-        name = portrait.name
-        others = sorted({row["found"] for row in rows if row["name"] == name and row["verdict"] != "right"})
-        verdicts = " | ".join(f"{share(word, name):.2f}" for word in BARS)
-        table.append(f"| {name} | {len(portrait.points)} | {verdicts} | {'<br>'.join(others)} |")
-    shares = ["| | share of searches | bar |", "|---|---|---|"]
-    shares += [f"| {word} | {share(word):.3f} of {len(rows)} | {BARS[word]} |" for word in BARS]
+        found = "<br>".join(others(rows, "found", portrait.name))
+        table.append(f"| {portrait.name} | {len(portrait.points)} | {cells(rows, BARS, portrait.name)} | {found} |")
     PAGE.write_text(
         PAGE_TEXT.format(
             systems=len(known.PORTRAITS),
-            shares="\n".join(shares),
+            shares=shares(rows, BARS, "searches"),
             table="\n".join(table),
             when=f"Measured {measured_on()}",
         )
