@@ -171,17 +171,13 @@ def kill(work: Work, folder: Path, length: float, draw: np.random.Generator) -> 
     at_a_write = bool(draw.random() < 0.5)
     process, began = work.start(folder), time.perf_counter()
     moment, delay = draw.uniform(0, length), draw.uniform(0, 0.004)
-    before = files(folder / "work")
-    while process.poll() is None:
-        if at_a_write and time.perf_counter() - began > moment:
-            if files(folder / "work") != before:
-                time.sleep(delay)
-                break
-        elif time.perf_counter() - began > moment:
-            break
-        if not at_a_write or time.perf_counter() - began < moment:
-            before = files(folder / "work")
+    while process.poll() is None and time.perf_counter() - began < moment:
         time.sleep(0.0005)
+    if at_a_write:
+        before = files(folder / "work")
+        while process.poll() is None and files(folder / "work") == before:
+            time.sleep(0.0005)
+        time.sleep(delay)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()

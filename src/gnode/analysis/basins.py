@@ -7,15 +7,14 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from gnode.analysis.courses import Rules, beginning, follower
-from gnode.analysis.dynamics import Dynamics, checked_states, dynamics_of, kind_of, positive
+from gnode.analysis.dynamics import Dynamics, checked_states, dynamics_of, first_positive, kind_of
 from gnode.analysis.fixed_points import fixed_points
 from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import resting_units, step_of
 from gnode.analysis.stability import eigenvalues_with_errors, growth_of
 from gnode.analysis.threads import one_thread
 from gnode.analysis.zeros import starts_from
-from gnode.arguments import integer
-from gnode.arguments import positive as above_zero
+from gnode.arguments import integer, positive
 from gnode.errors import must_have
 from gnode.modes import usual_modes
 
@@ -98,7 +97,7 @@ def basins(
     """
     kind = kind_of(f, kind)
     states = starts_from(starts, bounds, count, seed)
-    steps, radius = integer("steps", steps, 1), None if radius is None else above_zero("radius", radius)
+    steps, radius = integer("steps", steps, 1), None if radius is None else positive("radius", radius)
     targets = _attracting(f, kind, states) if attractors is None else checked_states(attractors, "attractors")
     if targets.shape[1] != states.shape[1]:
         must_have(f"attractors of shape (K, {states.shape[1]})", f"shape {targets.shape}")
@@ -278,7 +277,7 @@ def _attracting(f: Function, kind: str, states: np.ndarray) -> np.ndarray:
 def _extent(points: np.ndarray) -> np.ndarray:
     """How far points (M, N) range in each coordinate (N,); where they do not, as far as in another, or their size."""
     extent = np.ptp(points, axis=0)
-    return positive(extent, extent.max(), np.abs(points).max(), 1.0)
+    return first_positive(extent, extent.max(), np.abs(points).max(), 1.0)
 
 
 def _default_radii(targets: np.ndarray, extent: np.ndarray) -> np.ndarray:

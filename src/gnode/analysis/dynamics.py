@@ -179,7 +179,7 @@ def extent_of(states: np.ndarray) -> np.ndarray:
     return np.where(varies, spread, np.where(sizes > 0, np.minimum(sizes, widest), widest))
 
 
-def positive(lengths: np.ndarray, *otherwise: Any) -> np.ndarray:
+def first_positive(lengths: np.ndarray, *otherwise: Any) -> np.ndarray:
     """Lengths, and where one is 0 the first of the others that is not."""
     for other in otherwise:
         lengths = np.where(lengths > 0, lengths, other)

@@ -8,14 +8,13 @@ from scipy.stats import f as fisher
 from scipy.stats import t as student
 
 from gnode.analysis.courses import Course, Follow, Path, Rules, Units, beginning
-from gnode.analysis.dynamics import Dynamics, checked_states, dynamics_of, kind_of, positive
+from gnode.analysis.dynamics import Dynamics, checked_states, dynamics_of, first_positive, kind_of
 from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import units_of
 from gnode.analysis.intervals import UNKNOWN, Interval, between
 from gnode.analysis.propagators import accompanied
 from gnode.analysis.threads import one_thread
-from gnode.arguments import integer
-from gnode.arguments import positive as above_zero
+from gnode.arguments import integer, positive
 from gnode.errors import Diverged, must_have
 from gnode.modes import usual_modes
 
@@ -208,7 +207,7 @@ class _Record:
 
 def _checked_times(kind: str, duration: float | int, step: float | int | None) -> tuple[float, float | None]:
     """The time of a block, whole steps of a map, and the fixed step if there is one."""
-    duration, step = above_zero("duration", duration), None if step is None else above_zero("step", step)
+    duration, step = positive("duration", duration), None if step is None else positive("step", step)
     if kind == "map" or step is not None:
         length = 1.0 if kind == "map" or step is None else step
         steps = round(duration / length)
@@ -329,7 +328,7 @@ def _only_growth_is_lost(path: Path) -> bool:
 def _lengths(ranges: np.ndarray, states: np.ndarray) -> np.ndarray:
     """A unit for each coordinate (B, N) from how far it ranged; where it did not, what others did, or its own size."""
     others, largest = ranges.max(axis=0, keepdims=True), ranges.max(axis=1, keepdims=True)
-    return positive(ranges, others, largest, np.abs(states).max(axis=1, keepdims=True), 1.0)
+    return first_positive(ranges, others, largest, np.abs(states).max(axis=1, keepdims=True), 1.0)
 
 
 def _led(follow: Follow, course: Course, first: int, last: int, block: float, units: Units) -> tuple[Course, Path]:

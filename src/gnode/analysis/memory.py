@@ -1,6 +1,7 @@
 """Memory against silence: how well and how many remembered values survive without input."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -160,7 +161,7 @@ class _Look:
     readouts: np.ndarray
     cell: float | int
 
-    @property
+    @cached_property
     def occupied(self) -> np.ndarray:
         """How many readouts lie in each cell that has any."""
         return np.unique(np.round(self.readouts[~self.gone] / self.cell), axis=0, return_counts=True)[1]

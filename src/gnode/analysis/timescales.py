@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import mannwhitneyu
 
-from gnode.analysis.dynamics import checked_states, floats, positive
+from gnode.analysis.dynamics import checked_states, first_positive, floats
 from gnode.analysis.threads import one_thread
 from gnode.arguments import integer
 from gnode.errors import Diverged, must_have
@@ -88,7 +88,7 @@ def timescales(model: Any, states: Any, inputs: Any = None, *, reference: Any = 
     if reference is None:
         middle, widths = (states.min(axis=0) + states.max(axis=0)) / 2, np.ptp(states, axis=0)
         # A coordinate in which the states do not differ is searched as far as another, or as they are from 0.
-        widths = positive(widths, widths.max(), np.abs(states).max(), 1.0)
+        widths = first_positive(widths, widths.max(), np.abs(states).max(), 1.0)
         reference = middle + widths * np.random.default_rng(seed).uniform(-1, 1, (_REFERENCES, states.shape[1]))
     else:
         reference = checked_states(reference, "reference")

@@ -12,12 +12,17 @@ def as_json(content: Any, indent: int | None = None) -> str:
     return json.dumps(_plain(content, lambda _: None), indent=indent, allow_nan=False)
 
 
+def plain(content: Any) -> Any:
+    """Plain data as it is, NumPy's numbers and arrays as Python's, tuples as lists."""
+    return _plain(content, lambda number: number)
+
+
 def spelled_out(content: Any) -> Any:
     """Plain data with "nan", "inf" and "-inf" where numbers are not finite: `float` reads them back."""
     return _plain(content, str)
 
 
-def _plain(value: Any, instead: Callable[[float], str | None]) -> Any:
+def _plain(value: Any, instead: Callable[[float], float | str | None]) -> Any:
     if isinstance(value, dict):
         return {str(key): _plain(item, instead) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -22,7 +22,7 @@ from safetensors.numpy import save as to_bytes
 from gnode import tasks
 from gnode.data.own import again
 from gnode.errors import GnodeError, InvalidInput, must_have
-from gnode.files import begin_folder, path_of, write_atomically
+from gnode.files import begin_folder, is_new, path_of, write_atomically
 from gnode.files.plain import as_json, spelled_out
 from gnode.models import Model, model_bytes, named_arrays
 from gnode.series import Data
@@ -30,7 +30,8 @@ from gnode.training.loop import Record, TrainingState
 
 CONFIG, METRICS, MODEL, SUMMARY = "config.toml", "metrics.jsonl", "model.safetensors", "summary.json"
 DATA = "data"  # a folder
-CHECKPOINT = "checkpoint/state.safetensors"
+_INNER = "checkpoint"  # the folder that a run begins with
+CHECKPOINT = f"{_INNER}/state.safetensors"
 ORIGIN = "made_from"  # a table of config.toml
 SOURCE = "source"  # a table in that of the task: where own data came from (gnode.series.Data)
 OWN_DATA = "own data"  # the name, in config.toml, of a task that is none: the user's own trials
@@ -64,10 +65,15 @@ class RunDirectory:
                 f"Must have a task whose options can be written to {CONFIG} (numbers, text, lists), instead got "
                 f"another: {error}."
             ) from error
-        begin_folder(path, Path(CHECKPOINT).parent.name, {CONFIG: text.encode()}, "for the run", "a run already")
+        begin_folder(path, _INNER, {CONFIG: text.encode()}, "for the run", "a run already")
         directory = cls(path)
         _ = directory.made_with  # taken now: what is edited later is not what the run was made from
         return directory
+
+    @staticmethod
+    def is_unbegun(path: Path) -> bool:
+        """Whether nothing of a run lies there: no directory, an empty one, or what a beginning that was killed left."""
+        return not path.exists() or (path.is_dir() and is_new(path, _INNER))
 
     @classmethod
     def reopen(cls, path: Path, config: dict[str, Any], origin: dict[str, Any]) -> tuple["RunDirectory", list[str]]:

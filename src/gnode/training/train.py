@@ -17,13 +17,14 @@ import numpy as np
 
 from gnode import tasks
 from gnode.errors import Diverged, GnodeError, check_known, must_have
-from gnode.files import alone, is_new, path_of
+from gnode.files import alone, path_of
+from gnode.files.plain import plain
 from gnode.integrate import RULES
 from gnode.models import Model, model_bytes, model_table, trainable
 from gnode.modes import usual_modes
 from gnode.series import PARTS, Data, Trials
 from gnode.series.arrays import is_frame
-from gnode.training.directory import CHECKPOINT, DATA_LIMIT, OWN_DATA, SOURCE, RunDirectory
+from gnode.training.directory import DATA_LIMIT, OWN_DATA, SOURCE, RunDirectory
 from gnode.training.loop import Record, TrainingState, begin, epochs
 from gnode.training.losses import LOSSES, balanced
 from gnode.training.platform import computed_on, forget_programs, platform_facts
@@ -297,7 +298,7 @@ def open_directory(
     path: Path, resume: bool, config: dict[str, Any], origin: dict[str, Any], watcher: Watcher
 ) -> RunDirectory:
     """A fresh run directory, or with `resume` the one that is there already."""
-    if not resume or not path.exists() or (path.is_dir() and is_new(path, Path(CHECKPOINT).parent.name)):
+    if not resume or RunDirectory.is_unbegun(path):
         return RunDirectory.create(path, config, origin)
     directory, notes = RunDirectory.reopen(path, config, origin)
     for note in notes:
@@ -472,12 +473,5 @@ def _describe(task: Source | Data) -> dict[str, Any]:
         sizes = {part: len(getattr(task, part)) for part in PARTS}
         return {"name": OWN_DATA, **sizes, **({SOURCE: task.source} if task.source else {})}
     options = dataclasses.asdict(task) if dataclasses.is_dataclass(task) else {}
-    plain = {key: _plain(value) for key, value in options.items() if value is not None}
-    return {"name": getattr(task, "name", type(task).__name__), **plain}
-
-
-def _plain(value: Any) -> Any:
-    """NumPy's numbers and arrays, and tuples, as config.toml can hold them."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+    given = plain({key: value for key, value in options.items() if value is not None})
+    return {"name": getattr(task, "name", type(task).__name__), **given}
