@@ -21,11 +21,11 @@ from gnode.analysis.intervals import Interval, between, of_median
 from gnode.analysis.memory import SILENCES, Memory, refuse_no_model
 from gnode.analysis.memory import memory as remembered
 from gnode.analysis.portraits import Portrait, portrait
-from gnode.analysis.threads import one_thread
 from gnode.analysis.topology import Topology
 from gnode.arguments import integer
 from gnode.errors import Diverged, must_have
 from gnode.modes import usual_modes
+from gnode.threads import one_thread
 
 _REACH = 0.05  # coverage looks this share of the ideal manifold's diameter far
 _SPECTRA = 100  # states at which the spectrum is taken

@@ -12,11 +12,11 @@ from gnode.analysis.fixed_points import fixed_points
 from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import resting_units, step_of
 from gnode.analysis.stability import eigenvalues_with_errors, growth_of
-from gnode.analysis.threads import one_thread
 from gnode.analysis.zeros import starts_from
 from gnode.arguments import integer, positive
 from gnode.errors import must_have
 from gnode.modes import usual_modes
+from gnode.threads import one_thread
 
 UNDECIDED = -1
 DIVERGED = -2

@@ -12,10 +12,10 @@ from gnode.analysis.dynamics import Dynamics, dynamics_of, kind_of
 from gnode.analysis.frameworks import Function
 from gnode.analysis.kinks import LARGEST, MERGE, minima_on_kinks
 from gnode.analysis.stability import eigenvalues_with_errors, growing_directions, growth_of, stability
-from gnode.analysis.threads import one_thread
 from gnode.analysis.zeros import Groups, Problem, Zeros, descended, merged, posed, zeros_among
 from gnode.errors import must_have
 from gnode.modes import usual_modes
+from gnode.threads import one_thread
 
 _BESIDE = 1e-5  # of the extent: how far beside a kink its slopes are looked at
 _REACH = 4.0  # errors of its place, within which a zero is: a Newton step to one of order three is a third of the way

@@ -13,10 +13,10 @@ from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import units_of
 from gnode.analysis.intervals import UNKNOWN, Interval, between
 from gnode.analysis.propagators import accompanied
-from gnode.analysis.threads import one_thread
 from gnode.arguments import integer, positive
 from gnode.errors import Diverged, must_have
 from gnode.modes import usual_modes
+from gnode.threads import one_thread
 
 _SCOUTING, _TURNING = 20, 20  # of so many blocks of the duration: to learn the extent, to turn the tangent vectors
 _BLOCKS = 200  # points of the convergence curve

@@ -11,10 +11,10 @@ from gnode.analysis.dynamics import Dynamics, checked_bounds, checked_states, dy
 from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import resting_units
 from gnode.analysis.stability import eigenvalues_with_errors, growth_of
-from gnode.analysis.threads import one_thread
 from gnode.arguments import integer, positive
 from gnode.errors import Diverged, must_have
 from gnode.modes import usual_modes
+from gnode.threads import one_thread
 
 _NEWTON_STEPS, _HALVINGS = 40, 12
 _SEARCHED = 10.0 ** np.linspace(-18, 18, 217)  # distances at which a function may stop to be linear, in any unit

@@ -10,10 +10,10 @@ import numpy as np
 from scipy.stats import mannwhitneyu
 
 from gnode.analysis.dynamics import checked_states, first_positive, floats
-from gnode.analysis.threads import one_thread
 from gnode.arguments import integer
 from gnode.errors import Diverged, must_have
 from gnode.modes import usual_modes
+from gnode.threads import one_thread
 
 _BATCH = 256
 _BINS = 50

@@ -10,7 +10,7 @@ from gnode.arguments import integer, number
 from gnode.errors import look_up, must_have
 from gnode.fields import FIELDS, FieldOptions
 from gnode.integrate import INTERPOLATIONS, SCANS, Integrator, integrator_kind, make_integrator
-from gnode.models.encoding import ELAPSED, MISSING
+from gnode.models.encoding import BEGINS, ELAPSED, MISSING
 from gnode.models.initial import INITIAL_STATES
 from gnode.models.reading import READINGS
 from gnode.models.scaling import SCALES
@@ -19,7 +19,7 @@ from gnode.nn.activations import ACTIVATIONS
 # Keys that came after version 0.1.0. At their default they are left out of files, so that what is hashed stays.
 _LATER = (
     "integrator", "truncate", "rtol", "atol", "most_steps", "substeps", "interpolation", "adjoint", "grid", "missing",
-    "events", "reading", "learn_rates", "scale", "residual", "elapsed",
+    "events", "reading", "learn_rates", "scale", "residual", "elapsed", "begins",
 )  # fmt: skip
 
 
@@ -46,8 +46,11 @@ class ModelConfig:
         residual: outputs are the first inputs, where missing the last seen, and what the readout adds to them: for
             predicting the next sample.
         reading: where outputs are read: at "each" sample, at the "last", or their "mean".
-        initial_state: "learned", "fixed-random", "first-input" or "first-target".
+        initial_state: "learned", "fixed-random", "first-input", "first-target" or "observed": the first units are the
+            outputs, which start at the first target and are read as they are; further ones are a net of it.
         initial_hidden: hidden widths of the net that maps the first input or target to the initial state.
+        begins: when the state starts: "before-first" (the first sample acts for dt) or "at-first" (the initial state
+            is that at the first sample, which acts for no time).
         dt: time between samples on a uniform grid, and before the first sample, seconds.
         tau: time constant, seconds.
         integrator: a step rule ("euler", "exponential-euler", "rk4") or a solver of the flow ("tsit5", ...).
@@ -98,6 +101,7 @@ class ModelConfig:
     learn_rates: bool = True
     residual: bool = False
     elapsed: str = "step"
+    begins: str = "before-first"
     scale: str = "none"
 
     def __post_init__(self) -> None:
@@ -149,6 +153,20 @@ class ModelConfig:
         look_up("elapsed", self.elapsed, dict.fromkeys(ELAPSED))
         if self.events and self.elapsed != "step":
             must_have("elapsed time as step alone with events, which cut intervals", f"elapsed = {self.elapsed!r}")
+        look_up("begins", self.begins, dict.fromkeys(BEGINS))
+        if self.begins == "at-first" and (self.events or self.elapsed != "step" or self.reading == "mean"):
+            must_have(
+                "no events, elapsed time as step alone and no reading of the mean for a state that begins at the "
+                "first sample",
+                f"events = {self.events}, elapsed = {self.elapsed!r}, reading = {self.reading!r}",
+            )
+        if self.initial_state == "observed" and (self.state_size < self.output_size or self.readout_hidden):
+            must_have(
+                "at least as many units as outputs, and no readout_hidden, for units that are observed",
+                f"{self.state_size} units, {self.output_size} outputs and readout_hidden {list(self.readout_hidden)}",
+            )
+        if self.initial_state == "observed" and self.residual:
+            must_have("no residual for units that are observed", "residual", "Their readout has nothing to add.")
         look_up("scale", self.scale, dict.fromkeys(SCALES))
         look_up("missing", self.missing, MISSING)
         look_up("gradient", self.gradient, SCANS)
@@ -163,6 +181,8 @@ class ModelConfig:
             self.make_integrator()  # it checks its own options
         if self.events and chosen.flow and self.interpolation != "constant":
             must_have("interpolation constant with events, which cut intervals", self.interpolation)
+        if self.begins == "at-first" and chosen.flow and self.interpolation != "constant":
+            must_have("interpolation constant for a state that begins at the first sample", self.interpolation)
         if chosen.needs_leak and not self.leak:
             must_have(f"leak on for {self.integrator}", "leak off", "Its step is exact for the leak. Use euler or rk4.")
         if self.critical and not self.leak:

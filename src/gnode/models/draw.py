@@ -15,7 +15,7 @@ from gnode.models.config import ModelConfig
 from gnode.models.encoding import Encoding
 from gnode.models.initial import INITIAL_STATES, Sizes
 from gnode.models.model import Model, checked_model
-from gnode.models.readout import Readout
+from gnode.models.readout import Readout, first_units
 from gnode.modes import usual_modes
 from gnode.nn.activations import ACTIVATIONS
 from gnode.nn.critical import critical_scale, mean_field_gain
@@ -33,7 +33,13 @@ def draw(config: ModelConfig, seed: int = 0) -> Model:
         must_have("a seed below 2**64", seed)
     generator = np.random.default_rng(np.random.SeedSequence(seed))
     encoding = Encoding(
-        config.input_size, config.missing, dt=config.dt, tau=config.tau, elapsed=config.elapsed, events=config.events
+        config.input_size,
+        config.missing,
+        dt=config.dt,
+        tau=config.tau,
+        elapsed=config.elapsed,
+        events=config.events,
+        begins=config.begins,
     )
     field = FIELDS[config.model].draw(generator, config.field_options(encoding.width))
     sizes = Sizes(encoding.width, config.state_size, config.output_size, config.initial_hidden, config.activation)
@@ -43,7 +49,11 @@ def draw(config: ModelConfig, seed: int = 0) -> Model:
     )
     impulse = draw_dense(generator, config.events, config.state_size, bias=False) if config.events else None
     bits = jnp.asarray(np.unpackbits(np.array([seed], ">u8").view(np.uint8)))
-    readout = Readout(net.layers, net.activation)
+    readout = (
+        first_units(config.state_size, config.output_size)
+        if config.initial_state == "observed"
+        else Readout(net.layers, net.activation)
+    )
     model = Model(encoding, initial, field, readout, impulse, config.make_integrator(), bits, config)
     if not config.critical:
         return model

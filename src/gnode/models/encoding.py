@@ -22,6 +22,7 @@ MISSING = {  # ways with what is missing, and how many inputs of the field a cha
     "hold-with-observed": 3,
 }
 ELAPSED = ("step", "input", "both")  # what the time since the sample before is to a model
+BEGINS = ("before-first", "at-first")  # when the state starts: dt before the first sample, or at it
 
 
 class Encoded(NamedTuple):
@@ -62,6 +63,7 @@ class Encoding(eqx.Module):
         events: how many kinds of events the model knows.
         dt: seconds that the first sample acts for, and the step of the uniform grid.
         tau: seconds, the unit of elapsed time.
+        begins: "before-first", or "at-first" where the first sample acts for no time.
     """
 
     scaling: Scaling | None
@@ -71,6 +73,7 @@ class Encoding(eqx.Module):
     events: int = eqx.field(static=True)
     dt: float = eqx.field(static=True)
     tau: float = eqx.field(static=True)
+    begins: str = eqx.field(static=True)
 
     def __init__(
         self,
@@ -81,10 +84,12 @@ class Encoding(eqx.Module):
         tau: float,
         elapsed: str = "step",
         events: int = 0,
+        begins: str = "before-first",
         scaling: Scaling | None = None,
     ) -> None:
         look_up("way with what is missing", missing, MISSING)
         look_up("way with elapsed time", elapsed, dict.fromkeys(ELAPSED))
+        look_up("begins", begins, dict.fromkeys(BEGINS))
         for name, seconds in (("dt", dt), ("tau", tau)):
             if isinstance(seconds, bool) or not isinstance(seconds, Real) or not 0 < seconds < float("inf"):
                 must_have(f"{name} a positive number of seconds", repr(seconds))
@@ -92,7 +97,7 @@ class Encoding(eqx.Module):
             must_have(f"a scaling of {channels} channels", f"one of {scaling.shift.shape}")
         self.channels, self.missing, self.elapsed, self.events = channels, missing, elapsed, events
         self.dt, self.tau = float(dt), float(tau)
-        self.scaling = scaling
+        self.begins, self.scaling = begins, scaling
 
     @property
     def width(self) -> int:
@@ -125,7 +130,7 @@ class Encoding(eqx.Module):
             elapsed = np.where(elapsed > 0, self.dt, 0.0)
         inputs = np.concatenate([part.astype(np.float32) for part in parts], axis=-1)
         if series.events is None:
-            return Encoded(inputs, self._in_tau(elapsed, series.valid))
+            return Encoded(inputs, self._from_the_start(self._in_tau(elapsed, series.valid)))
         return self._cut(series, inputs)
 
     def encode_array(self, values: ArrayLike) -> Encoded:
@@ -137,7 +142,7 @@ class Encoding(eqx.Module):
         if values.ndim != 3 or values.shape[-1] != self.channels:
             must_have(f"inputs of shape (trials, time, {self.channels})", f"shape {values.shape}")
         elapsed = np.full((1, values.shape[1]), np.float32(self.dt / self.tau))
-        return Encoded(self._seen_now(values), elapsed)
+        return Encoded(self._seen_now(values), self._from_the_start(elapsed))
 
     def encode_sample(
         self, values: Array, seen: Array, elapsed: Array, memory: tuple[Array, Array]
@@ -267,6 +272,12 @@ class Encoding(eqx.Module):
                 f"{seconds:g} s, an elapsed that rounds to {rounded}, in {place(trial, sample)}",
             )
         return exact.astype(np.float32)
+
+    def _from_the_start(self, elapsed: np.ndarray) -> np.ndarray:
+        """Elapsed times (trials or 1, time) of which the first is none where the state starts at the first sample."""
+        if self.begins == "at-first":
+            elapsed[:, 0] = 0.0
+        return elapsed
 
     def _seen_now(self, values: Array | np.ndarray, elapsed: float | None = None) -> Array:
         """Values (..., channels) that were all just seen, after so many seconds, by default dt."""

@@ -65,6 +65,17 @@ class FromFirstTarget(InitialState):
         return self.net(told)
 
 
+class Observed(InitialState):
+    """The first units are the first target; further ones, which nobody observes, a perceptron of it."""
+
+    net: Perceptron | None
+
+    def __call__(self, first_inputs: Array, told: Array | None) -> Array:
+        if told is None:
+            must_have("first_targets (trials, outputs), because the first units start there", "none")
+        return told if self.net is None else jnp.concatenate([told, self.net(told)], axis=-1)
+
+
 @dataclass(frozen=True)
 class Sizes:
     """What an initial state is drawn from."""
@@ -82,6 +93,13 @@ def _draw_vector(generator: np.random.Generator, sizes: Sizes) -> Array:
 
 def _draw_net(generator: np.random.Generator, fan_in: int, sizes: Sizes) -> Perceptron:
     return draw_perceptron(generator, fan_in, sizes.state, sizes.hidden, activation=sizes.activation)
+
+
+def _draw_observed(generator: np.random.Generator, sizes: Sizes) -> Observed:
+    hidden = sizes.state - sizes.outputs
+    if not hidden:
+        return Observed(None)
+    return Observed(draw_perceptron(generator, sizes.outputs, hidden, sizes.hidden, activation=sizes.activation))
 
 
 @dataclass(frozen=True)
@@ -108,4 +126,5 @@ INITIAL_STATES: dict[str, InitialKind] = {
     "first-target": InitialKind(
         lambda generator, sizes: FromFirstTarget(_draw_net(generator, sizes.outputs, sizes)), has_net=True, is_told=True
     ),
+    "observed": InitialKind(_draw_observed, has_net=True, is_told=True),
 }

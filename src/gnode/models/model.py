@@ -18,7 +18,7 @@ from gnode.integrate import Integrator, Path, explain
 from gnode.models.config import ModelConfig
 from gnode.models.encoding import Encoded, Encoding
 from gnode.models.entrance import entrance
-from gnode.models.initial import INITIAL_STATES, FixedState, InitialState
+from gnode.models.initial import INITIAL_STATES, FixedState, InitialState, Observed
 from gnode.models.numbers import as_numbers, check_finite, is_traced
 from gnode.models.online import Online, check_solved, checked_elapsed, checked_sample, window_of
 from gnode.models.places import places
@@ -91,6 +91,8 @@ class Model(eqx.Module):
         """
         if at is not None and self.config.elapsed != "step":
             must_have("elapsed time as step alone to answer at other times", f"elapsed = {self.config.elapsed!r}")
+        if at is not None and self.config.begins != "before-first":
+            must_have("a state that begins before the first sample to answer at other times", self.config.begins)
         samples, series = self.samples_of(inputs, first_targets, times, mask)
         path, outputs = _answer(self, samples)
         self._check_solved(path, samples)
@@ -134,7 +136,8 @@ class Model(eqx.Module):
 
     @entrance
     def begin(self, first_input: Any, first_target: Any = None) -> Online:
-        """Where the model stands before the first sample, to be fed sample by sample.
+        """Where the model stands before the first sample, to be fed sample by sample; where it begins at the first one
+        (`begins`), there, to be fed from the second on.
 
         Args:
             first_input: (D,) or (batch, D). The initial state may be a net of it; it acts only when it is given to
@@ -425,7 +428,8 @@ def with_scalings(model: Model, inputs: Scaling | None, outputs: Scaling | None)
 
 
 def trainable(model: Model) -> PyTree:
-    """True at every array that training may change: all but scalings and a fixed random initial state."""
+    """True at every array that training may change: all but scalings, a fixed random initial state, and a readout of
+    units that are observed."""
     free = jax.tree.map(eqx.is_inexact_array, model)
 
     def kept(tree: Model) -> tuple:
@@ -436,4 +440,6 @@ def trainable(model: Model) -> PyTree:
     free = eqx.tree_at(lambda tree: tree.seed, free, False)  # in a mean over models it is no integer
     if isinstance(model.initial, FixedState):
         return eqx.tree_at(lambda tree: tree.initial.value, free, False)
+    if isinstance(model.initial, Observed):
+        return eqx.tree_at(lambda tree: tree.readout.layers, free, jax.tree.map(lambda _: False, free.readout.layers))
     return free

@@ -1,6 +1,7 @@
 """The readout: what the state says, in the units of the targets."""
 
 import equinox as eqx
+import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
@@ -26,3 +27,9 @@ class Readout(eqx.Module):
     def net(self, states: Float[ArrayLike, "*batch N"]) -> Float[Array, "*batch outputs"]:
         """What the net alone says, on which losses are computed."""
         return Perceptron(self.layers, self.activation)(states)
+
+
+def first_units(state_size: int, output_size: int) -> Readout:
+    """The readout of units that are the outputs themselves; it is not trained (gnode.models.trainable)."""
+    weight, bias = jnp.eye(output_size, state_size, dtype=jnp.float32), jnp.zeros(output_size, jnp.float32)
+    return Readout((Dense(weight, bias),), "identity")
