@@ -25,8 +25,8 @@ from gnode.series import Data, Series, Trials
 from gnode.training import RunDirectory
 from gnode.training.directory import CONFIG, SUMMARY
 from gnode.training.experiment import experiment_from
-from gnode.training.loop import begin
 from gnode.training.losses import LOSSES
+from gnode.training.optimisers import OPTIMISERS
 from gnode.training.score import told
 from gnode.training.train import prepare
 
@@ -572,12 +572,12 @@ def _best_so_far(directory: RunDirectory) -> Model:
     finished = (directory.path / "model.safetensors").is_file()
     if finished or not (directory.path / "checkpoint" / "state.safetensors").is_file():
         return load_model(directory.path)
-    model = make(**directory.config()["model"])
-    if model.config.scale != "none":  # which training set from its trials, and only finished models keep
-        begun = experiment_from(str(directory.path / CONFIG), {})
-        model = prepare(model, begun.task, begun.settings)[0]
+    begun = experiment_from(str(directory.path / CONFIG), {})
+    # Training sets scales from its trials, and only finished models keep them.
+    model, data, _ = prepare(make(**directory.config()["model"]), begun.task, begun.settings)
     _, frozen = eqx.partition(model, trainable(model))
-    return eqx.combine(directory.read_checkpoint(begin(model)).best_parameters, frozen)
+    state = OPTIMISERS[begun.settings.optimiser].begin(model, data, begun.settings)
+    return eqx.combine(directory.read_checkpoint(state).best_parameters, frozen)
 
 
 def _summary(directory: RunDirectory) -> dict[str, Any]:

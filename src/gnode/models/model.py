@@ -345,10 +345,10 @@ def read(model: Model, path: Path, samples: Samples) -> Array:
     if samples.samples is not None:  # padding repeats the last sample's place
         there = jnp.diff(samples.samples, axis=1, prepend=-1) > 0
         inputs = jnp.take_along_axis(inputs, samples.samples[..., None], axis=1)
-    return READINGS[model.config.reading](_said(model, path.states, inputs), there)
+    return READINGS[model.config.reading](said(model, path.states, inputs), there)
 
 
-def _said(model: Model, states: Array, inputs: Array) -> Array:
+def said(model: Model, states: Array, inputs: Array) -> Array:
     """Outputs at states and inputs as the field sees them, in the scale of the readout."""
     said = model.readout.net(states)
     return said + inputs[..., : said.shape[-1]] if model.config.residual else said
@@ -384,7 +384,7 @@ def _advance(model: Model, here: Online, values: Array, seen: Array, elapsed: Ar
     before = jnp.repeat(here.state[:, None], window, axis=1)
     latest, whole = jnp.full((batch, 1), window - 1), jnp.ones((batch, 1), lengths.dtype)
     states = model.integrator.between(model.field, here.state, inputs, lengths, before, latest, whole)[:, 0]
-    return Online(states, memory, inputs, lengths, here.single), in_units(model, _said(model, states, sample))
+    return Online(states, memory, inputs, lengths, here.single), in_units(model, said(model, states, sample))
 
 
 @eqx.filter_jit
@@ -394,7 +394,7 @@ def _outputs_between(model: Model, samples: Samples, path: Path, sample: Array, 
         model.field, start, samples.inputs, samples.elapsed, path.states, sample, fraction
     )
     inputs = samples.inputs[jnp.arange(len(sample))[:, None], sample]
-    return states, in_units(model, _said(model, states, inputs))
+    return states, in_units(model, said(model, states, inputs))
 
 
 def _is_plain(inputs: Any) -> bool:

@@ -40,7 +40,7 @@ from gnode.training.settings import Settings
 from gnode.training.train import Interrupted, configuration, first_state, keep_books, made_from, open_directory, prepare
 
 FREE = {"lr", "weight_decay", "clip", "seed", "schedule", "warmup_epochs", "final_fraction"}  # may differ between runs
-ALONE = {"curriculum", "patience"}  # runs with one of these cannot be trained together
+ALONE = {"curriculum": (), "patience": 0, "optimiser": "adamw"}  # runs with other values cannot be trained together
 
 
 def train_together(
@@ -174,7 +174,7 @@ class _Member:
         origin = made_from(self.model, self.data)
         directory = open_directory(folder, True, config, origin, Silent())
         locks.enter_context(alone(directory.path, "a training run"))
-        self.state = first_state(self.model, directory, Silent())
+        self.state = first_state(self.model, self.data, self.settings, directory, Silent())
         self._seconds = 0.0  # its share of its groups'
         self._news: list[tuple[TrainingState, Record]] = []
         self._books = keep_books(
@@ -263,7 +263,7 @@ def _check_alike(models: Sequence[Model], settings: Sequence[Settings]) -> None:
         odd = [key for key in dataclasses.asdict(one) if getattr(one, key) != getattr(settings[0], key)]
         if odd := sorted(set(odd) - FREE):
             must_have(f"settings that differ in {', '.join(sorted(FREE))} alone", f"a difference in {', '.join(odd)}")
-    if any(getattr(one, key) for one in settings for key in ALONE):
+    if any(getattr(one, key) != usual for one in settings for key, usual in ALONE.items()):
         must_have("neither a curriculum nor patience", "one of them", "Train these runs one by one.")
 
 

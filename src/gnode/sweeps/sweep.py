@@ -243,7 +243,7 @@ def _groups(jobs: list[Job], most: int) -> list[list[Job]]:
     for job in jobs:
         task, model, training = (job.config[table] for table in ("task", "model", "training"))
         model = {key: value for key, value in model.items() if key != "seed"}
-        alone = job.id if any(training.get(key) for key in ALONE) else None
+        alone = job.id if any(training.get(key) not in (None, [], usual) for key, usual in ALONE.items()) else None
         training = {key: value for key, value in training.items() if key not in FREE}
         groups.setdefault(json.dumps([task, model, training, job.until, alone], sort_keys=True), []).append(job)
     return [group[first : first + most] for group in groups.values() for first in range(0, len(group), most)]

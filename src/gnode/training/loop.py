@@ -67,13 +67,14 @@ class Record:
     train_loss: float
     val_loss: float
     best_epoch: int
-    lr: float
+    lr: float | None = None  # None of a method that has none
     failed: int = 0  # minibatches in which a solve failed, validation as one
     train_accuracy: float | None = None  # of classes: the share that is right
     val_accuracy: float | None = None
+    damping: float | None = None  # of gnode.training.levenberg
 
     def as_dict(self) -> dict[str, float]:
-        """Plain data; without `failed` where nothing did, and without accuracies where there are no classes."""
+        """Plain data; without `failed` where nothing did, and without what there is none of."""
         data = dataclasses.asdict(self)
         if not self.failed:
             del data["failed"]

@@ -81,7 +81,7 @@ class Bar(Silent):
             TextColumn("[bold]epoch {task.completed:.0f}/{task.total:.0f}"),
             BarColumn(bar_width=24),
             TextColumn("loss [cyan]{task.fields[train]}[/]  validation [green]{task.fields[validation]}[/]"),
-            TextColumn("lr {task.fields[rate]}"),
+            TextColumn("{task.fields[rate]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -106,7 +106,7 @@ class Bar(Silent):
             completed=record.epoch,
             train=f"{record.train_loss:.2e}",
             validation=f"{record.val_loss:.2e}{_accuracy(record)}",
-            rate=f"{record.lr:.1e}",
+            rate=_pace(record),
         )
 
 
@@ -136,10 +136,15 @@ class Lines(Silent):
         left = (now - self._began) / done * (self._epochs - record.epoch)
         print(
             f"epoch {record.epoch}/{self._epochs}  loss {record.train_loss:.3e}  validation {record.val_loss:.3e}"
-            f"{_accuracy(record)}  lr {record.lr:.1e}  {left:.0f} s left",
+            f"{_accuracy(record)}  {_pace(record)}  {left:.0f} s left",
             file=self._stream,
             flush=True,
         )
+
+
+def _pace(record: Record) -> str:
+    """The size of the last step: its learning rate, or how much it was damped."""
+    return f"damping {record.damping:.0e}" if record.lr is None else f"lr {record.lr:.1e}"
 
 
 def _accuracy(record: Record) -> str:

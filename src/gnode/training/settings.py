@@ -15,7 +15,15 @@ from gnode.training.schedules import SCHEDULES
 ON_FAILURE = ("skip", "shorten", "stop")
 
 # Keys that came after version 0.1.0. At their default they are left out of files, so that what is hashed stays.
-_LATER = {"weigh": "samples", "on_failure": "skip", "input_noise": 0.0, "readout_dropout": 0.0}
+_LATER = {
+    "weigh": "samples",
+    "on_failure": "skip",
+    "input_noise": 0.0,
+    "readout_dropout": 0.0,
+    "optimiser": "adamw",
+    "free_starts": False,
+}
+METHODS = ("adamw", "levenberg-marquardt")  # keys of gnode.training.optimisers.OPTIMISERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +54,10 @@ class Settings:
         curriculum: (from_epoch, bins) pairs; from that epoch on, training trials are cut to their first bins.
             Validation always uses whole trials. Empty: whole trials throughout.
         patience: stop after so many epochs without a lower validation loss; 0 for never.
+        optimiser: "adamw", or "levenberg-marquardt" (gnode.training.levenberg): for squared errors of networks of at
+            most 4000 parameters under a step rule. An epoch is a step on all trials; batch_size, rate, schedule, decay
+            and clip then mean nothing.
+        free_starts: of levenberg-marquardt: each training trial has a start of its own, which is fitted too.
         seed: of the draws, the shuffling and the model's weights.
         checkpoint_seconds: at least so many seconds between checkpoints; it does not change the result.
         snapshot_every: keep the current parameters every so many epochs in snapshots/; 0 for never.
@@ -73,6 +85,8 @@ class Settings:
     seed: int = 0
     checkpoint_seconds: float = 10.0
     snapshot_every: int = 0
+    optimiser: str = "adamw"
+    free_starts: bool = False
 
     def __post_init__(self) -> None:
         least = dict.fromkeys(("epochs", "batch_size", "train_trials", "validation_trials", "test_trials"), 1)
@@ -96,6 +110,11 @@ class Settings:
         if self.readout_dropout >= 1:
             must_have("readout_dropout below 1", self.readout_dropout)
         look_up("schedule", self.schedule, SCHEDULES)
+        look_up("optimiser", self.optimiser, dict.fromkeys(METHODS))
+        if not isinstance(self.free_starts, bool):
+            must_have("free_starts true or false", repr(self.free_starts))
+        if self.free_starts and self.optimiser != "levenberg-marquardt":
+            must_have("the optimiser levenberg-marquardt for free_starts", self.optimiser)
         look_up("weigh", self.weigh, dict.fromkeys(WEIGHINGS))
         look_up("on_failure", self.on_failure, dict.fromkeys(ON_FAILURE))
         if self.loss is not None:

@@ -25,8 +25,9 @@ from gnode.modes import usual_modes
 from gnode.series import PARTS, Data, Trials
 from gnode.series.arrays import is_frame
 from gnode.training.directory import DATA_LIMIT, OWN_DATA, SOURCE, RunDirectory
-from gnode.training.loop import Record, TrainingState, begin, epochs
+from gnode.training.loop import Record, TrainingState
 from gnode.training.losses import LOSSES, balanced
+from gnode.training.optimisers import OPTIMISERS
 from gnode.training.platform import computed_on, forget_programs, platform_facts
 from gnode.training.progress import Silent, Unbroken, Watcher
 from gnode.training.score import LENGTH_CLASSES, Objective, loss_and_accuracy, loss_on, standardised
@@ -162,7 +163,7 @@ def train(
                 f"{DATA_LIMIT // 2**20} MB."
             )
     with alone(directory.path, "a training run") if directory else contextlib.nullcontext():
-        state = first_state(model, directory, watcher)
+        state = first_state(model, data, chosen, directory, watcher)
         source = _after_patience(model, objective, chosen, state, data)
         training = keep_books(model, data, objective, chosen, directory, state, source, watcher, snapshot=snapshot)
         try:
@@ -240,8 +241,7 @@ def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Mode
                 f"a curriculum that shows something that counts from epoch {epoch} on",
                 f"{samples} samples of each training trial, none of which does",
             )
-    if settings.batch_size > len(data.train):
-        must_have(f"batch_size at most the {len(data.train)} training trials", settings.batch_size)
+    OPTIMISERS[settings.optimiser].refuse(model, loss, settings, data.train)
     ragged = data.train.series.lengths is not None and model.config.gradient == "adjoint"
     model = standardised(model, loss, data.train)
     weights = _class_weights(settings, loss, data.train, outputs)
@@ -315,9 +315,11 @@ def configuration(task: Source | Data, model: dict[str, Any], settings: Settings
     }
 
 
-def first_state(model: Model, directory: RunDirectory | None, watcher: Watcher) -> TrainingState:
+def first_state(
+    model: Model, data: Data, settings: Settings, directory: RunDirectory | None, watcher: Watcher
+) -> TrainingState:
     """Where training begins: at the checkpoint, if there is one. Records of epochs after it are dropped."""
-    state = begin(model)
+    state = OPTIMISERS[settings.optimiser].begin(model, data, settings)
     if directory:
         state = directory.read_checkpoint(state)
         if words := directory.forget_after(int(state.epoch)):
@@ -408,7 +410,7 @@ def _after_patience(
     waited = int(state.epoch) - int(state.best_epoch)
     if settings.patience and int(state.epoch) and waited >= settings.patience:
         return iter(())
-    return epochs(frozen, objective, settings, state, data.train, data.validation)
+    return OPTIMISERS[settings.optimiser].epochs(frozen, objective, settings, state, data.train, data.validation)
 
 
 class _Checkpoints:

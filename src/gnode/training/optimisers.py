@@ -1,0 +1,44 @@
+"""The ways to train, by name. A new one is a module beside loop.py, a line here and its name in settings.py."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from gnode.errors import must_have
+from gnode.models import Model
+from gnode.series import Data, Trials
+from gnode.training.levenberg import begin_damped, damped_epochs, refuse_undamped
+from gnode.training.loop import Record, TrainingState, begin, epochs
+from gnode.training.score import Objective
+from gnode.training.settings import Settings
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """A way to train.
+
+    Attributes:
+        begin: the state before the first epoch.
+        epochs: (frozen, objective, settings, state, train, validation) -> the state and the record of each epoch.
+        refuse: raises InvalidInput where it cannot train (model, loss, settings, training trials).
+    """
+
+    begin: Callable[[Model, Data, Settings], TrainingState]
+    epochs: Callable[
+        [Model, Objective, Settings, TrainingState, Trials, Trials], Iterator[tuple[TrainingState, Record]]
+    ]
+    refuse: Callable[[Model, str, Settings, Trials], None]
+
+
+def _refuse_large_batches(model: Model, loss: str, settings: Settings, train: Trials) -> None:
+    if settings.batch_size > len(train):
+        must_have(f"batch_size at most the {len(train)} training trials", settings.batch_size)
+
+
+OPTIMISERS = {
+    "adamw": Optimiser(lambda model, data, settings: begin(model), epochs, _refuse_large_batches),
+    "levenberg-marquardt": Optimiser(
+        lambda model, data, settings: begin_damped(model, data.train, data.validation, settings),
+        damped_epochs,
+        refuse_undamped,
+    ),
+}
