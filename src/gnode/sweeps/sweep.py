@@ -25,8 +25,9 @@ from gnode.sweeps.directory import FAILED, RUNS, Sweep, open_sweep
 from gnode.sweeps.grid import Plan, PlannedRun, cost
 from gnode.sweeps.population import ALONE, FREE, train_group
 from gnode.sweeps.progress import SweepWatcher
+from gnode.tasks import Definition
 from gnode.training.directory import CONFIG
-from gnode.training.experiment import assemble, train_experiment
+from gnode.training.experiment import Experiment, assemble, train_experiment
 from gnode.training.loop import Record
 from gnode.training.platform import check_device
 from gnode.training.progress import Silent
@@ -121,11 +122,16 @@ class Job:
         id: of the run.
         config: its tables task, model and training.
         until: the epoch after which it pauses; None to finish.
+        definition: of a task of the user's own.
     """
 
     id: str
     config: dict[str, Any]
     until: int | None
+    definition: Definition | None = None
+
+    def experiment(self) -> Experiment:
+        return assemble(self.config, {}, self.definition)
 
 
 class PauseAfter(Silent):
@@ -148,7 +154,7 @@ def train_in_place(runs: Path, job: Job) -> None:
     """Train a run into runs/<id>, from its checkpoint if there is one. Divergence is written down there."""
     folder, pause = _usable_folder(runs, job), PauseAfter(job.until)
     try:
-        train_experiment(assemble(job.config, {}), out=folder, resume=True, watcher=pause)
+        train_experiment(job.experiment(), out=folder, resume=True, watcher=pause)
     except Interrupted:
         if not pause.paused:
             raise KeyboardInterrupt from None
@@ -201,9 +207,9 @@ def _put(folder: Path, content: dict[str, bytes]) -> None:
 def _job(sweep: Sweep, run: PlannedRun, rung: float | None) -> Job | None:
     """What is left to do of a run up to a rung; None where it is there already."""
     if rung is None:
-        return Job(run.id, run.config, None)
+        return Job(run.id, run.config, None, run.definition)
     until = _epoch_of(run, rung)
-    return None if len(sweep.records(run)) >= until else Job(run.id, run.config, until)
+    return None if len(sweep.records(run)) >= until else Job(run.id, run.config, until, run.definition)
 
 
 Ended = Generator[tuple[Job, Any]]  # each job with what went wrong (an Exception) or None
@@ -228,7 +234,7 @@ def _train_on_device(runs: Path, jobs: list[Job], address: str | None, workers: 
             yield group[0], attempt(partial(train_in_place, runs), group[0])
             continue
         folders = [_usable_folder(runs, job) for job in group]
-        experiments = [assemble(job.config, {}) for job in group]
+        experiments = [job.experiment() for job in group]
         with contextlib.closing(train_group(experiments, folders, group[0].until)) as ended:
             for index, error in ended:
                 if isinstance(error, Diverged):
