@@ -101,9 +101,7 @@ def assemble(
         own: the data, where the task is "own data"; where the task is defined, if that is known already.
         folder: where the path of a task of the user's own starts.
     """
-    task_table = dict(tables.get("task", {}))
-    model_table = dict(tables.get("model", {}))
-    training_table = dict(tables.get("training", {}))
+    task_table, model_table, training_table = (dict(tables.get(section, {})) for section in SECTIONS)
     name = task_table.pop("name", None)
     if name is None:
         must_have("a task's name in the table [task]", "none")
@@ -114,25 +112,11 @@ def assemble(
     kind = None
     if data is None:
         kind = own.load() if isinstance(own, tasks.Definition) else tasks.kind_of(name, folder)
-    known = {
-        "task": [] if kind is None else [item.name for item in dataclasses.fields(kind) if item.init],
-        "model": [*(item.name for item in dataclasses.fields(ModelConfig)), "seed"],
-        "training": [item.name for item in dataclasses.fields(Settings)],
-    }
+    known = _known_keys(kind)
     if taken := {*known["task"]} & {*known["model"], *known["training"], "name", SHA256}:
         must_have(f"names of their own for the options of {name}", f"{sorted(taken)[0]!r}, which means something else")
-    for key, value in options.items():
-        if key == "seed":
-            model_table["seed"] = training_table["seed"] = value
-        elif key in known["task"]:
-            task_table[key] = value
-        elif key in known["model"] and key not in _SIZES:
-            model_table[key] = value
-        elif key in known["training"]:
-            training_table[key] = value
-        else:
-            _check_keys([key], [name for names in known.values() for name in names if name not in _SIZES])
-    for section, table in (("task", task_table), ("model", model_table), ("training", training_table)):
+    for table, section in zip((task_table, model_table, training_table), SECTIONS, strict=True):
+        table |= by_section(kind, options)[section]
         _check_keys(table, known[section])
     task: tasks.Task | tasks.RecordedTask | Data
     if kind is not None:
@@ -158,6 +142,36 @@ def assemble(
     config = ModelConfig(**{**defaults, **model_table, **sizes})
     refuse_unread(config, options)
     return Experiment(task, config, seed, settings)
+
+
+def _known_keys(kind: type[tasks.Task] | type[tasks.RecordedTask] | None) -> dict[str, list[str]]:
+    """The keys of the tables task, model and training; `kind` is the task's, None for own data."""
+    return {
+        "task": [] if kind is None else [item.name for item in dataclasses.fields(kind) if item.init],
+        "model": [*(item.name for item in dataclasses.fields(ModelConfig)), "seed"],
+        "training": [item.name for item in dataclasses.fields(Settings)],
+    }
+
+
+def by_section(
+    kind: type[tasks.Task] | type[tasks.RecordedTask] | None, options: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Flat keys in the tables task, model and training. `seed` is the model's and the training's.
+
+    Args:
+        kind: of the task; None for own data.
+
+    Raises:
+        InvalidInput: an unknown key, with the nearest.
+    """
+    known = _known_keys(kind)
+    tables: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    for key, value in options.items():
+        _check_keys([key], [name for names in known.values() for name in names if name not in _SIZES])
+        for section in ("model", "training") if key == "seed" else SECTIONS:
+            if key in known[section]:
+                tables[section][key] = value
+    return tables
 
 
 def _check_same(task: tasks.Task | tasks.RecordedTask, name: str, sha256: object) -> None:

@@ -325,7 +325,7 @@ def open_directory(
 def configuration(task: Source | Data, model: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """Everything that determines a run, as plain data: what its config.toml holds beside the version."""
     return {
-        "task": _describe(task),
+        "task": describe(task),
         "model": model,
         "training": settings.as_dict(),
     }
@@ -483,7 +483,7 @@ def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _describe(task: Source | Data) -> dict[str, Any]:
+def describe(task: Source | Data) -> dict[str, Any]:
     """What config.toml says of where the trials came from."""
     if isinstance(task, Data):
         sizes = {part: len(getattr(task, part)) for part in PARTS}
