@@ -52,7 +52,7 @@ def test_importing_gnode_alone_does_not_import_jax():
 
 def test_every_name_that_gnode_offers_is_there():
     rooms = {"analysis", "models", "report", "results", "series", "tasks", "training"}
-    assert rooms | {"Series", "load", "train"} <= set(dir(gnode))
+    assert rooms | {"Series", "load", "sweep", "train"} <= set(dir(gnode))
     for name in dir(gnode):
         getattr(gnode, name)
     assert gnode.results.load.__module__ == "gnode.sweeps.results"

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from gnode.models import load_model as load  # noqa: F401
     from gnode.series import Series  # noqa: F401
     from gnode.sweeps import results  # noqa: F401
-    from gnode.training import train  # noqa: F401
+    from gnode.sweeps.sweep import sweep  # noqa: F401
+    from gnode.training.train import train  # noqa: F401
 
 __version__ = version("gnode")
 
@@ -34,6 +35,7 @@ _MODULES = {room: f"gnode.{room}" for room in _ROOMS} | {"results": "gnode.sweep
 _NAMES = {
     "Series": ("gnode.series", "Series"),
     "load": ("gnode.models", "load_model"),
+    "sweep": ("gnode.sweeps.sweep", "sweep"),
     "train": ("gnode.training", "train"),
 }
 

@@ -82,8 +82,8 @@ def train(
         str | None,
         typer.Argument(
             metavar="TASK|EXPERIMENT.toml|TABLE",
-            help="A task; a file with \\[task], \\[model], \\[training]; or, with --target, a table of your own "
-            "(.csv, .npz). With --resume the run's own.",
+            help="A task; my_tasks.py:MyTask, a class in a file of your own; a file with \\[task], \\[model], "
+            "\\[training]; or, with --target, a table of your own (.csv, .npz). With --resume the run's own.",
             show_default=False,
         ),
     ] = None,

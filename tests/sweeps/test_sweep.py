@@ -419,3 +419,42 @@ def test_a_directory_without_tables_is_named(tmp_path):
     with pytest.raises(InvalidInput, match="the tables of a sweep"):
         results.load(tmp_path)
     assert gnode.results.load is results.load
+
+
+# -- from Python --
+
+
+def test_a_sweep_from_python_is_that_of_the_file(tmp_path):
+    keys = dict(grid={"lr": [1e-2, 1e-3]}, seeds=2, select=["lr"], model="rnn", **{**SMALL, "epochs": 1})
+    found = gnode.sweep("ring", bins=20, frequency=4.0, workers=1, out=tmp_path / "out", **keys)
+    file = tables(grid__model=["rnn"], grid__lr=[1e-2, 1e-3], sweep__seeds=2, training__epochs=1)
+    assert found["run"].tolist() == [run.id for run in plan(file).runs] and found["state"].eq("done").all()
+    written = tomllib.loads((tmp_path / "out" / "sweep.toml").read_text())
+    assert written["grid"] == keys["grid"] and written["sweep"] == {"seeds": 2, "select": ["lr"], "halving": False}
+    assert results.selected(results.load(tmp_path / "out"))["seed"].tolist() == [0, 1]
+    task = gnode.tasks.make("ring", bins=20, frequency=4.0)
+    again = gnode.sweep(task, out=tmp_path / "task", on="device", **keys)
+    assert again["run"].tolist() == found["run"].tolist()
+
+
+class Unfindable(gnode.tasks.Task):
+    input_size = output_size = 2
+
+    def sample(self, count, seed): ...
+
+
+def test_a_sweep_from_python_refuses_what_workers_cannot_find_or_nobody_knows(tmp_path):
+    out = {"out": tmp_path / "out"}
+    Unfindable.__qualname__ = "test.<locals>.Unfindable"
+    for call, words in (
+        (lambda: gnode.sweep("rign", **out), "Did you mean 'ring'"),
+        (lambda: gnode.sweep(3, **out), "a task .*instead got int"),
+        (lambda: gnode.sweep("ring", sede=3, **out), "'sede'"),
+        (lambda: gnode.sweep("ring", seed=3, **out), "seeds, a number of seeds or a list of them, instead got seed 3"),
+        (lambda: gnode.sweep("ring", grid={"lr": 0.1}, **out), "a list of values for the axis 'lr'"),
+        (lambda: gnode.sweep("ring", seeds=0, **out), "seeds from 1"),
+        (lambda: gnode.sweep(Unfindable(), **out), r"Put it into a file: gnode\.sweep\(\"my_tasks\.py:Unfindable\""),
+    ):
+        with pytest.raises(InvalidInput, match=words):
+            call()
+    assert not (tmp_path / "out").exists()

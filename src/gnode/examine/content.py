@@ -132,7 +132,7 @@ class Content:
         name: what the run is called on the page.
         config, summary, metrics: of the run directory.
         model: the best parameters.
-        task: None where the run was trained on something else than a registered task that draws its trials.
+        task: None where the run was trained on something else than a task that draws its trials and can be found again.
         data_set: the registered task on recorded trials that the run was trained on; None where it was none.
         stored: the results of `gnode analyse`, if they are there and belong to this model.
     """
@@ -186,7 +186,7 @@ class Content:
         at hand, and for tasks that remember values, of which the memory says more."""
         if self.task is None:
             return None if self.recorded is None else self.recorded.test
-        return fresh(self.task) if self.task.manifold is None else None
+        return None if self.task.remembers else fresh(self.task)
 
     @cached_property
     def scores(self) -> dict[str, Any] | None:
@@ -361,8 +361,9 @@ class Content:
     @cached_property
     def traces(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Remembered values (V, D_out), and states (V, T, N) from their last pulse's first bin on, then silence."""
-        if self.task is None or self.task.manifold is None:
+        if self.task is None or not self.task.remembers:
             return None
+        assert self.task.manifold is not None
         values = self.task.manifold.sample(_TRACES, seed=SEED)
         trials = self.task.recall(values, silence=_REST)
         path = path_of(self.model, trials)
@@ -459,7 +460,7 @@ class Content:
 
     @cached_property
     def film(self) -> Film | None:
-        if self.task is None or self.task.manifold is None:
+        if self.task is None:
             return None
         return film_of(RunDirectory.open(self.path), self.task, self.metrics)
 
@@ -516,8 +517,8 @@ def content_of(path: str | pathlib.Path) -> Content:
     """
     directory = RunDirectory.open(path)
     config = directory.config()
-    known = config.get("task", {}).get("name") in tasks.TASKS
-    task = task_of(directory) if known else None
+    name = config.get("task", {}).get("name")
+    task = task_of(directory) if name in tasks.TASKS or tasks.is_own(name) else None
     model = _best_so_far(directory)
     return Content(
         path=directory.path,
@@ -535,8 +536,9 @@ def content_of(path: str | pathlib.Path) -> Content:
 def film_of(directory: RunDirectory, task: tasks.Task, metrics: list[dict[str, float]]) -> Film | None:
     """The states that survive FILM_SILENCE silent bins in every snapshot; None where there are no snapshots."""
     snapshots = directory.snapshots()
-    if not snapshots or task.manifold is None:
+    if not snapshots or not task.remembers:
         return None
+    assert task.manifold is not None
     values = task.manifold.sample(180, seed=SEED)
     trials = task.recall(values, silence=FILM_SILENCE)
     losses = {int(record["epoch"]): record["val_loss"] for record in metrics}

@@ -16,6 +16,7 @@ from gnode.examine.regression import regression
 from gnode.models import Model, load_model, under
 from gnode.series import Data, Trials
 from gnode.training import RunDirectory
+from gnode.training.directory import OTHER_TRIALS
 from gnode.training.losses import LOSSES
 from gnode.training.score import Objective, alone, loss_on, told
 from gnode.training.settings import Settings
@@ -100,16 +101,24 @@ def evaluate(
 
 
 def task_of(directory: RunDirectory) -> tasks.Task | tasks.RecordedTask:
-    """The registered task that a run was trained on.
+    """The task that a run was trained on: a registered one, or one of the user's own from a file or module.
 
     Raises:
-        InvalidInput: it was trained on something else.
+        InvalidInput: it was trained on something else, or the user's own task draws other trials by now.
     """
-    table = dict(directory.config()["task"])
-    name = table.pop("name")
-    if name not in tasks.TASKS:
-        must_have(f"a run trained on a registered task in {directory.path}", f"one trained on {name}")
-    return tasks.make(name, **table)
+    name = directory.config()["task"].get("name")
+    if name not in tasks.TASKS and not tasks.is_own(name):
+        must_have(
+            f"a run trained on a registered task in {directory.path}",
+            f"one trained on {name}",
+            "What is defined in a script or a notebook cannot be found again: put it in a file, my_tasks.py, and train "
+            'on gnode.tasks.make("my_tasks.py:MyTask").',
+        )
+    task = directory.task()
+    if tasks.is_own(name):  # what it imports may have changed
+        drawn = draw_data(task, Settings(**directory.config()["training"]))
+        directory.refuse_others(drawn, f"what {name} draws now", OTHER_TRIALS)
+    return task
 
 
 def fresh(task: tasks.Task, trials: int = FRESH, seed: int = SEED) -> Trials:
@@ -159,8 +168,9 @@ def memory_of(
     model: Model, task: tasks.Task, silences: Sequence[int] = SILENCES, seed: int = SEED
 ) -> analysis.Memory | None:
     """Memory of VALUES values of a task, drawn with `seed`, against silence; None where a task remembers no values."""
-    if task.manifold is None:
+    if not task.remembers:
         return None
+    assert task.manifold is not None
     return analysis.memory(model, task, task.manifold.sample(VALUES, seed=seed), silences)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import tomli_w
 
 from gnode.errors import InvalidInput, must_have
-from gnode.files import begin_folder
+from gnode.files import begin_folder, write_atomically
 from gnode.sweeps.grid import Plan, PlannedRun
 from gnode.training.directory import SUMMARY, RunDirectory
 
@@ -57,4 +57,7 @@ def open_sweep(plan: Plan, path: Path, resume: bool) -> Sweep:
         return Sweep(path, plan)
     text = tomli_w.dumps({"gnode": version("gnode"), **plan.tables})
     begin_folder(path, RUNS, {SWEEP: text.encode()}, "for the sweep", "a sweep")
+    for definition in {run.definition.place: run.definition for run in plan.runs if run.definition}.values():
+        if definition.code is not None:  # beside sweep.toml, which names it
+            write_atomically(path / definition.place, definition.code)
     return Sweep(path, plan)

@@ -27,10 +27,11 @@ from gnode import tasks
 from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.files import path_of
 from gnode.models import tabulate
-from gnode.training.experiment import SECTIONS, assemble
+from gnode.training.experiment import SECTIONS, Experiment, assemble
 from gnode.training.train import configuration
 
 MOST_RUNS = 100_000
+OWN_TASKS = "own_tasks"  # a table of sweep.toml: the digests of files of the user's own
 Tables = dict[str, Any]
 
 
@@ -42,11 +43,13 @@ class PlannedRun:
         id: a short hash of its configuration, and of nothing else.
         config: the tables task, model and training, defaults included, as its config.toml holds them.
         labels: its value on every axis, "seed" included.
+        definition: of a task of the user's own.
     """
 
     id: str
     config: Tables
     labels: dict[str, Any]
+    definition: tasks.Definition | None = None
 
     def name(self) -> str:
         """The run in words: "model rnn, lr 0.01, seed 0"."""
@@ -99,12 +102,16 @@ def read_plan(source: str | Path, preset: str | None = None, halving: bool | Non
     tables = _with_preset(_read(str(source)), preset)
     if halving is not None:
         tables["sweep"]["halving"] = halving
-    return plan(tables)
+    return plan(tables, path_of(source).parent if str(source).endswith(".toml") else Path())
 
 
-def plan(tables: Tables) -> Plan:
-    """The sweep that the tables task, model, training, grid and sweep describe."""
-    known = (*SECTIONS, "grid", "sweep")
+def plan(tables: Tables, folder: Path = Path()) -> Plan:
+    """The sweep that the tables task, model, training, grid and sweep describe.
+
+    Args:
+        folder: where the paths of tasks of the user's own start.
+    """
+    known = (*SECTIONS, "grid", "sweep", OWN_TASKS)
     if not isinstance(tables, dict):
         must_have("tables: a dictionary of dictionaries", type(tables).__name__)
     check_known(tables, known, f"only the tables {', '.join(SECTIONS)}, grid, sweep and presets")
@@ -130,9 +137,24 @@ def plan(tables: Tables) -> Plan:
         must_have("halving true or false", repr(options["halving"]))
     compared = [name for name in names if name not in options["select"]]
     compare = options["compare"] or ("model" if "model" in compared or not compared else compared[0])
-    runs = list(_expand(tables, axes))
+    runs = list(_expand(tables, axes, folder))
     _check_different(runs)
+    if own := _own_tasks(runs):
+        if (theirs := tables.get(OWN_TASKS, own)) != own:
+            must_have(f"the files of tasks as they were, with SHA-256 {theirs}", own, f"Or leave [{OWN_TASKS}] out.")
+        tables = {**tables, OWN_TASKS: own}
     return Plan(tables, runs, names, list(options["select"]), compare, options["halving"])
+
+
+def _own_tasks(runs: list[PlannedRun]) -> dict[str, str]:
+    """The SHA-256 of each file of tasks of the user's own, by the name of the file."""
+    found: dict[str, tasks.Definition] = {}
+    for definition in (run.definition for run in runs if run.definition is not None):
+        other = found.setdefault(definition.place, definition)
+        if (other.folder, other.code) != (definition.folder, definition.code):
+            both = f"{other.folder} and {definition.folder}"
+            must_have("files of tasks with different names", f"two called {definition.place}, in {both}")
+    return {place: definition.sha256 for place, definition in found.items() if definition.sha256 is not None}
 
 
 def cost(config: Tables) -> float:
@@ -206,20 +228,22 @@ def _check_axes(axes: dict[str, Any], seed_twice: bool) -> None:
         must_have("every axis once", " and ".join(map(repr, twice)))
 
 
-def _expand(tables: Tables, axes: dict[str, list]) -> Iterator[PlannedRun]:
+def _expand(tables: Tables, axes: dict[str, list], folder: Path) -> Iterator[PlannedRun]:
     base = {name: tables.get(name, {}) for name in SECTIONS}
     for values in itertools.product(*axes.values()):
         chosen = dict(zip(axes, values, strict=True))
-        config = _configuration(base, chosen)
+        experiment = _experiment(base, chosen, folder)
+        config = configuration(experiment.task, tabulate(experiment.model, experiment.seed), experiment.settings)
         yield PlannedRun(
             hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12],
             config,
             {_short(name): _label(name, value) for name, value in chosen.items()},
+            tasks.definition_of(experiment.task),
         )
 
 
-def _configuration(base: Tables, chosen: dict[str, Any]) -> Tables:
-    """The full configuration of the run with these values on the axes."""
+def _experiment(base: Tables, chosen: dict[str, Any], folder: Path) -> Experiment:
+    """The run with these values on the axes."""
     tables, options = copy.deepcopy(base), {}
     keys: dict[str, Any] = {}
     for axis, value in chosen.items():
@@ -232,13 +256,13 @@ def _configuration(base: Tables, chosen: dict[str, Any]) -> Tables:
             tables["task"]["name"] = value
         else:
             options[key] = value
-    experiment = assemble(tables, options)
+    experiment = assemble(tables, options, folder=folder)
     drawn = isinstance(experiment.task, tasks.Task)  # a data set has as many trials as it has
     if drawn and experiment.settings.batch_size > experiment.settings.train_trials:
         must_have(
             f"batch_size at most the {experiment.settings.train_trials} training trials", experiment.settings.batch_size
         )
-    return configuration(experiment.task, tabulate(experiment.model, experiment.seed), experiment.settings)
+    return experiment
 
 
 def _label(axis: str, value: Any) -> Any:

@@ -21,6 +21,7 @@ from gnode.errors import must_have
 from gnode.files import alone
 from gnode.models import Model, draw, model_table, trainable
 from gnode.series import Trials
+from gnode.tasks import definition_of
 from gnode.training.experiment import Experiment
 from gnode.training.loop import (
     Record,
@@ -172,7 +173,7 @@ class _Member:
         self.model, self.data, self.objective = prepare(drawn, experiment.task, self.settings)
         config = configuration(experiment.task, model_table(self.model), self.settings)
         origin = made_from(self.model, self.data)
-        directory = open_directory(folder, True, config, origin, Silent())
+        directory = open_directory(folder, True, config, origin, Silent(), definition_of(experiment.task))
         locks.enter_context(alone(directory.path, "a training run"))
         self.state = first_state(self.model, self.data, self.settings, directory, Silent())
         self._seconds = 0.0  # its share of its groups'

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,15 +22,16 @@ from gnode.errors import Diverged, must_have
 from gnode.files import alone, path_of, write_atomically
 from gnode.files.plain import as_json
 from gnode.sweeps.directory import FAILED, RUNS, Sweep, open_sweep
-from gnode.sweeps.grid import Plan, PlannedRun, cost
+from gnode.sweeps.grid import Plan, PlannedRun, cost, plan
 from gnode.sweeps.population import ALONE, FREE, train_group
 from gnode.sweeps.progress import SweepWatcher
+from gnode.tasks import TASKS, Definition, RecordedTask, Task, definition_of, kind_of
 from gnode.training.directory import CONFIG
-from gnode.training.experiment import assemble, train_experiment
+from gnode.training.experiment import Experiment, assemble, by_section, train_experiment
 from gnode.training.loop import Record
 from gnode.training.platform import check_device
 from gnode.training.progress import Silent
-from gnode.training.train import Interrupted
+from gnode.training.train import Interrupted, describe
 from gnode.workers import attempt, check, run_jobs
 
 if TYPE_CHECKING:
@@ -38,6 +39,72 @@ if TYPE_CHECKING:
 
 TOGETHER = 256  # runs that a device trains as one program
 RUNGS, KEPT = (1 / 9, 1 / 3), 1 / 3  # successive halving: after so much of its epochs, so many of a group go on
+
+
+def sweep(
+    task: str | Task | RecordedTask,
+    *,
+    out: str | Path,
+    grid: dict[str, list[Any]] | None = None,
+    seeds: int | list[int] = 1,
+    select: Sequence[str] = (),
+    compare: str | None = None,
+    halving: bool = False,
+    resume: bool = False,
+    on: str = "local",
+    address: str | None = None,
+    workers: int | None = None,
+    watcher: SweepWatcher | None = None,
+    **keys: Any,
+) -> "pd.DataFrame":
+    """Train every combination of a grid and its seeds: what `gnode sweep` does with an experiment file, from Python.
+
+    The directory is that of the command (gnode.results.load, gnode report, --resume).
+
+    Args:
+        task: its name, also as "my_tasks.py:DMS"; or a task, whose class workers can find: a registered one, or one
+            from a file or a module.
+        out: the sweep's directory: new or empty, or with `resume` that of the same sweep.
+        grid: a list of values for each axis, as {"lr": [1e-2, 1e-3]}; a value may be a dictionary of keys that change
+            together.
+        seeds: how many, or which.
+        select, compare, halving: as in the table [sweep] of an experiment file (docs/sweeps.md).
+        resume, on, address, workers, watcher: as for `run_sweep`.
+        keys: any other keys of the task, the model and training, the same for all runs (gnode list keys).
+
+    Returns:
+        one row a run, as in results.parquet (gnode.results.load).
+
+    Raises:
+        InvalidInput: what cannot be, before anything is made; a task that workers cannot find.
+        GnodeError: no Ray answers at the address; JAX finds no device.
+
+    A script that calls it needs the usual `if __name__ == "__main__":`, since workers import the script.
+
+    Example:
+        >>> runs = gnode.sweep("ring", grid={"lr": [1e-2, 1e-3]}, seeds=2, model="rnn", epochs=20, out="runs/rates")
+    """
+    definition = definition_of(task)
+    if isinstance(task, str):
+        kind, table = kind_of(task), {"name": task}
+    elif isinstance(task, Task | RecordedTask):
+        kind, table = type(task), describe(task)
+        if definition is None and TASKS.get(task.name) is not kind:
+            must_have(
+                "a task that worker processes can find",
+                f"one of the class {kind.__name__}, which is in none of their modules",
+                f'Put it into a file: gnode.sweep("my_tasks.py:{kind.__name__}", ...).',
+            )
+    else:
+        must_have("the name of a task, or a task (gnode.tasks.make)", type(task).__name__)
+    if "seed" in keys:
+        must_have("seeds, a number of seeds or a list of them", f"seed {keys['seed']!r}")
+    tables = by_section(kind, keys)
+    tables["task"] = {**table, **tables["task"]}
+    chosen = {"seeds": seeds, "select": list(select), "compare": compare, "halving": halving}
+    tables |= {"grid": grid or {}, "sweep": {key: value for key, value in chosen.items() if value is not None}}
+    planned = plan(tables, Path() if definition is None else definition.folder)
+    return run_sweep(planned, out, resume=resume, on=on, address=address, workers=workers, watcher=watcher)
 
 
 def run_sweep(
@@ -121,11 +188,16 @@ class Job:
         id: of the run.
         config: its tables task, model and training.
         until: the epoch after which it pauses; None to finish.
+        definition: of a task of the user's own.
     """
 
     id: str
     config: dict[str, Any]
     until: int | None
+    definition: Definition | None = None
+
+    def experiment(self) -> Experiment:
+        return assemble(self.config, {}, self.definition)
 
 
 class PauseAfter(Silent):
@@ -148,7 +220,7 @@ def train_in_place(runs: Path, job: Job) -> None:
     """Train a run into runs/<id>, from its checkpoint if there is one. Divergence is written down there."""
     folder, pause = _usable_folder(runs, job), PauseAfter(job.until)
     try:
-        train_experiment(assemble(job.config, {}), out=folder, resume=True, watcher=pause)
+        train_experiment(job.experiment(), out=folder, resume=True, watcher=pause)
     except Interrupted:
         if not pause.paused:
             raise KeyboardInterrupt from None
@@ -201,9 +273,9 @@ def _put(folder: Path, content: dict[str, bytes]) -> None:
 def _job(sweep: Sweep, run: PlannedRun, rung: float | None) -> Job | None:
     """What is left to do of a run up to a rung; None where it is there already."""
     if rung is None:
-        return Job(run.id, run.config, None)
+        return Job(run.id, run.config, None, run.definition)
     until = _epoch_of(run, rung)
-    return None if len(sweep.records(run)) >= until else Job(run.id, run.config, until)
+    return None if len(sweep.records(run)) >= until else Job(run.id, run.config, until, run.definition)
 
 
 Ended = Generator[tuple[Job, Any]]  # each job with what went wrong (an Exception) or None
@@ -228,7 +300,7 @@ def _train_on_device(runs: Path, jobs: list[Job], address: str | None, workers: 
             yield group[0], attempt(partial(train_in_place, runs), group[0])
             continue
         folders = [_usable_folder(runs, job) for job in group]
-        experiments = [assemble(job.config, {}) for job in group]
+        experiments = [job.experiment() for job in group]
         with contextlib.closing(train_group(experiments, folders, group[0].until)) as ended:
             for index, error in ended:
                 if isinstance(error, Diverged):

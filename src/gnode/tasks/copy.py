@@ -6,7 +6,6 @@ from typing import ClassVar, final
 import numpy as np
 
 from gnode.arguments import integer
-from gnode.errors import must_have
 from gnode.series import Trials
 from gnode.tasks.arguments import Seed, generator
 from gnode.tasks.pulses import MOST_BITS
@@ -22,12 +21,15 @@ class CopyTask(Task):
     one in the middle is silent and its target is 0. After the public code of Kim, Can and Krishnamurthy (ICML 2023).
 
     Attributes:
+        bins: the length of a trial.
         bits: random channels; the go channel is the input after them.
     """
 
     name: ClassVar[str] = "copy"
     summary: ClassVar[str] = "reproduce a random pattern of n bits after half of the trial"
+    loss: ClassVar[str] = "mse"
 
+    bins: int = 100
     bits: int = 3
 
     def __post_init__(self) -> None:
@@ -42,10 +44,6 @@ class CopyTask(Task):
     def output_size(self) -> int:
         return self.bits
 
-    @property
-    def manifold(self) -> None:
-        return None
-
     def sample(self, count: int, seed: Seed, bins: int | None = None) -> Trials:
         count = integer("count", count, 1)
         bins = self.bins if bins is None else integer("bins", bins, 2)
@@ -57,10 +55,3 @@ class CopyTask(Task):
         inputs[:, -half:, -1] = 1.0
         targets[:, -half:] = pattern
         return Trials(inputs, targets)
-
-    def recall(self, values: np.ndarray, silence: int) -> Trials:
-        must_have(
-            "a task that remembers a value for recall",
-            "copy, which reproduces a pattern",
-            "Use one of the memory tasks, such as ring.",
-        )

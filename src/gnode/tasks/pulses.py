@@ -2,7 +2,7 @@
 
 import abc
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -51,10 +51,14 @@ class PulseTask(Task):
     (`channel_groups`) and what is held at first (`before`).
 
     Attributes:
+        bins: the length of a trial.
         frequency: expected number of pulses in a trial, whatever its length, those that do not fit included.
         width: a pulse fills width + 1 bins.
     """
 
+    loss: ClassVar[str] = "mse"
+
+    bins: int = 100
     frequency: float = 12.0
     width: int = 2
 

@@ -1,8 +1,8 @@
 """The run directory: the files that a training run leaves, and reading them back.
 
 config.toml determines the run; metrics.jsonl has a line an epoch; checkpoint/state.safetensors is what resuming needs;
-model.safetensors holds the best parameters; summary.json the outcome; data/ the trials, where they are the user's own.
-See docs/run-directory.md.
+model.safetensors holds the best parameters; summary.json the outcome; data/ the trials, where they are the user's own;
+task.py the file of a task of the user's own. See docs/run-directory.md.
 """
 
 import json
@@ -34,10 +34,16 @@ _INNER = "checkpoint"  # the folder that a run begins with
 CHECKPOINT = f"{_INNER}/state.safetensors"
 ORIGIN = "made_from"  # a table of config.toml
 SOURCE = "source"  # a table in that of the task: where own data came from (gnode.series.Data)
+TASK = "task.py"  # the file that defines a task of the user's own
+SHA256 = "sha256"  # a key of [task]: the digest of that file
+_FOLDER = "task_folder"  # a key of ORIGIN: where that file, or the module, was, and what it imports
 OWN_DATA = "own data"  # the name, in config.toml, of a task that is none: the user's own trials
 _TABLES = ("task", "model", "training")
 _MADE_WITH = "gnode"  # the key, in a checkpoint, of the configuration that it was made with
 _DRAWN = ("train_trials", "validation_trials", "test_trials")  # keys that mean something where trials are drawn
+OTHER_TRIALS = (  # advice where a task of the user's own draws other trials than it drew
+    "Does its sample depend on more than its options and the seed, or has a module changed that it imports?"
+)
 DATA_LIMIT = 256 * 2**20  # bytes of own data that a run directory keeps
 
 
@@ -48,18 +54,22 @@ class RunDirectory:
     path: Path
 
     @classmethod
-    def create(cls, path: Path, config: dict[str, Any], origin: dict[str, Any]) -> "RunDirectory":
+    def create(
+        cls, path: Path, config: dict[str, Any], origin: dict[str, Any], definition: tasks.Definition | None = None
+    ) -> "RunDirectory":
         """A fresh run directory; nothing is written where anything else lies already.
 
         Args:
             config: the tables task, model and training.
             origin: what the run is made from beside them (gnode.training.train.made_from).
+            definition: of a task of the user's own; where it was is written down (see keep_task).
 
         Raises:
             GnodeError: the directory is not empty, or cannot be written.
         """
+        folder = {} if definition is None else {_FOLDER: str(definition.folder)}
         try:
-            text = tomli_w.dumps({"gnode": version("gnode"), **_as_written(config), ORIGIN: origin})
+            text = tomli_w.dumps({"gnode": version("gnode"), **_as_written(config), ORIGIN: {**origin, **folder}})
         except TypeError as error:
             raise InvalidInput(
                 f"Must have a task whose options can be written to {CONFIG} (numbers, text, lists), instead got "
@@ -89,15 +99,18 @@ class RunDirectory:
         ours = tomllib.loads(tomli_w.dumps(config))
         for tables in (theirs, ours):  # the same table may lie elsewhere: the digest of the data decides
             tables["task"].pop(SOURCE, None)
+        changed = theirs["task"].get(SHA256) != ours["task"].get(SHA256)  # the file of a task of the user's own
         if differing := _differences(_as_written(theirs), _as_written(ours)):  # theirs may be of an older version
-            must_have(f"the configuration that {path} was started with", f"another {', '.join(differing)}")
+            advice = f"With its task as it was: gnode train --resume --out {path}." if changed else ""
+            must_have(f"the configuration that {path} was started with", f"another {', '.join(differing)}", advice)
         if began is None:
             return directory, [
                 f"{path} was begun by a gnode that kept no digest: its data and start cannot be compared."
             ]
         for key, what in (("data", "data"), ("start", "weights to start from")):
             if began.get(key) != origin[key]:
-                must_have(f"the {what} that {path} was started with", f"other {what} (their digests differ)")
+                advice = OTHER_TRIALS if key == "data" and _FOLDER in began else ""
+                must_have(f"the {what} that {path} was started with", f"other {what} (their digests differ)", advice)
         others = [
             f"{key} {origin[key]} (there {began.get(key)})"
             for key in ("threads", "device")
@@ -146,6 +159,41 @@ class RunDirectory:
         """Whether the run was trained on the user's own trials."""
         return self.config().get("task", {}).get("name") == OWN_DATA
 
+    def keep_task(self, definition: tasks.Definition) -> None:
+        """Put the file of a task of the user's own into task.py, unless it is there."""
+        if definition.code is not None and not (self.path / TASK).exists():
+            write_atomically(self.path / TASK, definition.code)
+
+    def kept_task(self) -> tasks.Definition | None:
+        """Where the run's task is defined, if it is the user's own: in task.py, or in a module.
+
+        Raises:
+            InvalidInput: task.py is gone, or is not the file that the run was started with.
+        """
+        config = self.config()
+        table, folder = config["task"], Path(config.get(ORIGIN, {}).get(_FOLDER, self.path))
+        if not tasks.is_own(table.get("name")):
+            return None
+        if SHA256 not in table:
+            return tasks.Definition(table["name"], folder)
+        path = self.path / TASK
+        code = path.read_bytes() if path.is_file() else None
+        definition = tasks.Definition(table["name"], folder, code)
+        if definition.sha256 != table[SHA256]:
+            instead = "nothing there" if code is None else "another"
+            must_have(f"the file that the run was started with in {path}, SHA-256 {table[SHA256]}", instead)
+        return definition
+
+    def task(self) -> tasks.Task | tasks.RecordedTask:
+        """The task that the run was trained on, which is registered or the user's own.
+
+        Raises:
+            InvalidInput: it cannot be made.
+        """
+        options = {key: value for key, value in self.config()["task"].items() if key != SHA256}
+        name, definition = options.pop("name"), self.kept_task()
+        return tasks.made_of(tasks.kind_of(name) if definition is None else definition.load(), name, options)
+
     def keep_data(self, data: Data) -> bool:
         """Put the user's own trials into data/, unless they are there; whether they are now. Too large ones are not."""
         if not (self.path / DATA).exists() and data.nbytes <= DATA_LIMIT:
@@ -185,11 +233,11 @@ class RunDirectory:
             self.refuse_others(data, str(self.path / DATA))
         return data
 
-    def refuse_others(self, data: Data, place: str) -> None:
+    def refuse_others(self, data: Data, place: str, advice: str = "") -> None:
         """Raise InvalidInput where data, of this place, are not those that the run was trained on."""
         origin = self.config().get(ORIGIN)
         if origin is not None and origin.get("data") != data.digest():
-            must_have(f"the data that {self.path} was started with", f"others in {place}")
+            must_have(f"the data that {self.path} was started with", f"others in {place}", advice)
 
     def metrics(self) -> list[dict[str, float]]:
         """The records of all epochs, without lines that are damaged."""

@@ -17,7 +17,7 @@ from gnode.models import ModelConfig, draw, readable, refuse_unread
 from gnode.models.initial import INITIAL_STATES
 from gnode.nn.activations import ACTIVATIONS
 from gnode.series import PARTS, Data
-from gnode.training.directory import OWN_DATA, RunDirectory
+from gnode.training.directory import CONFIG, OWN_DATA, SHA256, RunDirectory
 from gnode.training.losses import LOSSES
 from gnode.training.progress import Watcher
 from gnode.training.schedules import SCHEDULES
@@ -45,9 +45,10 @@ def experiment_from(source: str, options: dict[str, Any]) -> Experiment:
     """An experiment from a task's name or a TOML file, with flat keys on top.
 
     Args:
-        source: the name of a task, or the path of a file with the tables [task] (with its name), [model] and
-            [training]; a run directory's config.toml is such a file. Where the task is "own data", its trials lie in
-            the folder data beside the file (gnode.series.Data.save).
+        source: the name of a task (gnode.tasks.make), or the path of a file with the tables [task] (with its name),
+            [model] and [training]; a run directory's config.toml is such a file. Where the task is "own data", its
+            trials lie in the folder data beside the file (gnode.series.Data.save). A task of the user's own,
+            "my_tasks.py:DMS", is looked for beside the file.
         options: any keys of the task, of ModelConfig or of Settings. `seed` sets the model's and the training's.
 
     Raises:
@@ -56,17 +57,19 @@ def experiment_from(source: str, options: dict[str, Any]) -> Experiment:
     if not isinstance(source, str) or not isinstance(options, dict):
         must_have("the name of a task or of a file, and a dictionary of options", f"{source!r} and {options!r}")
     file = path_of(source) if source.endswith(".toml") else None
-    if file is None and Path(source).suffix:
+    if file is None and Path(source).suffix and not tasks.is_own(source) and not source.endswith(".py"):
         must_have(
             "a task, an experiment (.toml), or a table with --target, the column that is to be predicted",
             source,
             "As: gnode train my.csv --target label --series id --time t --out runs/mine.",
         )
     tables = {"task": {"name": source}} if file is None else _read(file)
-    own = None
+    own: Data | tasks.Definition | None = None
     if file is not None and tables.get("task", {}).get("name") == OWN_DATA:
         own = RunDirectory(file.parent).data()
-    experiment = assemble(tables, options, own)
+    elif file is not None and file.name == CONFIG and "gnode" in tables:
+        own = RunDirectory(file.parent).kept_task()
+    experiment = assemble(tables, options, own, Path() if file is None else file.parent)
     if "gnode" not in tables:  # written by a person, not by a run, whose file has every key
         refuse_unread(experiment.model, tables.get("model", {}))
     return experiment
@@ -84,42 +87,44 @@ def experiment_on(data: Data, options: dict[str, Any]) -> Experiment:
     return assemble({"task": {"name": OWN_DATA}, "model": model, "training": training}, options, data)
 
 
-def assemble(tables: dict[str, Any], options: dict[str, Any], own: Data | None = None) -> Experiment:
+def assemble(
+    tables: dict[str, Any],
+    options: dict[str, Any],
+    own: Data | tasks.Definition | None = None,
+    folder: Path = Path(),
+) -> Experiment:
     """An experiment from the tables task, model and training, with flat keys on top.
 
     An option that the model never reads is refused. One in the tables is not: those of a sweep are for all its models.
 
     Args:
-        own: the data, where the task is "own data".
+        own: the data, where the task is "own data"; where the task is defined, if that is known already.
+        folder: where the path of a task of the user's own starts.
     """
-    task_table = dict(tables.get("task", {}))
-    model_table = dict(tables.get("model", {}))
-    training_table = dict(tables.get("training", {}))
+    task_table, model_table, training_table = (dict(tables.get(section, {})) for section in SECTIONS)
     name = task_table.pop("name", None)
     if name is None:
         must_have("a task's name in the table [task]", "none")
-    if own is not None:
+    data = own if isinstance(own, Data) else None
+    sha256 = task_table.pop(SHA256, None)
+    if data is not None:
         task_table = {}  # how many trials there are is said for the reader
-    task_keys = [] if own is not None else dataclasses.fields(look_up("task", name, tasks.TASKS))
-    known = {
-        "task": [item.name for item in task_keys],
-        "model": [*(item.name for item in dataclasses.fields(ModelConfig)), "seed"],
-        "training": [item.name for item in dataclasses.fields(Settings)],
-    }
-    for key, value in options.items():
-        if key == "seed":
-            model_table["seed"] = training_table["seed"] = value
-        elif key in known["task"]:
-            task_table[key] = value
-        elif key in known["model"] and key not in _SIZES:
-            model_table[key] = value
-        elif key in known["training"]:
-            training_table[key] = value
-        else:
-            _check_keys([key], [name for names in known.values() for name in names if name not in _SIZES])
-    for section, table in (("task", task_table), ("model", model_table), ("training", training_table)):
+    kind = None
+    if data is None:
+        kind = own.load() if isinstance(own, tasks.Definition) else tasks.kind_of(name, folder)
+    known = _known_keys(kind)
+    if taken := {*known["task"]} & {*known["model"], *known["training"], "name", SHA256}:
+        must_have(f"names of their own for the options of {name}", f"{sorted(taken)[0]!r}, which means something else")
+    for table, section in zip((task_table, model_table, training_table), SECTIONS, strict=True):
+        table |= by_section(kind, options)[section]
         _check_keys(table, known[section])
-    task = tasks.make(name, **task_table) if own is None else own
+    task: tasks.Task | tasks.RecordedTask | Data
+    if kind is not None:
+        task = tasks.made_of(kind, name, task_table)
+        _check_same(task, name, sha256)
+    else:
+        assert data is not None
+        task = data
     written_by_a_run = all(key in model_table for key in _SIZES)  # then what is left out has gnode's own default
     suited = {}
     if isinstance(task, tasks.RecordedTask) and not written_by_a_run:
@@ -127,7 +132,7 @@ def assemble(tables: dict[str, Any], options: dict[str, Any], own: Data | None =
     settings = Settings(**{key: suited[key] for key in suited if key in known["training"]} | training_table)
     seed = model_table.pop("seed", settings.seed)
     sizes = _sizes(task)
-    if own is not None and "output_size" in model_table:
+    if data is not None and "output_size" in model_table:
         sizes["output_size"] = model_table["output_size"]  # more than the targets need: classes that do not occur, ...
     for key, size in sizes.items():
         if model_table.get(key, size) != size:
@@ -137,6 +142,43 @@ def assemble(tables: dict[str, Any], options: dict[str, Any], own: Data | None =
     config = ModelConfig(**{**defaults, **model_table, **sizes})
     refuse_unread(config, options)
     return Experiment(task, config, seed, settings)
+
+
+def _known_keys(kind: type[tasks.Task] | type[tasks.RecordedTask] | None) -> dict[str, list[str]]:
+    """The keys of the tables task, model and training; `kind` is the task's, None for own data."""
+    return {
+        "task": [] if kind is None else [item.name for item in dataclasses.fields(kind) if item.init],
+        "model": [*(item.name for item in dataclasses.fields(ModelConfig)), "seed"],
+        "training": [item.name for item in dataclasses.fields(Settings)],
+    }
+
+
+def by_section(
+    kind: type[tasks.Task] | type[tasks.RecordedTask] | None, options: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Flat keys in the tables task, model and training. `seed` is the model's and the training's.
+
+    Args:
+        kind: of the task; None for own data.
+
+    Raises:
+        InvalidInput: an unknown key, with the nearest.
+    """
+    known = _known_keys(kind)
+    tables: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    for key, value in options.items():
+        _check_keys([key], [name for names in known.values() for name in names if name not in _SIZES])
+        for section in ("model", "training") if key == "seed" else SECTIONS:
+            if key in known[section]:
+                tables[section][key] = value
+    return tables
+
+
+def _check_same(task: tasks.Task | tasks.RecordedTask, name: str, sha256: object) -> None:
+    """Raises InvalidInput where a task is not defined by the file of this digest."""
+    definition = tasks.definition_of(task)
+    if sha256 is not None and (definition is None or definition.sha256 != sha256):
+        must_have(f"the file of {name} as it was, with SHA-256 {sha256}", "another", f"Or leave {SHA256} out.")
 
 
 def _sizes(task: tasks.Task | tasks.RecordedTask | Data) -> dict[str, int]:

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from gnode import tasks
-from gnode.errors import Diverged, GnodeError, check_known, must_have
+from gnode.errors import Diverged, GnodeError, check_known, look_up, must_have
 from gnode.files import alone, path_of
 from gnode.files.plain import plain
 from gnode.integrate import RULES
@@ -24,7 +24,7 @@ from gnode.models import Model, model_bytes, model_table, trainable
 from gnode.modes import usual_modes
 from gnode.series import PARTS, Data, Trials
 from gnode.series.arrays import is_frame
-from gnode.training.directory import DATA_LIMIT, OWN_DATA, SOURCE, RunDirectory
+from gnode.training.directory import DATA_LIMIT, OWN_DATA, SHA256, SOURCE, RunDirectory
 from gnode.training.loop import Record, TrainingState
 from gnode.training.losses import LOSSES, balanced
 from gnode.training.optimisers import OPTIMISERS
@@ -46,7 +46,7 @@ class Source(Protocol):
     """
 
     @property
-    def loss(self) -> str: ...
+    def loss(self) -> str | None: ...
 
     def data(self, seed: int, trials: tuple[int, int, int]) -> Data: ...
 
@@ -98,10 +98,11 @@ def draw_data(task: Source | tasks.Sampled | Data, settings: Settings) -> Data:
         must_have("a task, or data", f"the {'path' if isinstance(task, Path) else 'text'} {str(task)!r}", advice)
     if isinstance(task, tasks.RecordedTask) and counts != Settings().trials:
         must_have(f"no train_trials, validation_trials or test_trials for {task.name}, whose sets are fixed", counts)
-    if hasattr(task, "data") and not isinstance(task, np.ndarray):  # which has a buffer of that name
-        return task.data(settings.seed, counts)
-    if hasattr(task, "sample"):
-        return tasks.draw(task, settings.seed, counts)
+    with tasks.in_own_code(type(task), "draws trials"):
+        if hasattr(task, "data") and not isinstance(task, np.ndarray):  # which has a buffer of that name
+            return task.data(settings.seed, counts)
+        if hasattr(task, "sample"):
+            return tasks.draw(task, settings.seed, counts)
     must_have(
         "a task (gnode.tasks.make), or gnode.training.Data of three gnode.series.Trials",
         f"{type(task).__name__}",
@@ -155,7 +156,9 @@ def train(
     directory = None
     if out is not None:
         config = configuration(task, model_table(model), chosen)
-        directory = open_directory(path_of(out), resume, config, made_from(model, data), watcher)
+        directory = open_directory(
+            path_of(out), resume, config, made_from(model, data), watcher, tasks.definition_of(task)
+        )
         if isinstance(task, Data) and not directory.keep_data(data):
             watcher.note(
                 f"{directory.path} keeps no copy of these {data.nbytes / 2**20:.0f} MB of data, only their digest"
@@ -214,8 +217,9 @@ def prepare(model: Model, task: Source | Data, settings: Settings) -> tuple[Mode
         must_have("a model (gnode.models.make) to train", type(model).__name__)
     data = draw_data(task, settings)
     classes = data.train.targets.dtype.kind == "i"
-    of_task = ("cross-entropy" if classes else "mse") if isinstance(task, Data) else getattr(task, "loss", "mse")
-    loss: str = settings.loss or of_task
+    of_targets = "cross-entropy" if classes else "mse"
+    loss: str = settings.loss or getattr(task, "loss", None) or of_targets
+    look_up("loss", loss, LOSSES)
     outputs = model.config.output_size
     for trials in (data.train, data.validation, data.test):
         if trials.series.channels != model.config.input_size:
@@ -295,21 +299,33 @@ def made_from(model: Model, data: Data) -> dict[str, Any]:
 
 
 def open_directory(
-    path: Path, resume: bool, config: dict[str, Any], origin: dict[str, Any], watcher: Watcher
+    path: Path,
+    resume: bool,
+    config: dict[str, Any],
+    origin: dict[str, Any],
+    watcher: Watcher,
+    definition: tasks.Definition | None,
 ) -> RunDirectory:
-    """A fresh run directory, or with `resume` the one that is there already."""
+    """A fresh run directory, or with `resume` the one that is there already.
+
+    Args:
+        definition: of a task of the user's own.
+    """
     if not resume or RunDirectory.is_unbegun(path):
-        return RunDirectory.create(path, config, origin)
-    directory, notes = RunDirectory.reopen(path, config, origin)
-    for note in notes:
-        watcher.note(note)
+        directory = RunDirectory.create(path, config, origin, definition)
+    else:
+        directory, notes = RunDirectory.reopen(path, config, origin)
+        for note in notes:
+            watcher.note(note)
+    if definition is not None:
+        directory.keep_task(definition)
     return directory
 
 
 def configuration(task: Source | Data, model: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """Everything that determines a run, as plain data: what its config.toml holds beside the version."""
     return {
-        "task": _describe(task),
+        "task": describe(task),
         "model": model,
         "training": settings.as_dict(),
     }
@@ -469,11 +485,16 @@ def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _describe(task: Source | Data) -> dict[str, Any]:
+def describe(task: Source | Data) -> dict[str, Any]:
     """What config.toml says of where the trials came from."""
     if isinstance(task, Data):
         sizes = {part: len(getattr(task, part)) for part in PARTS}
         return {"name": OWN_DATA, **sizes, **({SOURCE: task.source} if task.source else {})}
     options = dataclasses.asdict(task) if dataclasses.is_dataclass(task) else {}
     given = plain({key: value for key, value in options.items() if value is not None})
-    return {"name": getattr(task, "name", type(task).__name__), **given}
+    if definition := tasks.definition_of(task):
+        kept = {} if definition.sha256 is None else {SHA256: definition.sha256}
+        return {"name": definition.name, **kept, **given}
+    name = getattr(task, "name", type(task).__name__)
+    inherited = isinstance(task, tasks.Task) and tasks.TASKS.get(name, type(task)) is not type(task)
+    return {"name": type(task).__name__ if inherited else name, **given}
