@@ -9,6 +9,7 @@ from gnode.integrate import integrator_kind
 from gnode.models.config import ModelConfig
 from gnode.models.draw import draw, make_critical, model_table, seed_of, tabulate, wide_network_gain
 from gnode.models.encoding import Encoding
+from gnode.models.exporting import export
 from gnode.models.model import Model, checked_model, trainable
 from gnode.models.storage import load_model, model_bytes, named_arrays, save
 from gnode.models.unread import readable, refuse_unread
@@ -20,6 +21,7 @@ __all__ = [
     "ModelConfig",
     "checked_model",
     "draw",
+    "export",
     "load_model",
     "make",
     "make_critical",
