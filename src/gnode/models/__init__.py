@@ -12,6 +12,7 @@ from gnode.models.encoding import Encoding
 from gnode.models.exporting import export
 from gnode.models.model import Model, checked_model, trainable
 from gnode.models.storage import load_model, model_bytes, named_arrays, save
+from gnode.models.torch_weights import from_torch, with_weights
 from gnode.models.unread import readable, refuse_unread
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "checked_model",
     "draw",
     "export",
+    "from_torch",
     "load_model",
     "make",
     "make_critical",
@@ -36,6 +38,7 @@ __all__ = [
     "trainable",
     "under",
     "wide_network_gain",
+    "with_weights",
 ]
 
 
