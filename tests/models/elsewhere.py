@@ -19,30 +19,33 @@ CASES = [(model, rule) for model in FIELDS for rule in RULES]
 
 def _settings() -> list[dict]:
     """For each case other choices, so that each is made with several fields and rules."""
-    activations, starts, readings = cycle(ACTIVATIONS), cycle(INITIAL_STATES), cycle(READINGS)
+    activations, starts, readings = cycle(ACTIVATIONS), cycle(INITIAL_STATES), list(READINGS)
     ways, times, numbers = cycle(("refuse", "hold", "hold-with-observed")), cycle(("step", "input", "both", "step")), 0
     found = []
     for model, rule in CASES:
         reads, numbers = FIELDS[model].reads, numbers + 1
-        start, reading = next(starts), next(readings)
+        start, reading = next(starts), readings[(numbers + numbers // 3) % 3]
         options = {"activation": next(activations), "gate_activation": ("sigmoid", "steep-sigmoid")[numbers % 2]}
         options |= {"gate_bias": -0.5, "gate_hidden": (3,), "learn_rates": bool(numbers % 2)}
         options |= {"candidate_activation": (None, "gelu", "relu", "swish")[numbers % 4], "gain": numbers % 3 == 0}
         options |= {"layer_norm": numbers % 2 == 0, "leak": rule == "exponential-euler" or numbers % 5 > 0}
         options = {key: value for key, value in options.items() if key in reads or key == "activation"}
         options |= {"hidden": (5, 4)} if FIELDS[model].hidden else {}
-        options |= {"readout_hidden": (3,)} if numbers % 3 else {}
+        options |= {"readout_hidden": (3,)} if numbers % 3 and start != "observed" else {}
         options |= {"initial_hidden": (3,)} if INITIAL_STATES[start].has_net and numbers % 2 else {}
         if not {"hidden", "readout_hidden", "initial_hidden"} & set(options):
             del options["activation"]
+        elapsed, residual = next(times), reading == "each" and numbers % 2 == 0 and start != "observed"
+        at_first = elapsed == "step" and reading != "mean" and numbers % 2 == 1
         found.append(
             {
                 **options,
                 "initial_state": start,
                 "reading": reading,
                 "missing": next(ways),
-                "elapsed": next(times),
-                "residual": reading == "each" and numbers % 2 == 0,
+                "elapsed": elapsed,
+                "residual": residual,
+                "begins": "at-first" if at_first else "before-first",
                 "dt": 0.02,
                 "tau": 0.05,
             }
@@ -84,6 +87,6 @@ def trials(case: int) -> dict:
     if SETTINGS[case]["missing"] != "refuse":
         inputs[random.random(inputs.shape) < 0.3] = np.nan
     given = {"inputs": inputs, "times": np.cumsum(random.uniform(0.005, 0.04, (5, 9)), axis=1)}
-    if SETTINGS[case]["initial_state"] == "first-target":
+    if INITIAL_STATES[SETTINGS[case]["initial_state"]].is_told:
         given["first_targets"] = random.standard_normal((5, 2))
     return given

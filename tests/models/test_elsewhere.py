@@ -16,7 +16,7 @@ from gnode.errors import InvalidInput
 from gnode.fields import FIELDS, UngatedField
 from gnode.integrate import RULES
 from gnode.models import equations
-from gnode.models.encoding import MISSING
+from gnode.models.encoding import BEGINS, ELAPSED, MISSING
 from gnode.models.initial import INITIAL_STATES
 from gnode.models.reading import READINGS
 from gnode.nn.activations import ACTIVATIONS
@@ -36,9 +36,17 @@ def test_everything_that_is_registered_has_its_equations():
         (equations.INITIAL_STATES, INITIAL_STATES),
         (equations.READINGS, READINGS),
         (equations.MISSING, MISSING),
+        (equations.BEGINS, BEGINS),
     ):
         assert set(known) == set(registry)
-    for key, registry in (("activation", ACTIVATIONS), ("initial_state", INITIAL_STATES), ("reading", READINGS)):
+    for key, registry in (
+        ("activation", ACTIVATIONS),
+        ("initial_state", INITIAL_STATES),
+        ("reading", READINGS),
+        ("begins", BEGINS),
+        ("elapsed", ELAPSED),
+        ("missing", MISSING),
+    ):
         assert {options.get(key) for options in elsewhere.SETTINGS} >= set(registry)
     assert {model for model, _ in elsewhere.CASES} == set(FIELDS)
 
@@ -57,19 +65,20 @@ def test_its_states_and_its_steps_are_those_of_the_model(case):
     model, given = elsewhere.made(case), elsewhere.trials(case)
     network = model.to_numpy()
     assert close(network.states(**given), model.states(**given))
-    if model.config.reading == "mean":
-        with pytest.raises(ValueError, match="one of the mean"):
-            network.advance(network.begin(given["inputs"][0, 0]), given["inputs"][0, 0])
-        return
     seconds = np.diff(given["times"], axis=1, prepend=0)
     seconds[:, 0] = 0.02
     told = given.get("first_targets")
     here, outputs = network.begin(given["inputs"][1, 0], None if told is None else told[1]), []
-    for sample, elapsed in zip(given["inputs"][1], seconds[1], strict=True):
+    if model.config.reading == "mean":
+        with pytest.raises(ValueError, match="one of the mean"):
+            network.advance(here, given["inputs"][1, 0])
+        return
+    first = int(model.config.begins == "at-first")
+    for sample, elapsed in zip(given["inputs"][1, first:], seconds[1, first:], strict=True):
         here, output = network.advance(here, sample, elapsed)
         outputs.append(output)
     whole = network(**given)[1]
-    assert close(np.stack(outputs) if whole.ndim == 2 else outputs[-1], whole)
+    assert close(np.stack(outputs), whole[first:]) if whole.ndim == 2 else close(outputs[-1], whole)
 
 
 def test_padding_acts_for_no_time():

@@ -19,6 +19,7 @@ from gnode.models.config import ModelConfig
 from gnode.models.encoding import Encoding
 from gnode.models.equations import (
     ACTIVATIONS,
+    BEGINS,
     INITIAL_STATES,
     MISSING,
     READINGS,
@@ -27,6 +28,7 @@ from gnode.models.equations import (
     Equations,
 )
 from gnode.models.initial import INITIAL_STATES as KINDS_OF_START
+from gnode.models.initial import Observed
 from gnode.models.names import named_leaves
 from gnode.models.readout import Readout
 from gnode.models.scaling import Scaling
@@ -111,6 +113,7 @@ def taken_apart(model: Parts, trained: PyTree) -> tuple[Description, dict[str, n
             "channels": encoding.channels,
             "missing": encoding.missing,
             "elapsed": encoding.elapsed,
+            "begins": encoding.begins,
             "dt": encoding.dt,
             "tau": encoding.tau,
             "scaling": in_scale,
@@ -134,10 +137,12 @@ def _initial(model: Parts, arrays: _Arrays) -> Description:
     kind, initial = KINDS_OF_START[model.config.initial_state], model.initial
     if not kind.has_net:
         return {"of": "nothing", "value": arrays.name(initial.value, "initial.value")}
+    net = initial.net  # None where all units are observed
     return {
         "of": "first target" if kind.is_told else "first input",
-        "layers": arrays.layers(initial.net.layers, "initial.net.layers"),
-        "activation": initial.net.activation,
+        "observed": isinstance(initial, Observed),
+        "layers": [] if net is None else arrays.layers(net.layers, "initial.net.layers"),
+        "activation": "identity" if net is None else net.activation,
     }
 
 
@@ -179,6 +184,7 @@ def _refuse_what_has_no_words(model: Parts) -> None:
         ("initial state", config.initial_state, INITIAL_STATES),
         ("way with what is missing", config.missing, MISSING),
         ("reading", config.reading, READINGS),
+        ("begins", config.begins, BEGINS),
     ):
         look_up(what, name, dict.fromkeys(known))
     if not is_of_the_form(model.field, model.encoding.width):

@@ -5,9 +5,11 @@ description, which is plain data that says what is put together how, and arrays 
 
     x(k)  sample k as the field sees it: scaled; what is missing held; perhaps with what was seen, how long ago, and how
           much time has passed; 0 at padding
-    h(0)  a vector, or a net of x(1), or of the first target
+    h(0)  a vector, or a net of x(1), or of the first target; or units that are observed, which are the first target,
+          and further ones that are a net of it
     h(k)  one step of the rule from h(k-1) under x(k), as long as sample k acts, in units of tau. So the first input, of
-          which h(0) may be a net, also acts. Padding acts for no time.
+          which h(0) may be a net, also acts, unless the network begins at the first sample, h(1) = h(0). Padding acts
+          for no time.
     y(k)  a net of h(k), plus the first channels of x(k) where the network is residual, in the units of the targets
 
     field:  tau dh/dt = gate(h, x) * (-h + F(h, x)),   F(h, x) = gain * drive(reset(h, x) * h, x)
@@ -168,8 +170,10 @@ class Equations:
         if initial["of"] == "first input":
             return self._perceptron(initial, first)
         scaling = self.description["readout"]["scaling"]
-        told = told if scaling is None else self._scaled(scaling, told)
-        return self._perceptron(initial, self._narrow(told))
+        told = self._narrow(told if scaling is None else self._scaled(scaling, told))
+        parts = [told] if initial["observed"] else []
+        parts += [self._perceptron(initial, told)] if initial["layers"] else []
+        return self.xp.concatenate(parts, axis=-1)
 
     def read(self, states: Any, inputs: Any) -> Any:
         """Outputs at states under inputs, in the units of the targets."""
@@ -188,8 +192,10 @@ class Equations:
         states, seen = [], []
         for k in range(values.shape[1]):
             inputs, length, memory = self.encode(values[:, k], elapsed[:, k, None], memory)
-            state = self.start(inputs, told) if state is None else state
-            state = self.step(state, inputs, length)
+            if k == 0:
+                state = self.start(inputs, told)
+            if k > 0 or self.description["encoding"]["begins"] == "before-first":
+                state = self.step(state, inputs, length)
             states.append(state)
             seen.append(inputs)
         return xp.stack(states, axis=1), xp.stack(seen, axis=1)
@@ -224,7 +230,8 @@ def _rk4(of: Equations, state: Any, inputs: Any, step: Any) -> Any:
 
 
 RULES = {"euler": _euler, "exponential-euler": _exponential_euler, "rk4": _rk4}
-INITIAL_STATES = ("learned", "fixed-random", "first-input", "first-target")
+INITIAL_STATES = ("learned", "fixed-random", "first-input", "first-target", "observed")
+BEGINS = ("before-first", "at-first")
 MISSING = ("refuse", "hold", "hold-with-observed")
 READINGS = ("each", "last", "mean")
 
@@ -311,6 +318,8 @@ class Network:
     def begin(self, first_input: Any, first_target: Any = None) -> tuple:
         """Where the network stands before the first sample, for `advance`; the sample acts only when given to that.
 
+        A network that begins at the first sample stands there, to be given the second.
+
         Args:
             first_input: (channels,) or (batch, channels).
             first_target: (outputs,) or (batch, outputs), only where the initial state is a net of it.
@@ -319,8 +328,9 @@ class Network:
         told = None if first_target is None else np.atleast_2d(first_target)
         values, elapsed, told = self._read(sample[:, None], told, None, None)
         nothing = np.zeros_like(sample)
-        inputs, _, _ = self._equations.encode(values[:, 0], elapsed, (nothing, nothing))
-        return self._equations.start(inputs, told), (nothing, nothing)
+        inputs, _, after = self._equations.encode(values[:, 0], elapsed, (nothing, nothing))
+        here = after if self.description["encoding"]["begins"] == "at-first" else (nothing, nothing)
+        return self._equations.start(inputs, told), here
 
     def advance(self, here: tuple, sample: Any, elapsed: float | None = None) -> tuple[tuple, np.ndarray]:
         """Where the network stands after a sample, and its output there, (outputs,) or (batch, outputs).
