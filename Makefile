@@ -20,7 +20,7 @@ help:
 	@echo "make demo      train a small network to remember an angle, and write runs/demo/report.html"
 	@echo "make test      format, lint, import layers, types, tests"
 	@echo "make test-all  the same with the full crosses, of which make test runs a slice"
-	@echo "make test-torch  the tests on functions of PyTorch, in an environment that has it"
+	@echo "make test-torch  the tests on functions and modules of PyTorch, in an environment that has it"
 	@echo "make soak      kill commands at 500 random moments, go on with them, and compare how they end"
 	@echo "make fuzz      damage files at random and read them, a minute for each reader"
 	@echo "make docs      build the documentation into site/"
@@ -42,7 +42,8 @@ test test-all: setup
 	$(BIN)/pytest -n 2 --dist worksteal $(if $(filter test,$@),-m "not full")
 
 test-torch: $(TORCH_READY)
-	$(TORCH)/bin/pytest tests/analysis/test_pytorch.py tests/truths/test_fixed_points.py -k "pytorch"
+	$(TORCH)/bin/pytest tests/analysis/test_pytorch.py tests/analysis/test_pytorch_maps.py \
+	  tests/models/test_pytorch_models.py tests/models/test_from_torch.py tests/truths/test_fixed_points.py -k "pytorch"
 
 soak: setup
 	$(BIN)/python -m tests.soak.kills

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import runpy
 import select
 import signal
 import subprocess
@@ -10,9 +11,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gnode.examine.content import content_of
+from gnode.models import load_model as load
 
 GNODE = str(Path(sys.executable).parent / "gnode")
 QUICK = "--hidden 6 --epochs 2 --batch-size 5 --set bins=20 --set train_trials=10 --set validation_trials=5"
@@ -118,6 +121,18 @@ def test_wrong_directories(gnode, tmp_path):
     assert code == 1 and "a list out of" in err
 
 
+def test_export_writes_a_file_that_answers_as_the_run_does(gnode, plane_run, tmp_path):
+    code, out, _ = gnode(f"export {plane_run} --to numpy --out", tmp_path / "net.py", "--json")
+    assert code == 0 and json.loads(out) == {"file": str(tmp_path / "net.py"), "to": "numpy"}
+    inputs = np.random.default_rng(0).standard_normal((2, 5, 2))
+    network = runpy.run_path(str(tmp_path / "net.py"))["network"]
+    assert np.allclose(network(inputs), load(plane_run)(inputs), atol=1e-6)
+    code, _, err = gnode(f"export {plane_run} --to onyx --out", tmp_path / "net.py")
+    assert code == 1 and "a framework out of numpy, torch, instead got 'onyx'" in err
+    code, _, err = gnode(f"export {plane_run} --out", tmp_path / "net.txt")
+    assert code == 1 and "ends in .py" in err and err.count("\n") == 1
+
+
 def test_a_damaged_model_is_one_clear_line(gnode, tmp_path):
     gnode(f"train ring {QUICK} --out", tmp_path / "run")
     model = tmp_path / "run" / "model.safetensors"
@@ -128,7 +143,7 @@ def test_a_damaged_model_is_one_clear_line(gnode, tmp_path):
 
 def test_every_command_has_help_with_an_example(gnode):
     _, out, _ = gnode("--help")
-    for command in ("train", "evaluate", "analyse", "report", "demo", "list"):
+    for command in ("train", "evaluate", "analyse", "report", "export", "demo", "list"):
         assert command in out
         code, text, _ = gnode(f"{command} --help")
         assert code == 0 and "Example:" in text and f"gnode {command}" in text

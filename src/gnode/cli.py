@@ -299,6 +299,25 @@ def report(
     _answer(as_json, {"report": str(page), "figures": drawn}, f"Report: {page}", *drawn)
 
 
+@app.command(epilog=example("gnode export runs/ring --to numpy --out ring.py"))
+def export(
+    directory: Annotated[
+        Path, typer.Argument(help="A run directory, or a .safetensors file.", show_default=False, callback=_at_home)
+    ],
+    out: Annotated[
+        Path, typer.Option(help="The file to write, whose name ends in .py.", show_default=False, callback=_at_home)
+    ],
+    to: Annotated[str, typer.Option(help="numpy: a function of arrays. torch: a torch.nn.Module.")] = "numpy",
+    as_json: Json = False,
+) -> None:
+    """Write a trained model to one file of Python that runs where gnode is not."""
+    with _machine(), _quiet_stdout(as_json):
+        from gnode import models
+
+        file = models.export(models.load_model(directory), out, to=to)
+    _answer(as_json, {"file": str(file), "to": to}, f"Written: {file}", f"Use it: from {file.stem} import network")
+
+
 @app.command(epilog=example("gnode sweep variable-amplitude-6 --preset quick --out runs/variable-amplitude-6"))
 def sweep(
     experiment: Annotated[

@@ -62,10 +62,10 @@ class Pair(torch.nn.Module):
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (torch.nn.GRU(2, 2), r"torch\.nn\.GRU, which takes an input.*lambda h: gru\("),
+        (torch.nn.GRU(2, 2), r"torch\.nn\.GRU, which takes an input.*analysis\.torch_map\(module, inputs=0\)"),
         (torch.nn.RNN(2, 2), r"torch\.nn\.RNN, which takes an input"),
-        (torch.nn.LSTM(2, 2), r"torch\.nn\.LSTM, .*chunk"),
-        (torch.nn.LSTMCell(2, 2), r"torch\.nn\.LSTMCell.*chunk"),
+        (torch.nn.LSTM(2, 2), r"torch\.nn\.LSTM, .*torch_map"),
+        (torch.nn.LSTMCell(2, 2), r"torch\.nn\.LSTMCell.*torch_map"),
         (torch.nn.GRUCell(2, 3), "the cell's 3 units, instead got states of 2"),
         (torch.nn.Linear(3, 3), r"takes an array of shape \(batch, N\)"),
         (Needs(), r"state alone.*instead got one of time, state.*lambda h: f\(time=\.\.\., h\)"),

@@ -9,6 +9,7 @@ from gnode.analysis.nullclines import Nullclines, nullclines
 from gnode.analysis.separatrices import Branch, Separatrices, separatrices
 from gnode.analysis.timescales import Timescales, timescales
 from gnode.analysis.topology import Topology, topology
+from gnode.analysis.torch_maps import torch_map
 
 __all__ = [
     "Attractor",
@@ -32,4 +33,5 @@ __all__ = [
     "slow_points",
     "timescales",
     "topology",
+    "torch_map",
 ]

@@ -72,13 +72,13 @@ def speaker_of(function: Function, probe: np.ndarray) -> Speaker:
     if torch is not None and isinstance(function, torch.nn.Module):
         return _torch(*_torch_module(function, probe))
     _check_arguments(function)
-    refusals: list[Exception] = []
+    refusals: dict[str, Exception] = {}
     with jax.enable_x64(True):
-        for convert in (np.array, jnp.asarray):
+        for framework, convert in (("NumPy", np.array), ("JAX", jnp.asarray)):
             try:
                 answer = function(convert(probe))
             except Exception as refusal:
-                refusals.append(refusal)
+                refusals[f"of {framework}"] = refusal
                 continue
             if isinstance(answer, jax.Array) and not _traceable(function, probe):
                 return _numpy(lambda states: np.asarray(function(states)), probe)
@@ -91,7 +91,7 @@ def speaker_of(function: Function, probe: np.ndarray) -> Speaker:
         try:
             return _torch(function, _torch_precision(function, probe), "")
         except Exception as refusal:
-            refusals.append(refusal)
+            refusals["of PyTorch"] = refusal
     _refuse(probe, refusals)
 
 
@@ -101,14 +101,17 @@ def is_recurrent_cell(function: Any) -> bool:
     return torch is not None and isinstance(function, (torch.nn.RNNCell, torch.nn.GRUCell))
 
 
-def _refuse(probe: np.ndarray, refusals: list[Exception]) -> NoReturn:
-    for refusal in refusals:
+def _refuse(probe: np.ndarray, refusals: dict[str, Exception]) -> NoReturn:
+    """Raises what a callable said to arrays of each kind: "of NumPy", ..."""
+    for refusal in refusals.values():
         if isinstance(refusal, GnodeError):
             raise refusal
-    reasons = "; ".join(f"{type(refusal).__name__}: {_first_line(refusal)}" for refusal in refusals)
+    reasons = "; ".join(
+        f"for one {kind} {type(refusal).__name__}: {_first_line(refusal)}" for kind, refusal in refusals.items()
+    )
     raise InvalidInput(
         f"Must have a callable that takes an array of shape (batch, N) = {probe.shape}, instead got {reasons}."
-    ) from refusals[0]
+    ) from next(iter(refusals.values()))
 
 
 def _first_line(error: Exception) -> str:
@@ -252,7 +255,7 @@ def _torch_module(module: Any, probe: np.ndarray) -> tuple[Function, Any, str]:
         must_have(
             "a callable of the state alone, (batch, N) -> (batch, N)",
             f"torch.nn.{type(module).__name__}, which takes an input and returns an output beside its state",
-            _SEQUENCES.get(type(module).__name__, ""),
+            "Hold the input still: gnode.analysis.torch_map(module, inputs=0).",
         )
     if is_recurrent_cell(module):
         if module.hidden_size != size:
@@ -263,18 +266,21 @@ def _torch_module(module: Any, probe: np.ndarray) -> tuple[Function, Any, str]:
         forward, remark = (lambda copied: copied), ""
     if module.training and any(type(one).__name__.startswith(("Dropout", "BatchNorm")) for one in module.modules()):
         remark = f"{remark} The module was put in evaluation mode, in a copy.".strip()
-    refusals: list[Exception] = []
+    refusals: dict[str, Exception] = {}
     for dtype in (torch.float64, torch.float32):
         try:
-            copied = _copied(module, dtype)
-            _answer_of(forward(copied), probe, dtype)
-            return forward(copied), dtype, remark
+            still = forward(copied(module, dtype))
+            _answer_of(still, probe, dtype)
+            return still, dtype, remark
         except Exception as refusal:
-            refusals.append(refusal)
-    _refuse(probe, refusals[:1] if _first_line(refusals[0]) == _first_line(refusals[1]) else refusals[::-1])
+            refusals[f"of PyTorch in {dtype}"] = refusal
+    wide, narrow = refusals
+    if _first_line(refusals[wide]) == _first_line(refusals[narrow]):
+        del refusals[narrow]
+    _refuse(probe, refusals)
 
 
-def _copied(module: Any, dtype: Any) -> Any:
+def copied(module: Any, dtype: Any) -> Any:
     """A copy in these numbers and in evaluation mode; the module itself where PyTorch cannot copy it."""
     try:
         return copy.deepcopy(module).to(dtype).eval()
@@ -290,15 +296,6 @@ def _without_input(cell: Any) -> Callable[[Any], Function]:
     torch = sys.modules["torch"]
     width = cell.input_size
     return lambda copied: lambda h: copied(torch.zeros(len(h), width, dtype=h.dtype, device=h.device), h)
-
-
-_SEQUENCES = {
-    "GRU": "Hold the input still: lambda h: gru(torch.zeros(1, len(h), inputs), h[None])[1][0] for one layer.",
-    "RNN": "Hold the input still: lambda h: rnn(torch.zeros(1, len(h), inputs), h[None])[1][0] for one layer.",
-    "LSTM": "Its state is h and c side by side: lambda s: torch.cat(lstm(zeros, s.chunk(2, -1))[1], -1), with zeros "
-    "for the input and a first axis for the layer.",
-    "LSTMCell": "Its state is h and c side by side: lambda s: torch.cat(cell(zeros, s.chunk(2, -1)), -1).",
-}
 
 
 def _torch_precision(function: Function, probe: np.ndarray) -> Any:

@@ -9,8 +9,10 @@ from gnode.integrate import integrator_kind
 from gnode.models.config import ModelConfig
 from gnode.models.draw import draw, make_critical, model_table, seed_of, tabulate, wide_network_gain
 from gnode.models.encoding import Encoding
+from gnode.models.exporting import export
 from gnode.models.model import Model, checked_model, trainable
 from gnode.models.storage import load_model, model_bytes, named_arrays, save
+from gnode.models.torch_weights import from_torch, with_weights
 from gnode.models.unread import readable, refuse_unread
 
 __all__ = [
@@ -20,6 +22,8 @@ __all__ = [
     "ModelConfig",
     "checked_model",
     "draw",
+    "export",
+    "from_torch",
     "load_model",
     "make",
     "make_critical",
@@ -34,6 +38,7 @@ __all__ = [
     "trainable",
     "under",
     "wide_network_gain",
+    "with_weights",
 ]
 
 

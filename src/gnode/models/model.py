@@ -16,8 +16,10 @@ from gnode.errors import Diverged, must_have
 from gnode.fields import Field
 from gnode.integrate import Integrator, Path, explain
 from gnode.models.config import ModelConfig
+from gnode.models.description import taken_apart
 from gnode.models.encoding import Encoded, Encoding
 from gnode.models.entrance import entrance
+from gnode.models.equations import Description, Network
 from gnode.models.initial import INITIAL_STATES, FixedState, InitialState, Observed
 from gnode.models.numbers import as_numbers, check_finite, is_traced
 from gnode.models.online import Online, check_solved, checked_elapsed, checked_sample, window_of
@@ -25,6 +27,8 @@ from gnode.models.places import places
 from gnode.models.reading import READINGS
 from gnode.models.readout import Readout
 from gnode.models.scaling import Scaling
+from gnode.models.torch_module import torch_network
+from gnode.modes import usual_modes
 from gnode.nn.dense import Dense, affine
 from gnode.series import Series
 from gnode.series.arrays import as_array, as_floats, described
@@ -189,6 +193,31 @@ class Model(eqx.Module):
         there, outputs = _advance(self, here, values, seen, checked_elapsed(seconds, config.tau, batch, dtype))
         check_solved(there.state)
         return there, outputs[0] if here.single else outputs
+
+    def to_numpy(self) -> Network:
+        """The model as a plain function of NumPy arrays, which needs neither gnode nor JAX (gnode.models.equations).
+
+        Raises:
+            InvalidInput: it moves by a solver of Diffrax, has events, or a field of another form.
+
+        Example:
+            >>> network = model.to_numpy()
+            >>> outputs = network(inputs)
+        """
+        return Network(*self.taken_apart())
+
+    def to_torch(self) -> Any:
+        """The model as a torch.nn.Module of the same outputs, with its weights copied, which can be trained on.
+
+        Raises:
+            InvalidInput: as `to_numpy`; or PyTorch is not there.
+        """
+        return torch_network(*self.taken_apart())
+
+    @usual_modes()
+    def taken_apart(self) -> tuple[Description, dict[str, np.ndarray]]:
+        """What the model is, as plain data, and its arrays by name: what `to_numpy` and `to_torch` are made of."""
+        return taken_apart(self, trainable(self))
 
     @property
     def output_scaling(self) -> Scaling | None:

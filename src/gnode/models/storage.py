@@ -16,6 +16,7 @@ from gnode.files import path_of, write_atomically
 from gnode.models.config import ModelConfig
 from gnode.models.draw import draw, model_table
 from gnode.models.model import Model, with_scalings
+from gnode.models.names import named_leaves
 from gnode.models.scaling import Scaling
 
 FORMAT = 1  # raised when a file that older versions would misread is written
@@ -23,8 +24,7 @@ FORMAT = 1  # raised when a file that older versions would misread is written
 
 def named_arrays(tree: object) -> dict[str, np.ndarray]:
     """The arrays of a model or any other tree, by their path in it ("field.drive.later.0.weight")."""
-    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return {jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(leaf) for path, leaf in leaves}
+    return {name: np.asarray(leaf) for name, leaf in named_leaves(tree).items()}
 
 
 def model_bytes(model: Model) -> bytes:
