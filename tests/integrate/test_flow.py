@@ -1,5 +1,7 @@
 """Flows: exact where the answer is known, of their order, differentiable, and honest where they fail."""
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -415,3 +417,41 @@ def test_bad_options_are_one_sentence(options, words):
     with pytest.raises(InvalidInput, match=words) as error:
         Flow(**options)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("solver", "adjoint"),
+    [
+        ("heun", "recursive-checkpoint"),  # the quickest to compile
+        pytest.param("tsit5", "recursive-checkpoint", marks=pytest.mark.full),
+        pytest.param("tsit5", "direct", marks=pytest.mark.full),
+        pytest.param("kvaerno5", "recursive-checkpoint", marks=pytest.mark.full),
+        pytest.param("kvaerno5", "direct", marks=pytest.mark.full),
+    ],
+)
+def test_a_hessian_times_a_direction_is_the_finite_difference_of_gradients(solver, adjoint):
+    """In field, start, inputs and elapsed times together, forward over reverse."""
+    generator = np.random.default_rng(0)
+    with jax.enable_x64(True):
+        steps = {"substeps": 2} if solver != "kvaerno5" else {"rtol": 1e-8, "atol": 1e-10}
+        flow = Flow(solver, adjoint=adjoint, most_steps=64, **steps)
+        shapes = (2, N), (2, 2, D)
+        arguments = (
+            draw_field(), *(jnp.asarray(generator.standard_normal(shape)) for shape in shapes),
+            jnp.asarray(generator.uniform(0.2, 0.8, (2, 2))),
+        )  # fmt: skip
+        along = jax.tree.map(lambda leaf: jnp.asarray(generator.standard_normal(leaf.shape)), arguments)
+
+        def scalar(arguments):
+            return jnp.sum(jnp.sin(flow(*arguments).states * jnp.arange(1.0, N + 1)))
+
+        quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})  # to compile
+        product = quick(lambda at: jax.jvp(jax.grad(scalar), (at,), (along,))[1])(arguments)
+        gradient = quick(jax.grad(scalar))
+        here, there = (
+            gradient(jax.tree.map(lambda leaf, by, step=step: leaf + step * by, arguments, along))
+            for step in (1e-5, -1e-5)
+        )
+        scale = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(product))
+        for mine, one, other in zip(*map(jax.tree.leaves, (product, here, there)), strict=True):
+            np.testing.assert_allclose(mine, (one - other) / 2e-5, rtol=1e-4, atol=1e-5 * scale)

@@ -18,6 +18,7 @@ from gnode.errors import InvalidInput
 from gnode.fields import FIELDS
 from gnode.models.initial import INITIAL_STATES
 from gnode.nn.activations import ACTIVATIONS
+from gnode.workers import run_jobs
 
 INPUTS = np.random.default_rng(0).standard_normal((3, 5, 2)).astype("f4")
 TOLD = INPUTS[:, 0]
@@ -82,33 +83,27 @@ def test_what_cannot_be_loaded_again_is_not_saved(tmp_path):
     np.testing.assert_array_equal(models.load_model(tmp_path / "model.safetensors")(INPUTS), mean(INPUTS))
 
 
-PICKLED_ELSEWHERE = """
-import pickle, sys
-import numpy as np
-model, inputs = pickle.load(sys.stdin.buffer)
-sys.stdout.buffer.write(np.asarray(model(inputs)).tobytes())
-"""
+def answer(model):
+    """What a worker does with a model: states, which every model has, whatever it reads them into."""
+    told = TOLD if model.config.initial_state == "first-target" else None
+    return np.asarray(model.states(INPUTS, told))
 
 
-def test_a_pickled_model_answers_the_same_in_another_process():
-    model = make("gru", activation="relu")
-    call = subprocess.run(
-        [sys.executable, "-c", PICKLED_ELSEWHERE], input=pickle.dumps((model, INPUTS)), capture_output=True, timeout=120
-    )
-    assert call.returncode == 0, call.stderr.decode()
-    np.testing.assert_allclose(np.frombuffer(call.stdout, np.float32).reshape(3, 5, 2), model(INPUTS), atol=1e-6)
+def test_models_go_to_a_worker_process_and_answer_the_same():
+    for at, states in run_jobs(answer, MODELS, workers=1):
+        np.testing.assert_allclose(states, answer(MODELS[at]), atol=1e-6, err_msg=str(MODELS[at].config))
 
 
-@pytest.mark.parametrize("initial_state", ["learned", "first-target"])
-def test_two_seeds_are_stacked_and_called_as_one(initial_state):
-    seeds = [make(initial_state=initial_state, seed=seed) for seed in (1, 2**40)]
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *seeds)
-    told = TOLD if initial_state == "first-target" else None
-    together = eqx.filter_vmap(lambda model: model(jnp.asarray(INPUTS), told))(stacked)
-    for at, model in enumerate(seeds):
-        np.testing.assert_allclose(together[at], model(INPUTS, told), atol=1e-6)
-        one = jax.tree.map(lambda leaf, at=at: leaf[at], stacked)
-        assert models.seed_of(one) == models.seed_of(model) == (1, 2**40)[at]
+def test_every_model_is_stacked_over_seeds_and_called_as_one():
+    for model in MODELS:
+        other = models.draw(model.config, 2**40)
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), model, other)
+        told = TOLD if model.config.initial_state == "first-target" else None
+        together = eqx.filter_vmap(lambda model, told=told: model.states(jnp.asarray(INPUTS), told))(stacked)
+        for at, one in enumerate((model, other)):
+            np.testing.assert_allclose(together[at], answer(one), atol=1e-5, err_msg=str(model.config))
+            back = jax.tree.map(lambda leaf, at=at: leaf[at], stacked)
+            assert eqx.tree_equal(back, one)
 
 
 # -- precision --

@@ -13,21 +13,21 @@ pass is itself differentiable: a replayed result depends on the layer and its va
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Float, PyTree
 
 from gnode.fields import Field
 from gnode.integrate.pieces import Pieces, pieces_of
 from gnode.integrate.rules import Advance
 from gnode.modes import usual_modes
-from gnode.nn.dense import Dense, affine, is_dense, layers_of, turn, turned_affine
+from gnode.nn.dense import Dense, affine, is_dense, layers_of, sum_of, turn, turned_affine
+from gnode.nn.derivatives import with_derivative
 
 ROWS = 350  # of (time x batch) that go into one product for the weight gradients: what a core's cache can hold
 BLOCKS = 16  # of time, in a batch whose rows end at different times
@@ -234,32 +234,28 @@ def _results(advance: Advance, field: Field, states: Array, inputs: Array, steps
     return results
 
 
-@jax.custom_jvp
 def _replayed(layer: Dense, values: Array, tap: Array, result: Array) -> Array:
     """`result`, which is what the layer returned for `values`, differentiated as if it were computed here.
 
     What is added to the tap would be added to the result: its cotangent is that of the result.
     """
-    return result
+    bias = () if layer.bias is None else (layer.bias,)
+    return _as_computed(result, values, tap, layer.weight, *bias)
 
 
-def _replayed_forward_mode(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    layer, values, _, result = primals
-    of_layer, of_values, of_tap, _ = tangents
+def _along(arrays: Sequence[Array], tangents: Sequence[Array | None]) -> Array:
+    result, values, _, weight, *_ = arrays
+    _, of_values, of_tap, of_weight, *of_bias = tangents
     parts = [
-        None if _is_zero(of_values) else of_values @ layer.weight.T,
-        None if _is_zero(of_layer.weight) else values @ of_layer.weight.T,
-        None if _is_zero(of_layer.bias) else of_layer.bias,
-        None if _is_zero(of_tap) else of_tap,
+        None if of_values is None else of_values @ weight.T,
+        None if of_weight is None else values @ of_weight.T,
+        *of_bias,
+        of_tap,
     ]
-    return _replayed(*primals), sum((part for part in parts if part is not None), jnp.zeros_like(result))
+    return jnp.broadcast_to(sum_of(*parts), result.shape)
 
 
-_replayed.defjvp(_replayed_forward_mode, symbolic_zeros=True)
-
-
-def _is_zero(tangent: object) -> bool:
-    return tangent is None or isinstance(tangent, SymbolicZero)
+_as_computed = with_derivative(lambda result, *_: result, _along, constant=0)
 
 
 def _chunks(time: int, batch: int) -> Pieces:

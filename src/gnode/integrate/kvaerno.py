@@ -83,4 +83,6 @@ def _solve(velocity: Velocity, s: Array, base: Array, reach: Array, guess: Array
 
     unknown = jnp.full(base.shape[:-1], jnp.inf, base.dtype)
     _, slope, missing = lax.while_loop(going, iterate, (jnp.asarray(0), still_guess, unknown))
-    return jnp.where((missing <= enough)[..., None], correct(slope, base, args), jnp.nan)
+    # After one the first derivative would be right, and no second.
+    solved = correct(correct(slope, base, args), base, args)
+    return jnp.where((missing <= enough)[..., None], solved, jnp.nan)

@@ -229,28 +229,34 @@ def _pull(step: Callable, state: Array, args: PyTree, turned: list[Array], of_en
 
         return step(by, state, args), values_of_call
 
-    def without_weights(state: Array, args: PyTree, taps: list[Array]) -> tuple[Array, list[Array]]:
-        held = jax.tree.map(lambda node: lax.stop_gradient(node) if is_dense(node) else node, args, is_leaf=is_dense)
-        return tapped(state, held, taps)
+    nodes, structure = jax.tree.flatten(args, is_leaf=is_dense)
+    others = [None if is_dense(node) else node for node in nodes]
+
+    def without_weights(state: Array, others: list, taps: list[Array]) -> tuple[Array, list[Array]]:
+        """Dense layers stand outside, so that they get no cotangent, yet whoever differentiates again sees them."""
+        both = [node if is_dense(node) else other for node, other in zip(nodes, others, strict=True)]
+        return tapped(state, jax.tree.unflatten(structure, both), taps)
 
     jax.eval_shape(lambda state, args: tapped(state, args, None), state, args)
     zeros = [jnp.zeros(result.shape, result.dtype) for result in results]
-    _, pull, values = jax.vjp(without_weights, state, args, zeros, has_aux=True)
-    of_state, of_args, of_taps = pull(of_end)
+    _, pull, values = jax.vjp(without_weights, state, others, zeros, has_aux=True)
+    of_state, of_others, of_taps = pull(of_end)
     place = iter(range(len(turned)))
 
-    def gradient(node: Any) -> Any:
-        here = next(place) if is_dense(node) else None
+    def gradient(node: Any, of_other: Any) -> Any:
+        if not is_dense(node):
+            return of_other
+        here = next(place)
         calls = [call for call, layer in enumerate(layer_of_call) if layer == here]
         if not calls:
-            return node
+            return jax.tree.map(jnp.zeros_like, node)
         cotangents, inputs = (
             jnp.concatenate([of[call].reshape(-1, of[call].shape[-1]) for call in calls]) for of in (of_taps, values)
         )
         of_weight = cotangents.T @ inputs
         return Dense(of_weight, None if node.bias is None else cotangents.sum(axis=0))
 
-    return of_state, jax.tree.map(gradient, of_args, is_leaf=is_dense)
+    return of_state, jax.tree.unflatten(structure, list(map(gradient, nodes, of_others)))
 
 
 def _back_in_pieces(

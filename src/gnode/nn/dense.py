@@ -5,7 +5,8 @@ integrator's choice. Plainly it is `affine`; in loops it is `turned_affine`; the
 (gnode.integrate.adjoint) first records its result and later replays it without the product.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import reduce
 
 import equinox as eqx
 import jax
@@ -13,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jaxtyping import Float, PyTree
+
+from gnode.nn.derivatives import with_derivative
 
 
 class Dense(eqx.Module):
@@ -65,16 +68,22 @@ def by_turned(turned: list[Array]) -> Callable[[PyTree], Apply]:
     return lambda tree: turned_affine(tree, turned)
 
 
-@jax.custom_jvp
-def _product(weight: Array, turned: Array, values: Array) -> Array:
-    return values @ turned
-
-
-@_product.defjvp
-def _product_forward_mode(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    weight, _, values = primals
+def _along(arrays: Sequence[Array], tangents: Sequence[Array | None]) -> Array:
+    weight, _, values = arrays
     of_weight, _, of_values = tangents
-    return _product(*primals), of_values @ weight.T + values @ of_weight.T
+    return sum_of(
+        None if of_values is None else of_values @ weight.T,
+        None if of_weight is None else values @ of_weight.T,
+    )
+
+
+# The product with `turned`, differentiated as that with the weight.
+_product = with_derivative(lambda weight, turned, values: values @ turned, _along, constant=1)
+
+
+def sum_of(*parts: Array | None) -> Array:
+    """The sum of those that are there, of which there has to be one."""
+    return reduce(jnp.add, [part for part in parts if part is not None])
 
 
 def draw_dense(generator: np.random.Generator, fan_in: int, fan_out: int, *, bias: bool = True) -> Dense:
