@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         expressivity,
         fields,
         models,
+        reconstruction,
         report,
         series,
         sweeps,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         training,
     )
     from gnode.models import load_model as load  # noqa: F401
+    from gnode.reconstruction import reconstruct  # noqa: F401
     from gnode.series import Series  # noqa: F401
     from gnode.sweeps import results  # noqa: F401
     from gnode.sweeps.sweep import sweep  # noqa: F401
@@ -28,13 +30,14 @@ if TYPE_CHECKING:
 __version__ = version("gnode")
 
 _ROOMS = (
-    "analysis", "data", "estimators", "examine", "expressivity", "fields", "models", "report", "series", "sweeps",
-    "tasks", "training",
+    "analysis", "data", "estimators", "examine", "expressivity", "fields", "models", "reconstruction", "report",
+    "series", "sweeps", "tasks", "training",
 )  # fmt: skip
 _MODULES = {room: f"gnode.{room}" for room in _ROOMS} | {"results": "gnode.sweeps.results"}
 _NAMES = {
     "Series": ("gnode.series", "Series"),
     "load": ("gnode.models", "load_model"),
+    "reconstruct": ("gnode.reconstruction", "reconstruct"),
     "sweep": ("gnode.sweeps.sweep", "sweep"),
     "train": ("gnode.training", "train"),
 }

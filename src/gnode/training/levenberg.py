@@ -26,7 +26,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from gnode.errors import must_have
 from gnode.integrate import RULES
 from gnode.models import Model, trainable
-from gnode.models.model import said
+from gnode.models.model import Samples, said
 from gnode.nn.dense import affine
 from gnode.series import Trials
 from gnode.threads import one_thread
@@ -38,6 +38,7 @@ MOST_PARAMETERS = 4000  # the equations of a step are as many, squared
 _FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-2, 1e-10, 1e10
 _UP, _DOWN = 3.0, 5.0  # by what damping grows where a step fails, and falls where the first one does not
 _TRIES = 15  # in one epoch
+_ROUNDS = 8  # of them, of trials that are asked about once
 _SETTLING = 4  # steps of the starts alone, of trials on which the parameters are only judged
 _AT_ONCE = 4_000_000  # numbers of the Jacobian that are held at once
 _RIDGE = 1e-12  # of the largest: what damping gives a parameter that nothing depends on
@@ -160,7 +161,8 @@ def _step(
             break
         damping = min(damping * _UP, _MOST_DAMPING)
     validated = _settled(frozen, parameters, held_out, optimiser.held_out) if free else optimiser.held_out
-    loss = jnp.float32(_error(frozen, parameters, held_out, validated))
+    loss = _error(frozen, parameters, held_out, validated)
+    loss = jnp.where(jnp.isfinite(loss), loss, np.finfo(np.float32).max)  # of long pieces, before it is fit for them
     epoch, better = int(state.epoch) + 1, bool(loss < state.best_loss)
     following = TrainingState(
         parameters=parameters,
@@ -171,6 +173,26 @@ def _step(
         epoch=jnp.int32(epoch),
     )
     return following, Record(epoch, after, float(loss), int(following.best_epoch), damping=damping)
+
+
+def settled_starts(model: Model, trials: Trials) -> tuple[Array, Array]:
+    """Where trials start so that the free course of a trained model fits them best, and its states at their ends.
+
+    Returns:
+        both (trials, N).
+    """
+    parameters, frozen = eqx.partition(model, trainable(model))
+    shown = show(model, trials)
+    free = jnp.zeros((len(trials), model.config.state_size), jnp.float32)
+    for _ in range(_ROUNDS):
+        free = _settled(frozen, parameters, shown, free)
+    return _ends(model, shown.samples, free)
+
+
+@eqx.filter_jit
+def _ends(model: Model, samples: Samples, free: Array) -> tuple[Array, Array]:
+    start = model.initial(samples.inputs[:, 0], samples.told) + free
+    return start, model.integrator(model.field, start, samples.inputs, samples.elapsed).states[:, -1]
 
 
 @one_thread

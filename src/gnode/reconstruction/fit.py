@@ -1,0 +1,165 @@
+"""An ensemble of small networks, each fitted to free-running pieces of a recording."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gnode.arguments import integer
+from gnode.errors import Diverged, look_up, must_have
+from gnode.fields import FIELDS
+from gnode.files import path_of
+from gnode.models import Model, make
+from gnode.reconstruction.delays import Pace
+from gnode.reconstruction.pieces import data_of
+from gnode.reconstruction.recording import Recording, Stretch
+from gnode.training import train
+from gnode.training.progress import Silent, Watcher
+
+_CLEAN = 4e-3  # share of noise below which first samples are taken as they are
+_FOLDER = "members"
+_PATIENCE = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How networks are fitted: what the user chose, and what was chosen for the recording.
+
+    Attributes:
+        model, hidden, state_size: as for gnode.models.make; None: as many units as a state has numbers.
+        members: how many networks, each from another seed and without another tenth of the recording.
+        epochs: steps of Levenberg-Marquardt, at most.
+        piece: samples of a free-running piece; None: by noise and pace.
+        seed: of the first network.
+    """
+
+    model: str = "gnode"
+    hidden: tuple[int, ...] = (64,)
+    state_size: int | None = None
+    members: int = 4
+    epochs: int = 60
+    piece: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        look_up("model", self.model, FIELDS)
+        integer("members", self.members, 1)
+        integer("epochs", self.epochs, 1)
+        integer("seed", self.seed, 0)
+        if self.piece is not None:
+            integer("piece", self.piece, 3)
+        if self.state_size is not None:
+            integer("state_size", self.state_size, 1)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """An ensemble.
+
+    Attributes:
+        models: those that were fitted.
+        numbers: which of the ensemble they are, from 0.
+        losses: of each on its test pieces, mean squared error in standard deviations.
+        failed: why others were not, in sentences.
+        piece, noisy: samples of a piece, and whether the starts of pieces were fitted too.
+    """
+
+    models: tuple[Model, ...]
+    numbers: tuple[int, ...]
+    losses: tuple[float, ...]
+    failed: tuple[str, ...]
+    piece: int
+    noisy: bool
+
+
+def fit(
+    recording: Recording,
+    learned: list[Stretch],
+    tested: list[Stretch],
+    pace: Pace,
+    plan: Plan,
+    out: Path | None,
+    resume: bool,
+    watcher: Watcher | None,
+) -> Fitted:
+    """Fit the ensemble; with `out` each member is a run directory: the first is `out` itself.
+
+    Raises:
+        Diverged: not one member could be fitted.
+        InvalidInput: the recording is too short, or the network too large.
+    """
+    noisy = pace.noise > _CLEAN
+    piece = plan.piece or _piece(pace, noisy)
+    models, numbers, losses, failed = [], [], [], []
+    for member in range(plan.members):
+        data = data_of(learned, tested, piece, recording.step, recording.even, member, plan.members)
+        try:
+            run = train(
+                _model(recording, pace, plan, plan.seed + member),
+                data,
+                out=None if out is None else place_of(out, member),
+                resume=resume,
+                watcher=watcher or Silent(),
+                **_settings(plan, piece, noisy, len(data.train)),
+            )
+        except Diverged as error:
+            failed.append(f"Member {member + 1}: {error}")
+            continue
+        models.append(run.model)
+        numbers.append(member)
+        losses.append(float(run.summary["test_loss"]))
+    if not models:
+        raise Diverged(f"No network of {plan.members} could be fitted. {failed[0]}")
+    return Fitted(tuple(models), tuple(numbers), tuple(losses), tuple(failed), piece, noisy)
+
+
+def place_of(folder: Path, member: int) -> Path:
+    """Where a member lies: the first is the run directory itself."""
+    return path_of(folder) if member == 0 else path_of(folder) / _FOLDER / str(member + 1)
+
+
+def _piece(pace: Pace, noisy: bool) -> int:
+    """Samples of a piece: enough that the state has moved beyond the noise, few enough that its course is known."""
+    if noisy:
+        return int(min(max(round(2.5 * pace.turn), 8), 50)) + 1
+    return int(min(max(round(0.7 * pace.turn), 4), 16)) + 1
+
+
+def _model(recording: Recording, pace: Pace, plan: Plan, seed: int) -> Model:
+    numbers = recording.channels * recording.delays
+    size = plan.state_size or numbers
+    if size < numbers:
+        must_have(f"at least {numbers} units, as a state has numbers that are seen", size, "Ask for fewer delays.")
+    given: dict[str, Any] = {} if FIELDS[plan.model].hidden is None else {"hidden": plan.hidden, "activation": "swish"}
+    return make(
+        plan.model,
+        input_size=recording.stretches[0].inputs.shape[1],
+        state_size=size,
+        output_size=numbers,
+        initial_state="observed",
+        begins="at-first",
+        integrator="euler" if recording.even else "exponential-euler",
+        dt=recording.step,
+        tau=recording.step * min(max(0.5 * pace.turn, 1.0), 5.0),
+        scale="standard",
+        seed=seed,
+        **given,
+    )
+
+
+def _settings(plan: Plan, piece: int, noisy: bool, trials: int) -> dict[str, Any]:
+    """Pieces grow: first a step or a few, where errors are nearly linear, in the end whole ones."""
+    short, whole = (5, plan.epochs // 4 + 1) if noisy else (2, plan.epochs // 3 + 1)
+    stages = [(1, min(short, piece)), (whole, piece)]
+    if noisy and piece > 12:
+        stages.insert(1, (plan.epochs // 8 + 1, 12))
+    stages = [stage for at, stage in enumerate(stages) if at == 0 or stage[0] > stages[at - 1][0]]
+    return {
+        "optimiser": "levenberg-marquardt",
+        "free_starts": noisy,
+        "epochs": plan.epochs,
+        "batch_size": min(10, trials),
+        "curriculum": tuple(stages),
+        "patience": _PATIENCE + whole,
+        "seed": plan.seed,
+        "loss": "mse",
+    }

@@ -1,0 +1,301 @@
+"""gnode.reconstruct: a recording in, the dynamics behind it out, with what of them can be trusted."""
+
+import io
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from gnode.errors import InvalidInput, check_known, must_have
+from gnode.files import alone, path_of, write_atomically
+from gnode.files.archive import read_npz
+from gnode.files.plain import as_json, plain, spelled_out
+from gnode.models import Model, load_model
+from gnode.modes import usual_modes
+from gnode.reconstruction.delays import choose_delays, lag_of, pace_of
+from gnode.reconstruction.features import Portrait, exponents_over, kinds_over, points_over, portrait
+from gnode.reconstruction.fit import Plan, fit, place_of
+from gnode.reconstruction.forecasts import TOLERANCE, Forecasts, asked_of, forecast, judged, states_now
+from gnode.reconstruction.measures import distance_of_places, distance_of_rhythms, spectrum_of
+from gnode.reconstruction.pieces import parted
+from gnode.reconstruction.recording import Recording, delayed, read_recording, thinned
+from gnode.reconstruction.words import verdict_words
+from gnode.series.arrays import described
+from gnode.training.progress import Watcher
+
+FORMAT = 1
+SUMMARY, ARRAYS = "reconstruction.json", "reconstruction.npz"
+_DENSE, _THIN = 60.0, 25.0  # samples in which the state moves by a deviation: beyond the first it is thinned to these
+_SURE = 0.05
+_SHOWN = 4000  # samples of courses that are kept for pictures
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """The dynamics behind a recording, as an ensemble of networks has them.
+
+    Attributes:
+        models: the networks. The first units of each are what was recorded (with delays: the latest samples first).
+        summary: plain data, as reconstruction.json holds them: what was assumed, how well it foretells, exponents,
+            fixed points, attractors and distances, each with how sure it is; and `verdict`, in sentences.
+        arrays: for pictures, as reconstruction.npz holds them.
+        path: the directory, if there is one.
+    """
+
+    models: tuple[Model, ...]
+    summary: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+    path: Path | None = None
+
+    @property
+    def evidence(self) -> str:
+        """What was found, in sentences."""
+        return " ".join(self.summary["verdict"])
+
+    def __repr__(self) -> str:
+        return f"Reconstruction({len(self.models)} networks: {self.evidence})"
+
+
+@usual_modes()
+def reconstruct(
+    recording: Any,
+    times: Any = None,
+    *,
+    inputs: Any = None,
+    delays: int | str = "auto",
+    lag: int | str = "auto",
+    channels: list[str] | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    watcher: Watcher | None = None,
+    **plan: Any,
+) -> Reconstruction:
+    """From a recording to the dynamics behind it.
+
+    Small networks (by default gnODEs of as many units as a state has numbers) are fitted to pieces on which they run
+    freely, by Levenberg-Marquardt and, where the recording is noisy, multiple shooting (gnode.training.levenberg).
+    Then they are judged as dynamics on what was held out, and what they hold is compared across the ensemble.
+
+    Args:
+        recording: (time, channels) or (time,); or several: a gnode.Series, a list of arrays. NaN is missing.
+        times: as gnode.Series.of takes them; None for samples a second apart.
+        inputs: what was known to act, of the form of the recording.
+        delays: how many samples of each channel make a state (Takens 1981); "auto": by held-out prediction.
+        lag: samples between them; "auto": the first minimum of the mutual information.
+        channels: names, for tables and pictures.
+        out: a directory: the first network's run directory, with reconstruction.json, reconstruction.npz and the other
+            networks in members/.
+        resume: go on with what `out` holds.
+        watcher: is told of every step.
+        plan: attributes of gnode.reconstruction.Plan: model, hidden, state_size, members, epochs, piece, seed.
+
+    Raises:
+        InvalidInput: a recording that is too short, constant, or a copy; an argument that cannot be.
+        Diverged: no network could be fitted.
+
+    Example:
+        >>> found = gnode.reconstruct(recording, times, out="runs/mine")
+        >>> found.summary["exponents"][0]
+    """
+    check_known(plan, list(Plan.__dataclass_fields__), "settings of a reconstruction")
+    chosen = Plan(**plan)
+    for name, value in (("delays", delays), ("lag", lag)):
+        if value != "auto" and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
+            must_have(f"{name} a positive integer, or 'auto'", repr(value))
+    if not isinstance(resume, bool):
+        must_have("resume true or false", repr(resume))
+    seen = read_recording(recording, times, inputs)
+    if channels is not None and (not isinstance(channels, list) or len(channels) != seen.channels):
+        must_have(f"names of {seen.channels} channels", described(channels))
+    folder = None if out is None else path_of(out)
+    names = channels or [f"channel {at + 1}" for at in range(seen.channels)]
+    pace = pace_of(seen)
+    if pace.turn > _DENSE:
+        seen = thinned(seen, max(1, int(pace.turn / _THIN)))
+        pace = pace_of(seen)
+    embedded, curve = _embedded(seen, delays, lag)
+    learned, tested = parted(embedded)
+    fitted = fit(embedded, learned, tested, pace, chosen, folder, resume, watcher)
+    asked = asked_of(embedded, tested, fitted.piece if fitted.noisy else 8, pace.turn)
+    each = np.stack([forecast(model, asked, fitted.noisy, embedded.even) for model in fitted.models])
+    forecasts = judged(embedded, asked, each[..., : seen.channels], pace.turn, learned)
+    mean, deviation = embedded.scale()
+    whole = [
+        (stretch.values - mean) / deviation for stretch in embedded.stretches if not np.isnan(stretch.values).any()
+    ] or [((embedded.values - mean) / deviation)[~np.isnan(embedded.values).any(axis=1)]]
+    portraits = [
+        _portrait(model, whole, states_now(model, asked, fitted.noisy, embedded.even), (mean, deviation), seen.step)
+        for model in fitted.models
+    ]
+    summary = _summary(embedded, pace.noise, pace.turn, curve, names, chosen, fitted, forecasts, portraits, whole)
+    result = Reconstruction(
+        fitted.models,
+        plain(summary),
+        _arrays(embedded, forecasts, portraits, whole, (mean, deviation)),
+        folder,
+    )
+    if folder is not None:
+        with alone(folder, "a reconstruction"):
+            _write(result, folder)
+    return result
+
+
+def load_reconstruction(directory: str | Path) -> Reconstruction:
+    """What `reconstruct` wrote.
+
+    Raises:
+        InvalidInput: there is none, or a file of it is damaged or of a newer format.
+    """
+    folder = path_of(directory)
+    if not (folder / SUMMARY).is_file():
+        must_have("a directory that gnode reconstruct wrote", f"one without {SUMMARY}: {folder}")
+    try:
+        summary = json.loads((folder / SUMMARY).read_text())
+        version, members = summary["format"], summary["members"]
+        arrays = read_npz(folder / ARRAYS)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidInput(f"Must have a whole reconstruction, instead got a damaged one in {folder}.") from error
+    if version > FORMAT:
+        must_have(f"a reconstruction of format {FORMAT} or older", f"format {version}: {folder}", "Update gnode.")
+    return Reconstruction(tuple(load_model(place_of(folder, at)) for at in members), summary, arrays, folder)
+
+
+def _write(result: Reconstruction, folder: Path) -> None:
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **result.arrays)
+    write_atomically(folder / ARRAYS, file.getvalue())
+    write_atomically(folder / SUMMARY, (as_json(result.summary, indent=2) + "\n").encode())
+
+
+def _embedded(seen: Recording, delays: int | str, lag: int | str) -> tuple[Recording, dict[int, float]]:
+    if delays == 1 or not seen.even:
+        return delayed(seen, 1 if delays == "auto" else int(delays), 1), {}
+    apart = lag_of(seen) if lag == "auto" else int(lag)
+    if delays != "auto":
+        return delayed(seen, int(delays), apart), {}
+    number, curve = choose_delays(seen, apart)
+    return delayed(seen, number, apart), curve
+
+
+def _portrait(
+    model: Model, whole: list[np.ndarray], now: np.ndarray, scale: tuple[np.ndarray, np.ndarray], step: float
+) -> Portrait:
+    """A portrait in the standard deviations of the recording; the network's own scale is that of its training part."""
+    states = np.concatenate(whole)
+    numbers = states.shape[1]
+    own = model.output_scaling
+    assert own is not None
+    mean, deviation = scale
+
+    def inwards(values: np.ndarray) -> np.ndarray:
+        return np.asarray(own.scaled(values * deviation + mean), float)
+
+    def outwards(values: np.ndarray) -> np.ndarray:
+        return (np.asarray(own.unscaled(jnp.asarray(values)), float) - mean) / deviation
+
+    hidden = now[:, numbers:].mean(axis=0)
+    along = np.hstack([inwards(states), np.broadcast_to(hidden, (len(states), len(hidden)))])
+    found = portrait(model, along, [inwards(course) for course in whole], now, step)
+    return replace(found, points=outwards(found.points), runs=None if found.runs is None else outwards(found.runs))
+
+
+def _summary(
+    recording: Recording,
+    noise: float,
+    turn: float,
+    curve: dict[int, float],
+    names: list[str],
+    plan: Plan,
+    fitted: Any,
+    forecasts: Forecasts,
+    portraits: list[Portrait],
+    whole: list[np.ndarray],
+) -> dict[str, Any]:
+    mean, deviation = recording.scale()
+    exponents = exponents_over(portraits)
+    points = points_over(portraits, np.concatenate(whole)[:: max(1, len(np.concatenate(whole)) // 4000)])
+    for point in points:
+        point["place"] = (np.asarray(point["place"]) * deviation + mean).tolist()
+        point["spread"] = (np.asarray(point["spread"]) * deviation).tolist()
+    halves = [course[: len(course) // 2] for course in whole], [course[len(course) // 2 :] for course in whole]
+    largest = exponents[0]["value"] if exponents else float("nan")
+    summary: dict[str, Any] = {
+        "format": FORMAT,
+        "recording": {
+            "channels": names,
+            "samples": recording.samples,
+            "stretches": len(recording.stretches),
+            "step": recording.step,
+            "even": recording.even,
+            "noise": noise,
+            "turn": turn * recording.step,
+            "said": list(recording.said),
+        },
+        "state": {
+            "delays": recording.delays,
+            "lag": recording.lag * recording.step,
+            "numbers": recording.channels * recording.delays,
+            "units": fitted.models[0].config.state_size,
+            "errors_of_delays": {str(number): error for number, error in curve.items()},
+        },
+        "plan": {**plan.__dict__, "hidden": list(plan.hidden), "piece": fitted.piece, "free_starts": fitted.noisy},
+        "members": list(fitted.numbers),
+        "failed": list(fitted.failed),
+        "losses": list(fitted.losses),
+        "forecast": {
+            "tolerance": TOLERANCE,
+            "starts": len(forecasts.valid),
+            "valid_median": float(np.median(forecasts.valid)),
+            "valid_low": float(np.quantile(forecasts.valid, 0.1)),
+            "valid_high": float(np.quantile(forecasts.valid, 0.9)),
+            "censored": int(forecasts.censored.sum()),
+            "valid_of_each": np.median(forecasts.each, axis=1).tolist(),
+            "valid_linear": float(np.median(forecasts.linear)),
+            "lyapunov_times": float(np.median(forecasts.valid) * largest) if largest > 0 else None,
+            "skill": forecasts.skill,
+            "p": forecasts.better,
+            "of_mean": forecasts.of_mean,
+        },
+        "exponents": exponents,
+        "dimension": [list(one.dimension) if one.dimension else None for one in portraits],
+        "fixed_points": points,
+        "attractors": kinds_over(portraits),
+        "places": [one.places if np.isfinite(one.places) else None for one in portraits],
+        "places_of_halves": distance_of_places(np.concatenate(halves[0]), np.concatenate(halves[1])),
+        "rhythms": [one.rhythms for one in portraits],
+        "rhythms_of_halves": distance_of_rhythms(*halves),
+        "said": sorted({sentence for one in portraits for sentence in one.said}),
+    }
+    summary["beats_linear"] = bool(forecasts.skill > 0 and forecasts.better < _SURE)
+    summary["beats_mean"] = bool(forecasts.of_mean > _SURE)
+    summary["verdict"] = verdict_words(summary)
+    return spelled_out(plain(summary))
+
+
+def _arrays(
+    recording: Recording,
+    forecasts: Forecasts,
+    portraits: list[Portrait],
+    whole: list[np.ndarray],
+    scale: tuple[np.ndarray, np.ndarray],
+) -> dict[str, np.ndarray]:
+    mean, deviation = scale
+    frequencies, power = spectrum_of(whole, recording.step)
+    content = {
+        "recorded": (max(whole, key=len)[:_SHOWN] * deviation + mean),
+        "truth": forecasts.truth,
+        "median": forecasts.median,
+        "low": forecasts.low,
+        "high": forecasts.high,
+        "valid": forecasts.valid,
+        "frequencies": frequencies,
+        "power": power,
+    }
+    for number, one in enumerate(portraits, start=1):
+        if one.runs is not None:
+            content[f"run.{number}"] = one.runs[0][:_SHOWN] * deviation + mean
+            content[f"power.{number}"] = spectrum_of(list(one.runs), recording.step)[1]
+    return {name: np.asarray(array, np.float32) for name, array in content.items()}

@@ -1,0 +1,88 @@
+"""What was found, in sentences; nothing is claimed that the forecasts do not bear out."""
+
+from typing import Any
+
+_MOST = 0.75  # share of networks from which on they are said to agree
+
+
+def verdict_words(summary: dict[str, Any]) -> list[str]:
+    """The verdict, from the other numbers of a summary."""
+    return [_forecast_words(summary), *_dynamics_words(summary), *_caveats(summary)]
+
+
+def bears_out(summary: dict[str, Any]) -> bool:
+    """Whether forecasts say that the networks hold more of the recording than a linear model does."""
+    return bool(summary["beats_mean"] and summary["beats_linear"])
+
+
+def _forecast_words(summary: dict[str, Any]) -> str:
+    of = summary["forecast"]
+    if not summary["beats_mean"]:
+        return "What was held out cannot be foretold better than by its mean: nothing of its dynamics is claimed."
+    if not summary["beats_linear"]:
+        return (
+            "What was held out is foretold no better than by a linear model "
+            f"(skill {of['skill']:.2f}, p = {of['p']:.2g}): nothing beyond linear dynamics is claimed."
+        )
+    times = f", {of['lyapunov_times']:.1f} Lyapunov times" if of["lyapunov_times"] and _is_chaotic(summary) else ""
+    least = "at least " if of["censored"] > of["starts"] / 2 else ""
+    return (
+        f"Forecasts hold for {least}{of['valid_median']:.3g} s{times} (median of {of['starts']} starts; a linear "
+        f"model: {of['valid_linear']:.3g} s)."
+    )
+
+
+def _is_chaotic(summary: dict[str, Any]) -> bool:
+    first = summary["exponents"][0] if summary["exponents"] else None
+    return bool(first and bears_out(summary) and first["low"] > 0 and first["above"] >= _MOST)
+
+
+def _dynamics_words(summary: dict[str, Any]) -> list[str]:
+    if not bears_out(summary):
+        return []
+    words = []
+    count = len(summary["members"])
+    if summary["exponents"]:
+        first = summary["exponents"][0]
+        sure = f"{first['value']:.3g} 1/s [{first['low']:.3g}, {first['high']:.3g}]"
+        if _is_chaotic(summary):
+            words.append(
+                f"Chaotic: the largest exponent is {sure}, above 0 in {first['above']:.0%} of {count} networks."
+            )
+        else:
+            words.append(f"No chaos with confidence: the largest exponent is {sure}.")
+    names = summary["attractors"]
+    name, share = next(iter(names.items()))
+    if share >= _MOST:
+        words.append(f"The attractor: {name} ({share:.0%} of the networks).")
+    else:
+        words.append(
+            "The networks disagree on the attractor: " + ", ".join(f"{k} ({v:.0%})" for k, v in names.items()) + "."
+        )
+    shared = [point for point in summary["fixed_points"] if point["share"] >= _MOST]
+    near = [point for point in shared if point["near"]]
+    words.append(
+        f"Fixed points that the networks share: {len(shared)}, of which data came near {len(near)}"
+        + (
+            f"; {len(summary['fixed_points']) - len(shared)} more that only some have."
+            if len(shared) < len(summary["fixed_points"])
+            else "."
+        )
+    )
+    return words
+
+
+def _caveats(summary: dict[str, Any]) -> list[str]:
+    words = []
+    state = summary["state"]
+    if state["delays"] > 1:
+        words.append(
+            f"The state is a reconstruction: {state['delays']} samples, {state['lag']:.3g} s apart. Exponents and "
+            "dimensions are those of the system (if the delays suffice); coordinates are not."
+        )
+    if state["units"] > state["numbers"]:
+        words.append(f"{state['units'] - state['numbers']} of its units were never seen.")
+    left = summary["attractors"].get("leaves the recording", 0)
+    if left:
+        words.append(f"{left:.0%} of the networks leave the recording when they run on.")
+    return [*words, *summary["recording"]["said"], *summary["failed"]]
