@@ -460,6 +460,85 @@ def expressivity(
     _answer(as_json, {"directory": str(out), "report": str(page), **result}, *lines, f"Report: {page}")
 
 
+@app.command(epilog=example("gnode reconstruct recording.csv --time t --out runs/dynamics"))
+def reconstruct(
+    recording: Annotated[
+        Path,
+        typer.Argument(metavar="RECORDING", help="A table (.csv) with a row a sample, or an .npz.", show_default=False),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Directory of the reconstruction: new or empty.", show_default=False, callback=_at_home)
+    ],
+    channels: Annotated[
+        str | None, typer.Option(metavar="COLUMNS", help="As x,y. \\[default: all others of numbers]")
+    ] = None,
+    inputs: Annotated[str | None, typer.Option(metavar="COLUMNS", help="What was known to act on it.")] = None,
+    series: Annotated[str | None, typer.Option(metavar="COLUMN", help="The names of several recordings.")] = None,
+    time: Annotated[str | None, typer.Option(metavar="COLUMN", help="Times: numbers, dates or durations.")] = None,
+    unit: Annotated[str | None, typer.Option(help="Of times: s, ms, us, ns, min, h or d. \\[default: s]")] = None,
+    state_size: Annotated[
+        str, typer.Option(help="Units of the state; auto: as many as delays times channels.")
+    ] = "auto",
+    delays: Annotated[
+        str, typer.Option(help="Samples of each channel that make a state; auto: by held-out prediction.")
+    ] = "auto",
+    lag: Annotated[str, typer.Option(help="Samples between them; auto: by mutual information.")] = "auto",
+    model: Annotated[str | None, typer.Option(help="\\[default: gnode]")] = None,
+    hidden: Annotated[str | None, typer.Option(help="Hidden widths of F. \\[default: 64]")] = None,
+    members: Annotated[int | None, typer.Option(min=1, help="Networks of the ensemble. \\[default: 4]")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Steps of each, at most. \\[default: 60]")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="\\[default: 0]")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what the directory holds.")] = False,
+    as_json: Json = False,
+) -> None:
+    """From a recording to the dynamics behind it, with what of them can be trusted."""
+    given = {"model": model, "members": members, "epochs": epochs, "seed": seed, "hidden": _widths(hidden)}
+    plan = {key: value for key, value in given.items() if value is not None}
+    if state_size != "auto":
+        plan["state_size"] = _whole("--state-size", state_size)
+    with _machine(), _quiet_stdout(as_json):
+        from gnode.reconstruction import reconstruct as reconstruct_from
+        from gnode.reconstruction.own import read_file
+        from gnode.report.reconstruction import reconstruction_report
+        from gnode.training.progress import watcher
+
+        columns = {"channels": channels, "inputs": inputs}
+        own = read_file(
+            recording,
+            **{key: None if value is None else _names(value) for key, value in columns.items()},
+            series=series,
+            time=time,
+            unit=unit,
+        )
+        for name, words in own.said.items():
+            typer.echo(f"{name}: {words}", err=True)
+        found = reconstruct_from(
+            own.series,
+            inputs=own.inputs,
+            channels=own.channels,
+            delays=_whole("--delays", delays),
+            lag=_whole("--lag", lag),
+            out=out,
+            resume=resume,
+            watcher=watcher(),
+            **plan,
+        )
+        page = reconstruction_report(out)
+    _answer(
+        as_json,
+        {"directory": str(out), "report": str(page), **found.summary},
+        *found.summary["verdict"],
+        f"Report: {page}",
+    )
+
+
+def _whole(name: str, text: str) -> int | str:
+    """A whole number, or the word auto."""
+    if text == "auto" or text.isdigit():
+        return text if text == "auto" else int(text)
+    raise typer.BadParameter(f"Must have {name} a whole number or auto, instead got {text!r}.")
+
+
 @app.command(name="list", epilog=example("gnode list tasks"))
 def list_(
     what: Annotated[

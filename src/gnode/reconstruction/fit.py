@@ -33,7 +33,7 @@ class Plan:
     """
 
     model: str = "gnode"
-    hidden: tuple[int, ...] = (64,)
+    hidden: tuple[int, ...] | list[int] = (64,)
     state_size: int | None = None
     members: int = 4
     epochs: int = 60
