@@ -9,6 +9,8 @@ from gnode.reconstruction.recording import Recording, delayed
 
 _BINS, _MOST_LAG, _MOST_DELAYS = 16, 200, 8
 _LIBRARY, _ASKED = 4000, 400  # states among which neighbours are sought, and of which the future is predicted
+_CLEAN, _CLEAN_COARSE = 4e-3, 0.05  # shares of noise below which first samples are taken as they are
+_COARSE = 3.0  # samples in a turn
 _ENOUGH = 1.2  # times the least error: the fewest delays that come so near are taken
 
 
@@ -19,11 +21,22 @@ class Pace:
     Attributes:
         noise: share of the standard deviation that white noise could be, at most: from sixth differences, to which a
             smooth path adds little. The largest of all channels.
+            Of coarse samples, whose paths are not smooth, at most the error of foretelling the next from neighbours.
         turn: samples in which the state moves by a standard deviation.
     """
 
     noise: float
     turn: float
+
+    @property
+    def coarse(self) -> bool:
+        """Whether samples are so far apart that what is learned is a map rather than a flow."""
+        return self.turn < _COARSE
+
+    @property
+    def noisy(self) -> bool:
+        """Whether first samples of pieces cannot be taken as they are."""
+        return self.noise > (_CLEAN_COARSE if self.coarse else _CLEAN)
 
 
 def pace_of(recording: Recording) -> Pace:
@@ -36,23 +49,27 @@ def pace_of(recording: Recording) -> Pace:
 
     noise = power(6) / 924.0  # white noise of variance s^2 has sixth differences of variance 924 s^2
     moved = np.maximum(power(1) - 2.0 * noise, 0.1 * power(1))  # where noise is all there is, it moves
-    return Pace(float(np.sqrt(np.max(noise / deviation**2))), float(1.0 / np.sqrt(np.max(moved / deviation**2))))
+    share = float(np.sqrt(np.max(noise / deviation**2)))
+    turn = float(1.0 / np.sqrt(np.max(moved / deviation**2)))
+    if turn < _COARSE and recording.even:
+        share = min(share, *choose_delays(recording, 1)[1].values())
+    return Pace(share, turn)
 
 
 def lag_of(recording: Recording) -> int:
     """The delay, in samples, at which a channel first says least of itself: the first minimum of the average mutual
-    information (Fraser and Swinney, Physical Review A 33, 1986), the median over channels."""
+    information (Fraser and Swinney, Physical Review A 33, 1986), or where there is none its fall to 1/e. The median
+    over channels."""
     found = []
     longest = max(recording.stretches, key=len).values
     most = min(_MOST_LAG, len(longest) // 10)
     for channel in longest.T:
         seen = channel[~np.isnan(channel)]
         ranks = np.argsort(np.argsort(seen)) * _BINS // len(seen)
-        information = [_mutual(ranks[:-lag], ranks[lag:]) for lag in range(1, most + 1)]
-        rising = np.flatnonzero(np.diff(information) > 0)
-        low = np.flatnonzero(np.array(information) < information[0] / np.e)
-        first = min((part[0] + 1 for part in (rising, low) if len(part)), default=1)
-        found.append(first)
+        information = np.array([_mutual(ranks[:-lag], ranks[lag:]) for lag in range(1, most + 1)])
+        least = [at for at in range(1, most - 3) if information[at] <= information[at + 1 : at + 4].min()]
+        low = np.flatnonzero(information < information[0] / np.e)
+        found.append(next((int(part[0]) + 1 for part in (least, low) if len(part)), 1))
     return max(1, int(np.median(found)))
 
 

@@ -174,7 +174,7 @@ def points_over(portraits: list[Portrait], recorded: np.ndarray) -> list[dict[st
         found.append(
             {
                 "place": middle,
-                "spread": places.std(axis=0) if len(places) > 1 else np.full(len(middle), np.nan),
+                "spread": places.std(axis=0) if len(places) > 1 else None,
                 "stability": names.most_common(1)[0][0],
                 "agreed": names.most_common(1)[0][1] / len(cluster),
                 "share": len({member for member, _, _ in cluster}) / len(portraits),

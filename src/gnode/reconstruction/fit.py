@@ -15,7 +15,6 @@ from gnode.reconstruction.recording import Recording, Stretch
 from gnode.training import train
 from gnode.training.progress import Silent, Watcher
 
-_CLEAN = 4e-3  # share of noise below which first samples are taken as they are
 _FOLDER = "members"
 _PATIENCE = 12
 
@@ -87,8 +86,8 @@ def fit(
         Diverged: not one member could be fitted.
         InvalidInput: the recording is too short, or the network too large.
     """
-    noisy = pace.noise > _CLEAN
-    piece = plan.piece or _piece(pace, noisy)
+    noisy = pace.noisy
+    piece = plan.piece or _piece(pace)
     models, numbers, losses, failed = [], [], [], []
     for member in range(plan.members):
         data = data_of(learned, tested, piece, recording.step, recording.even, member, plan.members)
@@ -117,10 +116,10 @@ def place_of(folder: Path, member: int) -> Path:
     return path_of(folder) if member == 0 else path_of(folder) / _FOLDER / str(member + 1)
 
 
-def _piece(pace: Pace, noisy: bool) -> int:
+def _piece(pace: Pace) -> int:
     """Samples of a piece: enough that the state has moved beyond the noise, few enough that its course is known."""
-    if noisy:
-        return int(min(max(round(2.5 * pace.turn), 8), 50)) + 1
+    if pace.noisy:
+        return int(min(max(round(2.5 * pace.turn), 5), 50)) + 1
     return int(min(max(round(0.7 * pace.turn), 4), 16)) + 1
 
 

@@ -15,7 +15,7 @@ from gnode.files.archive import read_npz
 from gnode.files.plain import as_json, plain, spelled_out
 from gnode.models import Model, load_model
 from gnode.modes import usual_modes
-from gnode.reconstruction.delays import choose_delays, lag_of, pace_of
+from gnode.reconstruction.delays import Pace, choose_delays, lag_of, pace_of
 from gnode.reconstruction.features import Portrait, exponents_over, kinds_over, points_over, portrait
 from gnode.reconstruction.fit import Plan, fit, place_of
 from gnode.reconstruction.forecasts import TOLERANCE, Forecasts, asked_of, forecast, judged, states_now
@@ -116,7 +116,7 @@ def reconstruct(
     if pace.turn > _DENSE:
         seen = thinned(seen, max(1, int(pace.turn / _THIN)))
         pace = pace_of(seen)
-    embedded, curve = _embedded(seen, delays, lag)
+    embedded, curve = _embedded(seen, pace, delays, lag)
     learned, tested = parted(embedded)
     fitted = fit(embedded, learned, tested, pace, chosen, folder, resume, watcher)
     asked = asked_of(embedded, tested, fitted.piece if fitted.noisy else 8, pace.turn)
@@ -170,10 +170,10 @@ def _write(result: Reconstruction, folder: Path) -> None:
     write_atomically(folder / SUMMARY, (as_json(result.summary, indent=2) + "\n").encode())
 
 
-def _embedded(seen: Recording, delays: int | str, lag: int | str) -> tuple[Recording, dict[int, float]]:
+def _embedded(seen: Recording, pace: Pace, delays: int | str, lag: int | str) -> tuple[Recording, dict[int, float]]:
     if delays == 1 or not seen.even:
         return delayed(seen, 1 if delays == "auto" else int(delays), 1), {}
-    apart = lag_of(seen) if lag == "auto" else int(lag)
+    apart = int(lag) if lag != "auto" else 1 if pace.coarse else lag_of(seen)
     if delays != "auto":
         return delayed(seen, int(delays), apart), {}
     number, curve = choose_delays(seen, apart)
@@ -219,7 +219,7 @@ def _summary(
     points = points_over(portraits, np.concatenate(whole)[:: max(1, len(np.concatenate(whole)) // 4000)])
     for point in points:
         point["place"] = (np.asarray(point["place"]) * deviation + mean).tolist()
-        point["spread"] = (np.asarray(point["spread"]) * deviation).tolist()
+        point["spread"] = None if point["spread"] is None else (np.asarray(point["spread"]) * deviation).tolist()
     halves = [course[: len(course) // 2] for course in whole], [course[len(course) // 2 :] for course in whole]
     largest = exponents[0]["value"] if exponents else float("nan")
     summary: dict[str, Any] = {

@@ -268,7 +268,7 @@ def _forecast_caption(summary: dict[str, Any]) -> str:
 
 def _portrait_caption(summary: dict[str, Any]) -> str:
     seen = "the latest samples of each channel" if summary["state"]["delays"] > 1 else "what was recorded"
-    return f"Coordinates are {seen}. Fixed points are the paler, the fewer networks have them. A click in the legend shows."
+    return f"Coordinates are {seen}. Fixed points are the paler, the fewer networks have them."
 
 
 def _distances_caption() -> str:

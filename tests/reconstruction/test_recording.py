@@ -1,0 +1,148 @@
+"""The door of recordings: what is refused, what is cut, and what delays make."""
+
+import numpy as np
+import pytest
+
+import gnode
+from gnode.errors import InvalidInput
+from gnode.reconstruction.delays import choose_delays, lag_of, pace_of
+from gnode.reconstruction.pieces import data_of, parted
+from gnode.reconstruction.recording import delayed, read_recording, thinned
+
+
+def waves(count=600, seed=0):
+    time = 0.1 * np.arange(count)
+    return np.column_stack([np.sin(time), np.cos(1.7 * time)]) + 1e-3 * np.random.default_rng(seed).normal(
+        size=(count, 2)
+    )
+
+
+def henon(count=1500):
+    state, states = np.array([0.1, 0.1]), []
+    for _ in range(count + 100):
+        state = np.array([1 - 1.4 * state[0] ** 2 + state[1], 0.3 * state[0]])
+        states.append(state)
+    return np.array(states[100:])
+
+
+def test_forms_of_one_recording_are_one():
+    values = waves()
+    forms = [values, [values], values[None], gnode.Series.of([values])]
+    for form in forms:
+        recording = read_recording(form)
+        assert (recording.samples, recording.channels, recording.step, recording.even) == (600, 2, 1.0, True)
+        np.testing.assert_allclose(recording.values, values, rtol=1e-6)
+    assert read_recording(values[:, 0]).channels == 1
+
+
+def test_a_jumping_clock_is_cut():
+    times = 0.5 * np.arange(600.0)
+    times[300:] += 1000
+    recording = read_recording(waves(), times)
+    assert [len(stretch) for stretch in recording.stretches] == [300, 300]
+    assert recording.step == 0.5
+    assert "jumps 1 time" in recording.said[0]
+    np.testing.assert_array_equal(recording.stretches[1].gaps, 0.5)
+
+
+def test_delay_vectors_hold_the_latest_first_and_cross_no_jump():
+    times = np.arange(600.0)
+    times[300:] += 1000
+    values = waves()
+    recording = delayed(read_recording(values, times), 3, 4)
+    second = recording.stretches[1].values
+    assert len(second) == 300 - 8
+    np.testing.assert_allclose(second[0], np.hstack([values[308], values[304], values[300]]), rtol=1e-6)
+
+
+def test_thinned_samples_keep_their_times():
+    times = np.cumsum(np.random.default_rng(0).uniform(0.5, 1.5, 601))
+    recording = thinned(read_recording(waves(601), times), 5)
+    np.testing.assert_allclose(np.cumsum(recording.stretches[0].gaps)[1:], times[5::5] - times[0] + recording.step)
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (waves(150), "at least 200 samples"),
+        (np.column_stack([waves()[:, 0], np.full(600, 1e9)]), "a constant one, channel 1"),
+        (waves()[:, [0, 0]] * [1, -3], "a copy of channel 0"),
+        (np.full((600, 1), np.inf), "finite"),
+        ("recording.csv", "a recording"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused(data, line):
+    with pytest.raises(InvalidInput, match=line):
+        gnode.reconstruct(data)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"delays": 0}, "delays a positive integer"),
+        ({"lag": 1.5}, "lag a positive integer"),
+        ({"membres": 2}, "members"),
+        ({"model": "gnoed"}, "gnode"),
+        ({"delays": 3, "lag": 250}, "Record longer, or ask for fewer delays"),
+        ({"state_size": 1}, "at least 2 units"),
+        ({"channels": ["x"]}, "names of 2 channels"),
+        ({"inputs": np.zeros((5, 1))}, "inputs with the samples"),
+        ({"hidden": (2000,)}, "at most 4000 trained parameters"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_before_anything_is_computed(options, line):
+    with pytest.raises(InvalidInput, match=line):
+        gnode.reconstruct(waves(), **({"delays": 1} | options))
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize("share", [0.02, 0.1])
+def test_noise_is_measured_in_any_unit(unit, share):
+    rng = np.random.default_rng(0)
+    clean = np.sin(0.1 * np.arange(4000))
+    noisy = clean + share * clean.std() * rng.normal(size=4000)
+    pace = pace_of(read_recording(unit * (noisy + 50)))
+    assert pace.noise == pytest.approx(share, rel=0.1)
+    assert pace.turn == pytest.approx(10.0, rel=0.2)  # a sine moves by its deviation in 1 / (angle of a sample)
+    assert pace_of(read_recording(unit * clean)).noise < 1e-4
+
+
+def test_a_map_is_no_noise():
+    pace = pace_of(read_recording(henon()))
+    assert pace.coarse
+    assert not pace.noisy
+    assert pace_of(read_recording(np.random.default_rng(0).normal(size=(1500, 1)))).noisy
+
+
+def test_delays_that_a_state_needs():
+    number, errors = choose_delays(read_recording(henon()[:, :1]), 1)
+    assert number == 2  # x(t+1) = 1 - 1.4 x(t)^2 + 0.3 x(t-1)
+    assert errors[1] > 5 * errors[2]
+    assert choose_delays(read_recording(henon()), 1)[0] == 1
+    wave = np.sin(2 * np.pi * np.arange(2000) / 40.3) + 0.1 * np.random.default_rng(0).normal(size=2000)
+    assert lag_of(read_recording(wave)) == pytest.approx(10, abs=2)  # a quarter of its period
+
+
+def test_pieces_of_members_differ_and_never_hold_the_test():
+    values = waves(2000)
+    recording = read_recording(values)
+    learned, tested = parted(recording)
+    assert sum(map(len, tested)) == 200
+    first, second = (data_of(learned, tested, 10, 1.0, True, member, 2) for member in range(2))
+    assert first.validation.digest() != second.validation.digest()
+    assert first.test.digest() == second.test.digest()
+    held = {tuple(row) for trial in first.test.targets for row in trial}
+    used = {tuple(row) for trial in (*first.train.targets, *first.validation.targets) for row in trial}
+    assert not held & used
+    validated = {tuple(row) for trial in first.validation.targets for row in trial}
+    assert not validated & {tuple(row) for trial in first.train.targets for row in trial}
+
+
+def test_missing_samples_do_not_count_and_begin_no_piece():
+    values = waves()
+    values[100:110, 1] = np.nan
+    recording = read_recording(values)
+    data = data_of(*parted(recording), 10, 1.0, True, 0, 1)
+    for trials in (data.train, data.validation, data.test):
+        assert trials.counts[:, 0].all()
+    assert not data.train.counts.all()
