@@ -13,13 +13,14 @@ from gnode.errors import InvalidInput
 from gnode.reconstruction import load_reconstruction
 from gnode.report.reconstruction import reconstruction_report
 
+RECORDING = np.round(1e6 * henon() + 3e6)  # which text holds exactly
 PLAN = {"members": 2, "epochs": 25, "hidden": (16,), "delays": 1}
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     out = tmp_path_factory.mktemp("henon") / "run"
-    return gnode.reconstruct(1e6 * henon() + 3e6, out=out, channels=["x", "y"], **PLAN)
+    return gnode.reconstruct(RECORDING, out=out, channels=["x", "y"], **PLAN)
 
 
 def test_its_exponents_are_those_of_the_map(found):
@@ -69,7 +70,7 @@ def test_the_command_goes_on_with_what_is_there_and_ends_in_the_same_bytes(found
         if path.suffix in (".safetensors", ".npz") or path.name == "reconstruction.json"
     }
     table = tmp_path / "henon.csv"
-    rows = ["x,y", *(f"{x!r},{y!r}" for x, y in (1e6 * henon() + 3e6).tolist())]
+    rows = ["x,y", *(f"{x!r},{y!r}" for x, y in RECORDING.tolist())]
     table.write_text("\n".join(rows))
     options = ["--members", "2", "--epochs", "25", "--hidden", "16", "--delays", "1", "--resume", "--json"]
     result = CliRunner().invoke(app, ["reconstruct", str(table), "--out", str(found.path), *options])

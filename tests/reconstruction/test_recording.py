@@ -146,3 +146,9 @@ def test_missing_samples_do_not_count_and_begin_no_piece():
     for trials in (data.train, data.validation, data.test):
         assert trials.counts[:, 0].all()
     assert not data.train.counts.all()
+
+
+def test_order_in_memory_does_not_matter():
+    values = waves()
+    first, second = (pace_of(read_recording(form)) for form in (values, np.asfortranarray(values)))
+    assert first == second

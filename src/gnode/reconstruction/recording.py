@@ -164,7 +164,8 @@ def _median_gap(series: Series) -> float:
 
 
 def _stretches(series: Series, known: Series | None, step: float) -> tuple[list[Stretch], list[str]]:
-    values = np.where(series.seen, series.values, np.nan).astype(float)
+    # In one order in memory, whatever came: sums depend on it in their last bits.
+    values = np.ascontiguousarray(np.where(series.seen, series.values, np.nan), float)
     inputs = np.zeros((*series.shape[:2], 0)) if known is None else known.values.astype(float)
     elapsed = np.broadcast_to(series.elapsed(step), series.shape[:2])
     stretches, jumps = [], 0
