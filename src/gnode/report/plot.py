@@ -118,7 +118,7 @@ def portrait(
         elif flow is None:
             axes.set_yticks([])
         if handles:
-            axes.legend(handles=handles, handletextpad=0.3)
+            axes.legend(handles=handles, handletextpad=0.3, frameon=flow is not None or None)
     return axes
 
 
