@@ -51,7 +51,7 @@ def test_importing_gnode_alone_does_not_import_jax():
 
 
 def test_every_name_that_gnode_offers_is_there():
-    rooms = {"analysis", "models", "report", "results", "series", "tasks", "training"}
+    rooms = {"analysis", "models", "plot", "report", "results", "series", "tasks", "training"}
     assert rooms | {"Series", "load", "sweep", "train"} <= set(dir(gnode))
     for name in dir(gnode):
         getattr(gnode, name)

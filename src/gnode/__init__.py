@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from gnode.models import load_model as load  # noqa: F401
     from gnode.reconstruction import reconstruct  # noqa: F401
+    from gnode.report import plot  # noqa: F401
     from gnode.series import Series  # noqa: F401
     from gnode.sweeps import results  # noqa: F401
     from gnode.sweeps.sweep import sweep  # noqa: F401
@@ -33,7 +34,7 @@ _ROOMS = (
     "analysis", "data", "estimators", "examine", "expressivity", "fields", "models", "reconstruction", "report",
     "series", "sweeps", "tasks", "training",
 )  # fmt: skip
-_MODULES = {room: f"gnode.{room}" for room in _ROOMS} | {"results": "gnode.sweeps.results"}
+_MODULES = {room: f"gnode.{room}" for room in _ROOMS} | {"plot": "gnode.report.plot", "results": "gnode.sweeps.results"}
 _NAMES = {
     "Series": ("gnode.series", "Series"),
     "load": ("gnode.models", "load_model"),

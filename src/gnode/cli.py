@@ -282,20 +282,35 @@ def report(
     ] = None,
     figures: Annotated[
         Path | None,
-        typer.Option(help="Also write the figures as PNG and PDF into this folder (one run).", callback=_at_home),
+        typer.Option(
+            help="Also write figures, and their numbers as CSV, into this folder (one run).", callback=_at_home
+        ),
+    ] = None,
+    style: Annotated[
+        str | None, typer.Option(metavar="FILE.mplstyle", help="Of the figures, over the house style.")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Figures to write, as flow,memory. \\[default: all]")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", metavar="KINDS", help="png, pdf, svg. \\[default: png,pdf]")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Make one self-contained, interactive HTML page from run directories."""
+    chosen: dict[str, Any] = {} if style is None else {"style": style}
+    chosen |= {key: _names(text) for key, text in (("only", only), ("formats", format_)) if text is not None}
+    if chosen and figures is None:
+        raise typer.BadParameter("Must have --figures with --style, --only or --format.")
     with _machine(), _quiet_stdout(as_json):
         from gnode.report import figures as draw_figures
-        from gnode.report import folder_for_figures
         from gnode.report import report as make_report
+        from gnode.report import wanted_figures
 
         if figures is not None:
-            folder_for_figures(figures)  # refused before the page is made
+            wanted_figures(figures, **chosen)  # refused before the page is made
         page = make_report(directories, out)
-        drawn = [] if figures is None else [str(path) for path in draw_figures(directories[0], figures)]
+        drawn = [] if figures is None else [str(path) for path in draw_figures(directories[0], figures, **chosen)]
     _answer(as_json, {"report": str(page), "figures": drawn}, f"Report: {page}", *drawn)
 
 

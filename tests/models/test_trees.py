@@ -85,7 +85,7 @@ def test_what_cannot_be_loaded_again_is_not_saved(tmp_path):
 
 def answer(model):
     """What a worker does with a model: states, which every model has, whatever it reads them into."""
-    told = TOLD if model.config.initial_state == "first-target" else None
+    told = TOLD if model.is_told else None
     return np.asarray(model.states(INPUTS, told))
 
 
@@ -98,7 +98,7 @@ def test_every_model_is_stacked_over_seeds_and_called_as_one():
     for model in MODELS:
         other = models.draw(model.config, 2**40)
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), model, other)
-        told = TOLD if model.config.initial_state == "first-target" else None
+        told = TOLD if model.is_told else None
         together = eqx.filter_vmap(lambda model, told=told: model.states(jnp.asarray(INPUTS), told))(stacked)
         for at, one in enumerate((model, other)):
             np.testing.assert_allclose(together[at], answer(one), atol=1e-5, err_msg=str(model.config))

@@ -3,25 +3,91 @@
 import shutil
 
 import matplotlib.image
+import numpy as np
+import pandas as pd
 import pytest
 
 from gnode.errors import InvalidInput
-from gnode.report import figures, report
+from gnode.examine.content import content_of
+from gnode.report import figures, report, wanted_figures
+from gnode.report.paper import write_figures
 
 
-def test_figures_are_readable(plane_run, tmp_path):
-    paths = figures(plane_run, tmp_path / "new" / "figures")
+@pytest.fixture(scope="module")
+def drawn(plane_run, tmp_path_factory):
+    """What is in a run, and the files of its figures."""
+    content, folder = content_of(plane_run), tmp_path_factory.mktemp("drawn") / "new" / "figures"
+    return content, write_figures(content, wanted_figures(folder))
+
+
+def test_figures_are_readable(drawn):
+    paths = drawn[1]
     names = {"losses", "trials", "flow", "trajectories", "survivors", "memory"}
-    assert {path.name for path in paths} == {f"{name}.{kind}" for name in names for kind in ("png", "pdf")}
+    assert {path.name for path in paths} == {f"{name}.{kind}" for name in names for kind in ("png", "pdf", "csv")}
     for path in paths:
         if path.suffix == ".png":
             picture = matplotlib.image.imread(path)
             assert min(picture.shape[:2]) > 500
             assert picture[..., :3].std() > 0.01  # something is drawn
-        else:
+        elif path.suffix == ".pdf":
             content = path.read_bytes()
             assert content.startswith(b"%PDF-") and content.rstrip().endswith(b"%%EOF")
             assert b"/Subtype /Type3" not in content  # text is text
+
+
+def test_the_tables_hold_what_the_figures_show(drawn):
+    content, paths = drawn
+    tables = {path.stem: pd.read_csv(path) for path in paths if path.suffix == ".csv"}
+    losses = tables["losses"].pivot(index="epoch", columns="trials", values="loss")
+    assert np.allclose(losses["validation"], [record["val_loss"] for record in content.metrics])
+    assert np.allclose(tables["memory"]["rms_error"], content.memory.rms_error)
+    flow = tables["flow"]
+    field = flow[flow["what"] == "flow"]
+    assert np.allclose(field[["unit 1", "unit 2"]].to_numpy()[:2, 0], content.flow.x[:2])
+    velocity = content.velocity(field[["unit 1", "unit 2"]].to_numpy())
+    assert np.allclose(field[["velocity of unit 1", "velocity of unit 2"]], velocity, rtol=1e-5, atol=1e-5)
+    kept = flow[flow["what"] == "after 100 silent bins"][["unit 1", "unit 2"]]
+    assert np.allclose(kept, content.after(100), rtol=1e-6)
+    assert len(flow) - len(field) - len(kept) == len(content.fixed_points) + np.sum(~content.slow_points.fixed)
+    paths = tables["trajectories"]
+    assert np.allclose(paths[["unit 1", "unit 2"]], content.traces[1].reshape(-1, 2), rtol=1e-6)
+    read = tables["survivors"].query("`silent bins` == 1000")
+    assert np.allclose(read[["channel 1", "channel 2"]], content.memory.readouts[content.memory.silences == 1000][0])
+    trial = tables["trials"].query("trial == 'trial 1' and row == 'channel 2' and line == 'output'")
+    assert np.allclose(trial["value"], content.examples[0].rows[1][1]["output"])
+
+
+def test_figures_in_a_style_of_ones_own(plane_run, tmp_path):
+    sheet = tmp_path / "mine.mplstyle"
+    sheet.write_text("axes.prop_cycle: cycler('color', ['010203'])  # mine\nfont.family: monospace\n")
+    paths = figures(plane_run, tmp_path / "mine", style=sheet, only=["losses"], formats=["svg"])
+    assert [path.name for path in paths] == ["losses.svg", "losses.csv"]
+    drawn = paths[0].read_text()
+    assert "#010203" in drawn and "monospace" in drawn
+    first = paths[0].read_bytes()
+    figures(plane_run, tmp_path / "mine", style=sheet, only=["losses"], formats=["svg"])
+    assert paths[0].read_bytes() == first
+    assert "#010203" not in figures(plane_run, tmp_path, only=["losses"], formats=["svg"])[0].read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"only": ["flo"]}, "Did you mean 'flow'"),
+        ({"only": []}, "at least one figure"),
+        ({"formats": ["jpg"]}, "formats out of png, pdf, svg"),
+        ({"style": "none.mplstyle"}, "style sheet"),
+        ({"style": "lines.linewidht: 2"}, "Did you mean 'lines.linewidth'"),
+        ({"style": "lines.linewidth: thick"}, "thick"),
+    ],
+)
+def test_figures_that_cannot_be_drawn_are_refused_before_anything_is(plane_run, tmp_path, options, words):
+    if ":" in options.get("style", ""):
+        (tmp_path / "bad.mplstyle").write_text(options["style"])
+        options = {"style": tmp_path / "bad.mplstyle"}
+    with pytest.raises(InvalidInput, match=words):
+        figures(plane_run, tmp_path / "figures", **options)
+    assert not (tmp_path / "figures").exists()
 
 
 @pytest.mark.full

@@ -23,6 +23,7 @@ from gnode.analysis.memory import memory as remembered
 from gnode.analysis.portraits import Portrait, portrait
 from gnode.analysis.topology import Topology
 from gnode.arguments import integer
+from gnode.cards import Card, carded, dots, number
 from gnode.errors import Diverged, must_have
 from gnode.modes import usual_modes
 from gnode.threads import one_thread
@@ -31,7 +32,8 @@ _REACH = 0.05  # coverage looks this share of the ideal manifold's diameter far
 _SPECTRA = 100  # states at which the spectrum is taken
 
 
-@dataclass(frozen=True)
+@carded(lambda found: _card(found))
+@dataclass(frozen=True, repr=False)
 class Attractor:
     """What the states are after the silence, at that time scale: nothing is claimed about longer ones.
 
@@ -91,6 +93,26 @@ class Attractor:
     distinct: int | None = None
     bits: float | None = None
     memory: Memory | None = field(default=None, repr=False)
+
+
+def _card(found: Attractor) -> Card:
+    def with_interval(value: float | None, name: str) -> str:
+        low, high = found.intervals.get(name, (np.nan, np.nan))
+        return number(value) + ("" if np.isnan(low) else f" ({number(low)} to {number(high)})")
+
+    rows = [
+        ("dimension", f"{found.dimension}"),
+        ("pieces, loops, voids", ", ".join(map(str, found.betti))),
+        ("drift", with_interval(found.drift, "drift")),
+        ("half-life (silent bins)", with_interval(found.half_life, "half_life")),
+        ("values told apart", number(found.distinct)),
+        ("RMS error", number(found.rms_error)),
+        ("coverage", number(found.coverage)),
+        ("Hausdorff distance", number(found.hausdorff)),
+    ]
+    title = f"Attractor after {found.silence} steps of silence: {found.kind}"
+    known = [row for row in rows if row[1] != number(None)]  # without a task there are no values to be told apart
+    return Card(title, known, note=found.evidence, picture=dots(found.states, True, "states by their first two units"))
 
 
 @usual_modes()

@@ -13,10 +13,12 @@ from gnode.analysis.frameworks import Function
 from gnode.analysis.kinks import LARGEST, MERGE, minima_on_kinks
 from gnode.analysis.stability import eigenvalues_with_errors, growing_directions, growth_of, stability
 from gnode.analysis.zeros import Groups, Problem, Zeros, descended, merged, posed, zeros_among
+from gnode.cards import Card, carded, dots, number
 from gnode.errors import must_have
 from gnode.modes import usual_modes
 from gnode.threads import one_thread
 
+_LISTED = 8  # points that are printed one by one; more are counted by their stability
 _BESIDE = 1e-5  # of the extent: how far beside a kink its slopes are looked at
 _REACH = 4.0  # errors of its place, within which a zero is: a Newton step to one of order three is a third of the way
 _SAMPLE = 64  # of starts that came to no zero
@@ -27,7 +29,8 @@ _SLOPE_STALLED = (
 _SLOPE_UNFINISHED = 1e-6  # and where steps still did
 
 
-@dataclass(frozen=True)
+@carded(lambda found: _card_of_fixed(found))
+@dataclass(frozen=True, repr=False)
 class FixedPoints:
     """Fixed points and how sure one may be of them, sorted by their coordinates.
 
@@ -102,7 +105,8 @@ class FixedPoints:
         return len(self.points)
 
 
-@dataclass(frozen=True)
+@carded(lambda found: _card_of_slow(found))
+@dataclass(frozen=True, repr=False)
 class SlowPoints:
     """Local minima of the speed: where the dynamics lingers. They attract nothing by being slow.
 
@@ -138,6 +142,58 @@ class SlowPoints:
 
     def __len__(self) -> int:
         return len(self.points)
+
+
+def _card_of_fixed(found: FixedPoints) -> Card:
+    """A row a point; of many a row a stability."""
+    sizes = found.eigenvalues.real if found.kind == "flow" else np.abs(found.eigenvalues)
+    growth = sizes.max(axis=1, initial=-np.inf)
+    names = np.array(found.stability)
+    if len(found) <= _LISTED:
+        head = "point", "stability", _GROWTH[found.kind], "starts"
+        columns = map(_place, found.points), names, map(number, growth), map(str, found.counts)
+        rows = list(zip(*columns, strict=True))
+    else:
+        head = "stability", "points", _GROWTH[found.kind], "starts"
+        groups = {name: names == name for name in dict.fromkeys(found.stability)}
+        rows = [
+            (name, str(here.sum()), _range(growth[here]), str(found.counts[here].sum()))
+            for name, here in groups.items()
+        ]
+    title = f"{len(found)} fixed points of a {found.kind}, N = {found.points.shape[1]}"
+    calm = np.array([name.startswith("stable") for name in found.stability], bool)
+    return Card(
+        title, rows, head if rows else (), found.evidence, dots(found.points, calm, _plane(found.points, "stable"))
+    )
+
+
+def _card_of_slow(found: SlowPoints) -> Card:
+    """The slowest points, a row each."""
+    title = f"{len(found)} slow points of a {found.kind}, N = {found.points.shape[1]}"
+    columns = map(_place, found.points), map(number, found.speeds), np.where(found.fixed, "yes", "no"), found.counts
+    rows = [(place, speed, str(fixed), str(count)) for place, speed, fixed, count in zip(*columns, strict=True)]
+    if len(rows) > _LISTED:
+        rows = [*rows[:_LISTED], (f"and {len(rows) - _LISTED} more", "", "", "")]
+    head = ("point", "speed", "at rest", "starts") if rows else ()
+    return Card(title, rows, head, found.evidence, dots(found.points, found.fixed, _plane(found.points, "at rest")))
+
+
+_GROWTH = {"flow": "fastest growth (1/time)", "map": "largest modulus"}
+
+
+def _plane(points: np.ndarray, filled: str) -> str:
+    """What is seen in a picture of points (K, N)."""
+    return f"{'units 1 and 2' if points.shape[1] > 1 else 'the unit'}; filled: {filled}"
+
+
+def _place(point: np.ndarray) -> str:
+    shown = ", ".join(map(number, point[:3]))
+    return f"({shown}{', ...' if len(point) > 3 else ''})"
+
+
+def _range(values: np.ndarray) -> str:
+    low, high = number(values.min()), number(values.max())
+    return low if low == high else f"{low} to {high}"
 
 
 @usual_modes()

@@ -1,6 +1,7 @@
 """What a report shows of one run, as plain arrays: computed here once, drawn by gnode.report.interactive and .paper."""
 
 import pathlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -329,7 +330,7 @@ class Content:
         )
         chosen = np.random.default_rng(SEED).permutation(np.count_nonzero(counts))[:_READ]
         found = read_from[counts][chosen].astype(float)
-        axes = _projection(found, min(2, found.shape[1]))
+        axes = projection_of(found, min(2, found.shape[1]))
         return StatesRead(axes(found), axes, some.targets[counts][chosen])
 
     @cached_property
@@ -396,30 +397,21 @@ class Content:
     @cached_property
     def plane(self) -> Projection:
         """Two axes: the state's own for N = 2, else the two of the largest variance."""
-        return _projection(self.visited, min(2, self.model.config.state_size))
+        return projection_of(self.visited, min(2, self.model.config.state_size))
 
     @cached_property
     def space(self) -> Projection:
         """Three axes, for N of at least 3: the state's own for N = 3, else the three of the largest variance."""
-        return _projection(self.visited, min(3, self.model.config.state_size))
+        return projection_of(self.visited, min(3, self.model.config.state_size))
 
     @cached_property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper corner of the drawn region, in coordinates of the plane, equally wide in every direction."""
-        seen = self.plane(self.visited)
-        low, high = np.quantile(seen, 0.002, axis=0), np.quantile(seen, 0.998, axis=0)
-        middle, half = (low + high) / 2, (0.5 + _MARGIN) * max(float((high - low).max()), 1e-3)
-        return middle - half, middle + half
+        return bounds_of(self.plane(self.visited), 0.002, least=1e-3)
 
     @cached_property
     def flow(self) -> FlowGrid:
-        low, high = self.bounds
-        size = low.size
-        axes = [np.linspace(low[at], high[at], GRID if size > 1 else 10 * GRID) for at in range(size)]
-        nodes = np.stack(np.meshgrid(*axes, indexing="xy"), axis=-1)  # (y, x, 2); (x, 1) for N = 1
-        velocity = self.velocity(self.plane.back(nodes))
-        y = axes[1] if size > 1 else np.zeros(1)
-        return FlowGrid(axes[0], y, velocity @ self.plane.axes.T, np.linalg.norm(velocity, axis=-1))
+        return flow_grid(self.velocity, self.plane, *self.bounds)
 
     def velocity(self, states: np.ndarray) -> np.ndarray:
         """dh/dt without input, in units of the state per second, (..., N)."""
@@ -463,6 +455,33 @@ class Content:
         if self.task is None:
             return None
         return film_of(RunDirectory.open(self.path), self.task, self.metrics)
+
+
+def bounds_of(
+    coordinates: np.ndarray, outside: float = 0.0, least: float = np.finfo(float).tiny
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper corner of a region around coordinates (n, d), equally wide in every direction.
+
+    Args:
+        outside: the share of them that may lie outside, below and above.
+        least: of the extent around which there is a margin.
+    """
+    low, high = np.quantile(coordinates, outside, axis=0), np.quantile(coordinates, 1 - outside, axis=0)
+    extent = float((high - low).max()) or float(np.abs(coordinates).max()) or 1.0
+    middle, half = (low + high) / 2, (0.5 + _MARGIN) * max(extent, least)
+    return middle - half, middle + half
+
+
+def flow_grid(
+    velocity: Callable[[np.ndarray], np.ndarray], plane: Projection, low: np.ndarray, high: np.ndarray
+) -> FlowGrid:
+    """The flow, a function of states (..., N), on a grid of the plane between two of its corners."""
+    size = low.size
+    axes = [np.linspace(low[at], high[at], GRID if size > 1 else 10 * GRID) for at in range(size)]
+    nodes = np.stack(np.meshgrid(*axes, indexing="xy"), axis=-1)  # (y, x, 2); (x, 1) for N = 1
+    found = velocity(plane.back(nodes))
+    y = axes[1] if size > 1 else np.zeros(1)
+    return FlowGrid(axes[0], y, found @ plane.axes.T, np.linalg.norm(found, axis=-1))
 
 
 def _held(series: Series) -> np.ndarray:
@@ -556,7 +575,9 @@ def film_of(directory: RunDirectory, task: tasks.Task, metrics: list[dict[str, f
     )
 
 
-def _projection(states: np.ndarray, dimensions: int) -> Projection:
+def projection_of(states: np.ndarray, dimensions: int) -> Projection:
+    """Axes of a picture of states (n, N): the units themselves where there are so many, else those of the largest
+    variance, whose labels say how much of it they hold."""
     size = states.shape[1]
     if size == dimensions:
         labels = [f"unit {number}" for number in range(1, size + 1)]

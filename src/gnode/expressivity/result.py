@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gnode.cards import Card, carded, number
 from gnode.errors import must_have
 from gnode.expressivity import measure
 from gnode.expressivity.directory import Directory
@@ -16,7 +17,8 @@ from gnode.expressivity.measure import Capacity
 from gnode.expressivity.plan import Architecture, Cell, Plan, as_architecture
 
 
-@dataclass(frozen=True)
+@carded(lambda result: _card(result))
+@dataclass(frozen=True, repr=False)
 class Result:
     """A measurement, with everything that is said about it computed from its errors alone."""
 
@@ -139,6 +141,23 @@ class Result:
                 "polished": np.nan if polished is None else polished[c, k],
             }
         )
+
+
+def _card(result: Result) -> Card:
+    head = "architecture", "N", "parameters", "tolerance", "capacity", "95 % interval"
+    rows = [
+        (
+            row.architecture,
+            f"{row.state_size}",
+            f"{row.parameters}",
+            number(row.tolerance),
+            number(row.capacity),
+            f"{number(row.low)} to {number(row.high)}",
+        )
+        for row in result.table.itertuples()
+    ]
+    dial = f"{number(min(result.dial))} to {number(max(result.dial))}"
+    return Card(f"Capacity, complexities {dial}, {result.plan.count} targets each", rows, head)
 
 
 def load_result(path: str | Path) -> Result:

@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float, PyTree
 
 from gnode.arguments import positive
+from gnode.cards import Card, as_html, as_text
 from gnode.errors import Diverged, must_have
 from gnode.fields import Field
 from gnode.integrate import Integrator, Path, explain
@@ -219,6 +220,12 @@ class Model(eqx.Module):
         """What the model is, as plain data, and its arrays by name: what `to_numpy` and `to_torch` are made of."""
         return taken_apart(self, trainable(self))
 
+    def __repr__(self) -> str:
+        return as_text(_card(self))
+
+    def _repr_html_(self) -> str:
+        return as_html(_card(self))
+
     @property
     def output_scaling(self) -> Scaling | None:
         """From the units of the targets to the scale of the net in the readout; None where they are the same."""
@@ -299,6 +306,21 @@ class Model(eqx.Module):
             return
         since_the_start = np.cumsum(np.asarray(samples.elapsed, float), axis=1) * self.config.tau
         raise Diverged(explain(path, since_the_start))
+
+
+def _card(model: Model) -> Card:
+    """A line; it asks for no more than the configuration and the number of numbers, so stacked or traced models do."""
+    config = model.config
+    arrays = jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array))
+    parts = [
+        config.model,
+        f"N = {config.state_size}",
+        f"{config.input_size} inputs",
+        f"{config.output_size} outputs",
+        config.integrator,
+        f"{sum(array.size for array in arrays):,} parameters",
+    ]
+    return Card(f"Model({', '.join(parts)})")
 
 
 def checked_model(model: object) -> Model:

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from gnode.cards import Card, as_html, curves
 from gnode.errors import look_up, must_have
 from gnode.series.arrays import Recordings, as_array, as_floats, described, feed, is_frame
 from gnode.series.clock import Clock, read_clock, read_stamps
 from gnode.series.events import Events, read_events, stored_events
 from gnode.series.storage import named, read_arrays, write_arrays
+
+_DRAWN = 4  # channels of a picture
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -304,6 +307,11 @@ class Series:
         else:
             series = Series.of(values, times, unit=unit or None, lengths=lengths)
         return replace(series, events=stored_events(content, len(series)))
+
+    def _repr_html_(self) -> str:
+        first = self.values[0, : int(self.valid[0].sum())]
+        shown = curves(np.where(self.seen[0, : len(first)], first, np.nan).T[:_DRAWN], "the first series")
+        return as_html(Card(repr(self), picture=shown))
 
     def __repr__(self) -> str:
         lengths = self.valid.sum(axis=1)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gnode.cards import Card, as_html
 from gnode.errors import must_have
 from gnode.files import new_folder, path_of, write_atomically
 from gnode.files.plain import as_json
@@ -108,6 +109,9 @@ class Trials:
             must_have("a file of trials", f"series without targets: {path}")
         with named(path, "trials"):
             return Trials(Series.from_arrays(content), content["targets"], weights=content.get("weights"))
+
+    def _repr_html_(self) -> str:
+        return as_html(Card(f"Trials, targets {self.targets.dtype} {self.targets.shape}")) + self.series._repr_html_()
 
     def __repr__(self) -> str:
         return f"Trials({self.series!r}, targets {self.targets.dtype} {self.targets.shape})"

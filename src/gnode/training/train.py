@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from gnode import tasks
+from gnode.cards import Card, carded, curves, number
 from gnode.errors import Diverged, GnodeError, check_known, look_up, must_have
 from gnode.files import alone, path_of
 from gnode.files.plain import plain
@@ -35,6 +36,7 @@ from gnode.training.settings import Settings
 
 _LONGEST_BACKSOLVE = 8  # in units of tau, where gradients are good to some 1e-4; at 12 to 0.1
 
+_CURVES = ("val_loss", "train_loss")  # of a card
 _OF_WATCHERS = ("__enter__", "__exit__", "start", "epoch", "note")  # gnode.training.progress.Watcher
 Snapshot = Callable[[Model, int], None]  # (model, epoch)
 
@@ -57,7 +59,8 @@ class Interrupted(GnodeError):
     exit_code = 130
 
 
-@dataclass(frozen=True)
+@carded(lambda run: _card(run))
+@dataclass(frozen=True, repr=False)
 class Run:
     """A trained model and how it came about.
 
@@ -72,6 +75,28 @@ class Run:
     history: list[Record]
     summary: dict[str, Any]
     path: Path | None = field(default=None)
+
+
+def _card(run: Run) -> Card:
+    words = {
+        "epochs": "epochs",
+        "best_epoch": "best epoch",
+        "loss": "loss",
+        "val_loss": "validation loss",
+        "test_loss": "test loss",
+        "test_accuracy": "right, test trials",
+        "parameters": "parameters",
+        "seconds": "seconds",
+    }
+    known = [(name, run.summary[key]) for key, name in words.items() if run.summary.get(key) is not None]
+    rows = [(name, value if isinstance(value, str) else number(value)) for name, value in known]
+    rows += [("directory", str(run.path))] if run.path is not None else []
+    losses = [[max(getattr(record, key), np.finfo(float).tiny) for record in run.history] for key in _CURVES]
+    return Card(
+        f"Run of {run.model!r}",
+        rows,
+        picture=curves([np.log(line) for line in losses], "validation loss, faint: training loss; logarithmic"),
+    )
 
 
 def make_settings(**settings: Any) -> Settings:
