@@ -553,6 +553,17 @@ def _whole(name: str, text: str) -> int | str:
     raise typer.BadParameter(f"Must have {name} a whole number or auto, instead got {text!r}.")
 
 
+@app.command(epilog=example("gnode cite runs/ring > methods.bib"))
+def cite(directory: Directory, as_json: Json = False) -> None:
+    """Print the BibTeX of the methods that a run used; of its analysis too, where it was analysed."""
+    with _machine(), _quiet_stdout(as_json):
+        from gnode.citations import bibtex, citations
+
+        chosen = citations(directory)
+    entries = [{"key": one.key, "used_for": one.used_for, "bibtex": one.entry} for one in chosen]
+    _answer(as_json, {"directory": str(directory), "citations": entries}, bibtex(chosen))
+
+
 @app.command(name="list", epilog=example("gnode list tasks"))
 def list_(
     what: Annotated[
