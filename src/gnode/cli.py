@@ -564,6 +564,16 @@ def cite(directory: Directory, as_json: Json = False) -> None:
     _answer(as_json, {"directory": str(directory), "citations": entries}, bibtex(chosen))
 
 
+@app.command(epilog=example("gnode doctor"))
+def doctor(as_json: Json = False) -> None:
+    """Say what gnode runs on here, and what of it is slow or wrong, with what to do."""
+    with _machine(), _quiet_stdout(as_json):
+        from gnode.doctor import as_dict, as_lines, facts
+
+        seen = facts()
+    _answer(as_json, as_dict(seen), *as_lines(seen))
+
+
 @app.command(name="list", epilog=example("gnode list tasks"))
 def list_(
     what: Annotated[
