@@ -75,6 +75,10 @@ def test_a_run_cites_what_it_used_and_nothing_else(tmp_path):
     analysis = {"fixed_points": {"unseen": 0.1}, "attractors": [], "lyapunov": {"map": {"kaplan_yorke": 1.0}}}
     (tmp_path / "rnn" / "analysis.json").write_text(json.dumps(analysis))
     assert keys(tmp_path / "rnn") - always == {"sussillo2013", "good1953", "benettin1980", "kaplan1979"}
+    config = tmp_path / "flow" / "config.toml"
+    config.write_text(config.read_text().replace("[training]", '[training]\noptimiser = "levenberg-marquardt"'))
+    damped = {"levenberg1944", "marquardt1963", "bradbury2018jax", "kidger2021equinox"}
+    assert keys(tmp_path / "flow") == used | damped
     (tmp_path / "rnn" / "analysis.json").write_text("{")
     with pytest.raises(InvalidInput, match=r"readable .*analysis\.json"):
         citations(tmp_path / "rnn")

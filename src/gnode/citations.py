@@ -64,6 +64,10 @@ def _always(used: Used) -> bool:
     return True
 
 
+def _adam(used: Used) -> bool:
+    return used.training.get("optimiser", "adamw") == "adamw"
+
+
 def _memory_task(used: Used) -> bool:
     kind = TASKS.get(used.task)
     return used.task == "copy" or (kind is not None and issubclass(kind, PulseTask))
@@ -260,7 +264,7 @@ CITATIONS: tuple[Citation, ...] = (
     ),
     Citation(
         "the optimiser Adam",
-        _always,
+        _adam,
         """@inproceedings{kingma2015adam,
   author    = {Kingma, Diederik P. and Ba, Jimmy},
   title     = {Adam: A Method for Stochastic Optimization},
@@ -271,7 +275,7 @@ CITATIONS: tuple[Citation, ...] = (
     ),
     Citation(
         "weight decay as in AdamW",
-        lambda used: used.training.get("weight_decay", 0) > 0,
+        lambda used: _adam(used) and used.training.get("weight_decay", 0) > 0,
         """@inproceedings{loshchilov2019adamw,
   author    = {Loshchilov, Ilya and Hutter, Frank},
   title     = {Decoupled Weight Decay Regularization},
@@ -282,13 +286,38 @@ CITATIONS: tuple[Citation, ...] = (
     ),
     Citation(
         "the cosine schedule of the learning rate",
-        lambda used: "cosine" in str(used.training.get("schedule", "")),
+        lambda used: _adam(used) and "cosine" in str(used.training.get("schedule", "")),
         """@inproceedings{loshchilov2017sgdr,
   author    = {Loshchilov, Ilya and Hutter, Frank},
   title     = {{SGDR}: Stochastic Gradient Descent with Warm Restarts},
   booktitle = {International Conference on Learning Representations},
   note      = {arXiv:1608.03983},
   year      = {2017},
+}""",
+    ),
+    Citation(
+        "the optimiser levenberg-marquardt: damped steps",
+        lambda used: not _adam(used),
+        """@article{levenberg1944,
+  author  = {Levenberg, Kenneth},
+  title   = {A Method for the Solution of Certain Non-Linear Problems in Least Squares},
+  journal = {Quarterly of Applied Mathematics},
+  volume  = {2},
+  pages   = {164--168},
+  year    = {1944},
+}""",
+    ),
+    Citation(
+        "the optimiser levenberg-marquardt: how they are damped",
+        lambda used: not _adam(used),
+        """@article{marquardt1963,
+  author  = {Marquardt, Donald W.},
+  title   = {An Algorithm for Least-Squares Estimation of Nonlinear Parameters},
+  journal = {Journal of the Society for Industrial and Applied Mathematics},
+  volume  = {11},
+  number  = {2},
+  pages   = {431--441},
+  year    = {1963},
 }""",
     ),
     Citation(
@@ -446,7 +475,7 @@ CITATIONS: tuple[Citation, ...] = (
     ),
     Citation(
         "software: the optimiser (Optax)",
-        _always,
+        _adam,
         """@misc{deepmind2020jax,
   author = {{DeepMind} and others},
   title  = {The {DeepMind} {JAX} Ecosystem},
