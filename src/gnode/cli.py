@@ -104,6 +104,10 @@ def train(
     schedule: Annotated[str | None, typer.Option(help="constant, cosine or warmup-cosine (the default).")] = None,
     clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0 for none. \\[default: 1]")] = None,
     seed: Annotated[int | None, typer.Option(help="\\[default: 0]")] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="Start from the weights of this run or model file.", callback=_at_home),
+    ] = None,
     bits: Annotated[int | None, typer.Option(help="Number of channels, for the tasks that have them.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other key; see gnode list keys.")
@@ -152,7 +156,15 @@ def train(
     encoding: Annotated[
         str | None, typer.Option(rich_help_panel=_OWN, help="Such as latin-1. \\[default: found out]")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the directory.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the directory; --out alone is enough beside it.")
+    ] = False,
+    extend: Annotated[
+        int | None,
+        typer.Option(
+            metavar="EPOCHS", min=1, show_default=False, help="With --resume: so many epochs more, at the last rate."
+        ),
+    ] = None,
     threads: Threads = 1,
     as_json: Json = False,
 ) -> None:
@@ -187,6 +199,8 @@ def train(
         "encoding": encoding,
     }
     named: dict[str, Any] = {key: value for key, value in columns.items() if value is not None}
+    if target is not None and start is not None:
+        raise typer.BadParameter("Must have a task or an EXPERIMENT.toml beside --from, not a table of your own.")
     if target is None and named:
         raise typer.BadParameter(f"Must have --target beside --{next(iter(named))}, both of a table of your own.")
     with _machine(threads), _quiet_stdout(as_json):
@@ -195,7 +209,7 @@ def train(
 
         options = {key: value for key, value in given.items() if value is not None} | _pairs(set_ or [])
         if target is None:
-            experiment = experiment_from(source, options)
+            experiment = experiment_from(source, options, start)
         else:
             from gnode.data import from_file
             from gnode.training.assumed import assumed
@@ -203,7 +217,7 @@ def train(
             experiment = experiment_on(from_file(source, _names(target), **named), options)
             for line in assumed(experiment):
                 typer.echo(line, err=True)
-        run = train_experiment(experiment, out=out, resume=resume, watcher=watcher())
+        run = train_experiment(experiment, out=out, resume=resume, extend=extend or 0, watcher=watcher())
     _answer(
         as_json,
         {"directory": str(out), **run.summary},
@@ -552,6 +566,27 @@ def _whole(name: str, text: str) -> int | str:
     if text == "auto" or text.isdigit():
         return text if text == "auto" else int(text)
     raise typer.BadParameter(f"Must have {name} a whole number or auto, instead got {text!r}.")
+
+
+@app.command(epilog=example("gnode cite runs/ring > methods.bib"))
+def cite(directory: Directory, as_json: Json = False) -> None:
+    """Print the BibTeX of the methods that a run used; of its analysis too, where it was analysed."""
+    with _machine(), _quiet_stdout(as_json):
+        from gnode.citations import bibtex, citations
+
+        chosen = citations(directory)
+    entries = [{"key": one.key, "used_for": one.used_for, "bibtex": one.entry} for one in chosen]
+    _answer(as_json, {"directory": str(directory), "citations": entries}, bibtex(chosen))
+
+
+@app.command(epilog=example("gnode doctor"))
+def doctor(as_json: Json = False) -> None:
+    """Say what gnode runs on here, and what of it is slow or wrong, with what to do."""
+    with _machine(), _quiet_stdout(as_json):
+        from gnode.doctor import as_dict, as_lines, facts
+
+        seen = facts()
+    _answer(as_json, as_dict(seen), *as_lines(seen))
 
 
 @app.command(name="list", epilog=example("gnode list tasks"))

@@ -42,7 +42,8 @@ class Watch(Silent):
             raise self.error
 
     def note(self, text: str) -> None:
-        self.notes.append(text)
+        if not text.startswith(("Going on from epoch", "All ")):
+            self.notes.append(text)
 
 
 def interrupted(out: Path, at: int = 2) -> None:

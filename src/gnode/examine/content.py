@@ -597,7 +597,8 @@ def _best_so_far(directory: RunDirectory) -> Model:
         return load_model(directory.path)
     begun = experiment_from(str(directory.path / CONFIG), {})
     # Training sets scales from its trials, and only finished models keep them.
-    model, data, _ = prepare(make(**directory.config()["model"]), begun.task, begun.settings)
+    drawn = directory.start() or make(**directory.config()["model"])
+    model, data, _ = prepare(drawn, begun.task, begun.settings)
     _, frozen = eqx.partition(model, trainable(model))
     state = OPTIMISERS[begun.settings.optimiser].begin(model, data, begun.settings)
     return eqx.combine(directory.read_checkpoint(state).best_parameters, frozen)

@@ -2,7 +2,8 @@
 
 config.toml determines the run; metrics.jsonl has a line an epoch; checkpoint/state.safetensors is what resuming needs;
 model.safetensors holds the best parameters; summary.json the outcome; data/ the trials, where they are the user's own;
-task.py the file of a task of the user's own. See docs/run-directory.md.
+task.py the file of a task of the user's own; start.safetensors the model it started from, where that was another's. See
+docs/run-directory.md.
 """
 
 import json
@@ -24,7 +25,7 @@ from gnode.data.own import again
 from gnode.errors import GnodeError, InvalidInput, must_have
 from gnode.files import begin_folder, is_new, path_of, write_atomically
 from gnode.files.plain import as_json, spelled_out
-from gnode.models import Model, model_bytes, named_arrays
+from gnode.models import Model, load_model, model_bytes, named_arrays
 from gnode.series import Data
 from gnode.training.loop import Record, TrainingState
 
@@ -34,6 +35,7 @@ _INNER = "checkpoint"  # the folder that a run begins with
 CHECKPOINT = f"{_INNER}/state.safetensors"
 ORIGIN = "made_from"  # a table of config.toml
 SOURCE = "source"  # a table in that of the task: where own data came from (gnode.series.Data)
+START = "start.safetensors"  # the model that training started from, where it is not what the configuration draws
 TASK = "task.py"  # the file that defines a task of the user's own
 SHA256 = "sha256"  # a key of [task]: the digest of that file
 _FOLDER = "task_folder"  # a key of ORIGIN: where that file, or the module, was, and what it imports
@@ -102,6 +104,9 @@ class RunDirectory:
         changed = theirs["task"].get(SHA256) != ours["task"].get(SHA256)  # the file of a task of the user's own
         if differing := _differences(_as_written(theirs), _as_written(ours)):  # theirs may be of an older version
             advice = f"With its task as it was: gnode train --resume --out {path}." if changed else ""
+            more = _more_epochs(theirs["training"], ours["training"])
+            if more and len(differing) == 1:
+                advice = f"For {more} epochs more: --extend {more} (in Python extend={more}), without epochs."
             must_have(f"the configuration that {path} was started with", f"another {', '.join(differing)}", advice)
         if began is None:
             return directory, [
@@ -154,10 +159,27 @@ class RunDirectory:
         source = self.config().get("task", {}).get(SOURCE, {})
         return list(source.get("inputs", [])), list(source.get("target", []))
 
+    def extend(self, training: dict[str, Any]) -> "RunDirectory":
+        """The directory with another table training in config.toml: that of the same run with more epochs."""
+        config = {**self.config(), "training": training}
+        write_atomically(self.path / CONFIG, tomli_w.dumps({**config, **_as_written(config)}).encode())
+        directory = RunDirectory(self.path)
+        _ = directory.made_with  # as in create
+        return directory
+
     @property
     def on_own_data(self) -> bool:
         """Whether the run was trained on the user's own trials."""
         return self.config().get("task", {}).get("name") == OWN_DATA
+
+    def keep_start(self, model: Model) -> None:
+        """Keep the model that training starts from, unless it is there."""
+        if not (self.path / START).exists():
+            write_atomically(self.path / START, model_bytes(model))
+
+    def start(self) -> Model | None:
+        """The model that training started from, where that is not what the configuration draws."""
+        return load_model(self.path / START) if (self.path / START).exists() else None
 
     def keep_task(self, definition: tasks.Definition) -> None:
         """Put the file of a task of the user's own into task.py, unless it is there."""
@@ -312,7 +334,9 @@ class RunDirectory:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, ValueError) as error:
             raise InvalidInput(f"Must have a whole checkpoint, instead got a damaged one: {path} ({error}).") from error
-        if made_with and (differing := _differences(made_with, self.made_with)):  # older ones do not say
+        # Older ones do not say. Where a run was extended since, it is the same up to here.
+        differing = _differences(made_with, self.made_with) if made_with else []
+        if differing and _until_extended(made_with) != _until_extended(self.made_with):
             must_have(
                 f"the {CONFIG} that the checkpoint in {self.path} was made with",
                 f"another {', '.join(differing)}",
@@ -354,6 +378,18 @@ def _as_written(config: dict[str, Any]) -> dict[str, Any]:
     if name != OWN_DATA and not issubclass(tasks.TASKS.get(name, tasks.Task), tasks.RecordedTask):
         return config
     return config | {"training": {key: value for key, value in config["training"].items() if key not in _DRAWN}}
+
+
+def _more_epochs(theirs: dict[str, Any], ours: dict[str, Any]) -> int:
+    """How many epochs more the one table training asks for than the other."""
+    return max(0, int(ours.get("epochs", 0)) - int(theirs.get("epochs", 0)))
+
+
+def _until_extended(made_with: dict[str, Any]) -> dict[str, Any]:
+    """A configuration without what extending a run changes: an epoch depends on how many the schedule spans alone."""
+    training = dict(made_with["training"])
+    epochs = training.pop("epochs", None)
+    return {**made_with, "training": {**training, "schedule_epochs": training.get("schedule_epochs", epochs)}}
 
 
 def _differences(theirs: dict[str, Any], ours: dict[str, Any], prefix: str = "") -> list[str]:

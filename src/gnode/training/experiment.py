@@ -13,7 +13,7 @@ from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.fields import FIELDS
 from gnode.files import path_of
 from gnode.integrate import INTERPOLATIONS, integrator_kind, integrators
-from gnode.models import ModelConfig, draw, readable, refuse_unread
+from gnode.models import Model, ModelConfig, draw, load_model, model_table, readable, refuse_unread
 from gnode.models.initial import INITIAL_STATES
 from gnode.nn.activations import ACTIVATIONS
 from gnode.series import PARTS, Data
@@ -39,9 +39,10 @@ class Experiment:
     model: ModelConfig
     seed: int  # of the model's weights
     settings: Settings
+    start: Model | None = None  # where training starts; None for what the configuration and the seed draw
 
 
-def experiment_from(source: str, options: dict[str, Any]) -> Experiment:
+def experiment_from(source: str, options: dict[str, Any], start: str | Path | None = None) -> Experiment:
     """An experiment from a task's name or a TOML file, with flat keys on top.
 
     Args:
@@ -50,6 +51,7 @@ def experiment_from(source: str, options: dict[str, Any]) -> Experiment:
             trials lie in the folder data beside the file (gnode.series.Data.save). A task of the user's own,
             "my_tasks.py:DMS", is looked for beside the file.
         options: any keys of the task, of ModelConfig or of Settings. `seed` sets the model's and the training's.
+        start: a run directory or a model file, from whose weights training starts; its keys are the model's.
 
     Raises:
         InvalidInput: an unknown key (with the nearest), or a value that cannot be.
@@ -69,8 +71,19 @@ def experiment_from(source: str, options: dict[str, Any]) -> Experiment:
         own = RunDirectory(file.parent).data()
     elif file is not None and file.name == CONFIG and "gnode" in tables:
         own = RunDirectory(file.parent).kept_task()
-    experiment = assemble(tables, options, own, Path() if file is None else file.parent)
-    if "gnode" not in tables:  # written by a person, not by a run, whose file has every key
+    folder = Path() if file is None else file.parent
+    model = None
+    if start is not None:
+        model = load_model(start)
+        theirs = {key: value for key, value in model_table(model).items() if key not in _SIZES}
+        tables = {**tables, "model": theirs | tables.get("model", {})}
+    elif file is not None and file.name == CONFIG and "gnode" in tables:
+        model = RunDirectory(folder).start()
+    experiment = assemble(tables, options, own, folder)
+    if model is not None:
+        _check_start(experiment, model)
+        experiment = dataclasses.replace(experiment, start=model)
+    if start is None and "gnode" not in tables:  # written by a person, not by a run, whose file has every key
         refuse_unread(experiment.model, tables.get("model", {}))
     return experiment
 
@@ -174,6 +187,14 @@ def by_section(
     return tables
 
 
+def _check_start(experiment: Experiment, model: Model) -> None:
+    """Raises InvalidInput where a model is not what the experiment says."""
+    theirs, ours = model.config.as_dict(), experiment.model.as_dict()
+    if odd := [key for key in ours | theirs if ours.get(key) != theirs.get(key)]:
+        there = f"{odd[0]} {theirs.get(odd[0])!r}, as the model has that training starts from"
+        must_have(there, repr(ours.get(odd[0])), "Leave it out.")
+
+
 def _check_same(task: tasks.Task | tasks.RecordedTask, name: str, sha256: object) -> None:
     """Raises InvalidInput where a task is not defined by the file of this digest."""
     definition = tasks.definition_of(task)
@@ -192,12 +213,11 @@ def _sizes(task: tasks.Task | tasks.RecordedTask | Data) -> dict[str, int]:
     return {"input_size": task.train.series.channels, "output_size": outputs}
 
 
-def train_experiment(experiment: Experiment, *, out: Path, resume: bool, watcher: Watcher) -> Run:
+def train_experiment(experiment: Experiment, *, out: Path, resume: bool, watcher: Watcher, extend: int = 0) -> Run:
     """Draw the model and train it into a run directory."""
     settings = {item.name: getattr(experiment.settings, item.name) for item in dataclasses.fields(Settings)}
-    return train(
-        draw(experiment.model, experiment.seed), experiment.task, out=out, resume=resume, watcher=watcher, **settings
-    )
+    model = experiment.start or draw(experiment.model, experiment.seed)
+    return train(model, experiment.task, out=out, resume=resume, extend=extend, watcher=watcher, **settings)
 
 
 def catalogue(what: str) -> dict[str, str]:

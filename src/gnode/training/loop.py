@@ -118,8 +118,9 @@ def longest_first(plan: Plan, lengths: np.ndarray) -> Plan:
 def rates(settings: Settings, trials: int, epoch: int) -> np.ndarray:
     """The learning rate of every minibatch of an epoch."""
     batches = -(-trials // settings.batch_size)
-    progress = epoch - 1 + (np.arange(batches) + 1) / batches
-    fractions = SCHEDULES[settings.schedule](progress, settings.epochs, settings.warmup_epochs, settings.final_fraction)
+    span = settings.schedule_epochs or settings.epochs
+    progress = np.minimum(epoch - 1 + (np.arange(batches) + 1) / batches, span)  # beyond it the rate stays
+    fractions = SCHEDULES[settings.schedule](progress, span, settings.warmup_epochs, settings.final_fraction)
     return (settings.lr * fractions).astype(np.float32)
 
 

@@ -37,6 +37,8 @@ class Settings:
         weight_decay: of AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), multiplied by the learning rate as in
             PyTorch and Optax; it acts on every trained parameter.
         schedule: "constant", "cosine" or "warmup-cosine".
+        schedule_epochs: epochs that the schedule spans, where these are not all; beyond them the rate stays at its last
+            value. Extending a run sets it.
         warmup_epochs: linear rise of the rate, for warmup-cosine.
         final_fraction: the rate at the end of a cosine, as a fraction of lr.
         clip: largest global norm of the gradient; 0 for no clipping.
@@ -68,6 +70,7 @@ class Settings:
     lr: float = 1e-2
     weight_decay: float = 1e-2
     schedule: str = "warmup-cosine"
+    schedule_epochs: int | None = None
     warmup_epochs: int = 10
     final_fraction: float = 0.01
     clip: float = 1.0
@@ -91,6 +94,7 @@ class Settings:
     def __post_init__(self) -> None:
         least = dict.fromkeys(("epochs", "batch_size", "train_trials", "validation_trials", "test_trials"), 1)
         least |= dict.fromkeys(("warmup_epochs", "patience", "seed", "snapshot_every"), 0)
+        least |= {} if self.schedule_epochs is None else {"schedule_epochs": 1}
         for name, bound in least.items():
             object.__setattr__(self, name, integer(name, getattr(self, name), bound))
         for name in (

@@ -16,12 +16,13 @@ import jax
 import numpy as np
 
 from gnode import tasks
+from gnode.arguments import integer
 from gnode.cards import Card, carded, curves, number
 from gnode.errors import Diverged, GnodeError, check_known, look_up, must_have
 from gnode.files import alone, path_of
 from gnode.files.plain import plain
 from gnode.integrate import RULES
-from gnode.models import Model, model_bytes, model_table, trainable
+from gnode.models import Model, draw, model_bytes, model_table, seed_of, trainable
 from gnode.modes import usual_modes
 from gnode.series import PARTS, Data, Trials
 from gnode.series.arrays import is_frame
@@ -143,6 +144,7 @@ def train(
     *,
     out: str | Path | None = None,
     resume: bool = False,
+    extend: int = 0,
     watcher: Watcher | None = None,
     snapshot: Snapshot | None = None,
     **settings: Any,
@@ -155,6 +157,10 @@ def train(
         out: a directory for the run; without it nothing is written. It keeps a copy of own data up to 256 MB.
         resume: go on with the run in `out`, which must have the same configuration; it ends bit-identical to a run
             that was never interrupted. A directory without a run is begun.
+        extend: with `resume`, so many epochs more than the run in `out` has by its configuration, which then says so
+            (`epochs` is left out, or as it is there). The optimiser's state is kept, and the rate stays at the last
+            value of the schedule, which goes on to span the epochs that it spanned (`schedule_epochs`). Until it ends,
+            model and summary are those from before.
         watcher: is told of every epoch (gnode.training.progress.watcher() shows a bar).
         snapshot: called with the model and the epoch after every `snapshot_every` epochs, when these are on disk.
         settings: any attribute of gnode.training.Settings.
@@ -169,21 +175,31 @@ def train(
     """
     if not isinstance(resume, bool):
         must_have("resume true or false", repr(resume))
+    extend = integer("extend", extend, 0)
+    if extend and (not resume or out is None or RunDirectory.is_unbegun(path_of(out))):
+        must_have("a run in out, and resume, to extend it", f"{'no run there' if resume else 'no resume'} ({out})")
     if watcher is not None and not all(hasattr(watcher, name) for name in _OF_WATCHERS):
         must_have(f"a watcher with {', '.join(_OF_WATCHERS)}", type(watcher).__name__)
     if snapshot is not None and not callable(snapshot):
         must_have("a snapshot that can be called with (model, epoch)", type(snapshot).__name__)
+    if extend:
+        assert out is not None
+        settings = _as_begun(RunDirectory.open(out), settings)
     chosen, watcher = make_settings(**settings), Unbroken(watcher or Silent())
     forget_programs()
-    model, data, objective = prepare(model, task, chosen)
+    given = model
+    model, data, objective = prepare(given, task, chosen)
     if words := overshooting(model, data):
         watcher.note(words)
-    directory = None
+    directory, going_on = None, False
     if out is not None:
+        going_on = resume and not RunDirectory.is_unbegun(path_of(out))
         config = configuration(task, model_table(model), chosen)
         directory = open_directory(
             path_of(out), resume, config, made_from(model, data), watcher, tasks.definition_of(task)
         )
+        if model_bytes(given) != model_bytes(draw(given.config, seed_of(given))):
+            directory.keep_start(given)
         if isinstance(task, Data) and not directory.keep_data(data):
             watcher.note(
                 f"{directory.path} keeps no copy of these {data.nbytes / 2**20:.0f} MB of data, only their digest"
@@ -192,6 +208,11 @@ def train(
             )
     with alone(directory.path, "a training run") if directory else contextlib.nullcontext():
         state = first_state(model, data, chosen, directory, watcher)
+        if directory and extend:
+            chosen = _extended(chosen, extend, state)
+            directory = directory.extend(chosen.as_dict())
+        if directory and going_on:
+            watcher.note(_where(directory, chosen, state))
         source = _after_patience(model, objective, chosen, state, data)
         training = keep_books(model, data, objective, chosen, directory, state, source, watcher, snapshot=snapshot)
         try:
@@ -204,6 +225,43 @@ def train(
         except KeyboardInterrupt as stop:  # between two epochs
             training.throw(stop)
             raise
+
+
+def _as_begun(directory: RunDirectory, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with as many epochs as the run in the directory has so far."""
+    theirs = directory.config()["training"]
+    if settings.get("epochs", theirs.get("epochs")) != theirs.get("epochs"):
+        must_have(
+            f"epochs {theirs.get('epochs')}, as {directory.path} has them, beside extend",
+            settings["epochs"],
+            "Leave epochs out: extend says how many more.",
+        )
+    begun = {key: theirs[key] for key in ("epochs", "schedule_epochs") if key in theirs}
+    return {**{key: value for key, value in settings.items() if value is not None}, **begun}
+
+
+def _extended(settings: Settings, more: int, state: TrainingState) -> Settings:
+    """The settings with more epochs, and a schedule that spans what it spanned."""
+    if _has_waited(settings, state):
+        must_have(
+            "a run that has not ended by its patience, to extend it",
+            f"one that {settings.patience} epochs without a lower validation loss ended after epoch {int(state.epoch)}",
+            "Begin another from its weights: gnode train TASK --from DIR --out another directory.",
+        )
+    span = settings.schedule_epochs or settings.epochs
+    return dataclasses.replace(settings, epochs=settings.epochs + more, schedule_epochs=span)
+
+
+def _where(directory: RunDirectory, settings: Settings, state: TrainingState) -> str:
+    """From where a run goes on."""
+    done = int(state.epoch)
+    if not done:
+        return f"No checkpoint yet in {directory.path}: it starts over, with epoch 1 of {settings.epochs}."
+    if done >= settings.epochs:
+        return f"All {done} epochs of {directory.path} are done. For more: --extend EPOCHS."
+    if _has_waited(settings, state):
+        return f"{directory.path} has ended after epoch {done} of {settings.epochs}, by its patience."
+    return f"Going on from epoch {done} of {settings.epochs}."
 
 
 @contextlib.contextmanager
@@ -416,9 +474,9 @@ def keep_books(
             raise
         directory.write_checkpoint(state)
         directory.forget_after(int(state.epoch))
+        again = "--resume alone, without --extend" if settings.schedule_epochs else "the same command and --resume"
         raise Interrupted(
-            f"Interrupted after epoch {int(state.epoch)} of {settings.epochs}. "
-            "Go on with the same command and --resume."
+            f"Interrupted after epoch {int(state.epoch)} of {settings.epochs}. Go on with {again}."
         ) from None
     except Diverged:
         if directory and history:
@@ -448,19 +506,24 @@ def _after_patience(
 ) -> Iterator[tuple[TrainingState, Record]]:
     """The epochs that remain; none where early stopping had already ended the run."""
     frozen = eqx.partition(model, trainable(model))[1]
-    waited = int(state.epoch) - int(state.best_epoch)
-    if settings.patience and int(state.epoch) and waited >= settings.patience:
+    if _has_waited(settings, state):
         return iter(())
     return OPTIMISERS[settings.optimiser].epochs(frozen, objective, settings, state, data.train, data.validation)
 
 
+def _has_waited(settings: Settings, state: TrainingState) -> bool:
+    """Whether early stopping has ended the run."""
+    waited = int(state.epoch) - int(state.best_epoch)
+    return bool(settings.patience and int(state.epoch) and waited >= settings.patience)
+
+
 class _Checkpoints:
-    """Writes a checkpoint when enough time has passed since the last one."""
+    """Writes a checkpoint after the first epoch, and then when enough time has passed since the last one."""
 
     def __init__(self, directory: RunDirectory | None, seconds: float) -> None:
         self._directory = directory
         self._seconds = seconds
-        self._last = time.monotonic()
+        self._last = -np.inf
 
     def maybe_write(self, state: TrainingState) -> None:
         if self._directory and time.monotonic() - self._last >= self._seconds:
