@@ -5,10 +5,10 @@ import glob
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import filelock
 
@@ -29,6 +29,15 @@ def path_of(given: object) -> Path:
         return Path(given).expanduser()
     except RuntimeError:
         must_have("a path whose home folder is known", repr(str(given)), "Write it out, or put ./ before the ~.")
+
+
+def refuse_later_format(stored: Mapping[str, Any], known: int, path: Path) -> None:
+    """Raise InvalidInput where a file says under `format` that it is of a later one; what says nothing is of the first.
+
+    A format's number is raised when an older gnode would misread what is written.
+    """
+    if isinstance(found := stored.get("format", 1), int) and found > known:
+        must_have(f"a file of format {known} or older", f"format {found}: {path}", "Update gnode.")
 
 
 def begin_folder(path: Path, inner: str, files: dict[str, bytes], purpose: str, held: str) -> None:
