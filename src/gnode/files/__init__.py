@@ -130,13 +130,18 @@ def _link(temporary: Path, path: Path) -> None:
 
 def temporary_beside(path: Path) -> Path:
     """The name of this process for what is to become `path`. What processes left there that were killed is removed."""
-    ours = f".{path.name}.{socket.gethostname()}."
-    for other in path.parent.glob(f"{glob.escape(ours)}*.tmp"):
-        owner = other.name.removeprefix(ours).removesuffix(".tmp")
+    clear_away(path.parent, path.name)
+    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
+
+
+def clear_away(folder: Path, name: str = "") -> None:
+    """Remove what processes that were killed had begun to write into a folder, under one name or, without it, any."""
+    host = f".{socket.gethostname()}."
+    for other in folder.glob(f".{glob.escape(name) if name else '*'}{glob.escape(host)}*.tmp"):
+        owner = other.name.removesuffix(".tmp").rpartition(".")[2]
         if owner.isdecimal() and int(owner) != os.getpid() and not _runs(int(owner)):
             with contextlib.suppress(OSError):
                 shutil.rmtree(other) if other.is_dir() else other.unlink()
-    return path.with_name(f"{ours}{os.getpid()}.tmp")
 
 
 def _runs(process: int) -> bool:
@@ -152,7 +157,9 @@ def _runs(process: int) -> bool:
 
 @contextlib.contextmanager
 def alone(folder: Path, work: str) -> Iterator[None]:
-    """Nobody else works on a directory meanwhile. The lock goes with the process that holds it, however it ends.
+    """Nobody else works on a directory meanwhile; what the dead left there goes.
+
+    The lock goes with the process that holds it, however it ends.
 
     Args:
         work: what is done there, as "a gnode sweep".
@@ -167,6 +174,7 @@ def alone(folder: Path, work: str) -> Iterator[None]:
     except filelock.Timeout:
         must_have(f"nobody else at work on {folder}", f"{work} that runs there ({_holder(path)})")
     try:
+        clear_away(folder)
         path.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now():%Y-%m-%d %H:%M}")
         yield
     finally:
