@@ -1,6 +1,6 @@
 """Changes the meaning of the program at random places, one at a time, and sees whether the nearest tests notice.
 
-    python tests/mutants/mutate.py [count] [seed]       300 places; about a minute for each
+    python tests/mutants/mutate.py [count] [seed] [room ...]       300 places of all rooms; about a minute for each
 
 A change is a comparison that takes its bound in or leaves it out, or is turned round; + for -, * for /; a sign left
 out; a number one larger; a condition negated; `and` for `or`. The changed file stands in a copy of the package, so that
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -142,9 +142,9 @@ def _text(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
-def sample(count: int, seed: int) -> list[Place]:
-    """So many changes, from every room alike often by its number of places."""
-    every = [place for room in ROOMS for path in sorted((PACKAGE / room).rglob("*.py")) for place in places(path)]
+def sample(count: int, seed: int, rooms: Sequence[str] = ROOMS) -> list[Place]:
+    """So many changes, each place of these rooms as likely as another."""
+    every = [place for room in rooms for path in sorted((PACKAGE / room).rglob("*.py")) for place in places(path)]
     return random.Random(seed).sample(every, min(count, len(every)))
 
 
@@ -187,18 +187,19 @@ def tried(place: Place) -> dict[str, str]:
 
 
 def main() -> None:
-    count, seed = (int(word) for word in [*sys.argv[1:], "300", "0"][:2])
+    count, seed = (int(word) for word in (*sys.argv[1:3], *("300", "0")[len(sys.argv[1:3]) :]))
+    rooms = sys.argv[3:] or ROOMS
     equivalent = {Mutant(**entry["mutant"]) for entry in _lines(Path(__file__).parent / "equivalent.jsonl")}
     record = ROOT / ".cache" / "mutants" / f"{seed}.jsonl"
     record.parent.mkdir(parents=True, exist_ok=True)
     known = {Mutant(**entry["mutant"]): entry for entry in _lines(record)}
     outcomes: Counter[tuple[str, str]] = Counter()
-    for place in sample(count, seed):
+    for place in sample(count, seed, rooms):
         mutant, room = place.mutant, Path(place.mutant.file).parts[0]
         if mutant in equivalent:
             outcomes[room, "equivalent"] += 1
             continue
-        if mutant not in known:
+        if mutant not in known:  # what is there already is not tried again
             known[mutant] = {"mutant": asdict(mutant), "line": place.line, **tried(place)}
             with record.open("a") as file:
                 file.write(json.dumps(known[mutant]) + "\n")
@@ -207,7 +208,7 @@ def main() -> None:
         outcomes[room, known[mutant]["outcome"]] += 1
     kinds = ("caught", "survived", "late", "equivalent")
     print(f"| room | {' | '.join(kinds)} |\n|{'---|' * (1 + len(kinds))}")
-    for room in ROOMS:
+    for room in rooms:
         print(f"| {room} | {' | '.join(str(outcomes[room, kind]) for kind in kinds)} |")
 
 
