@@ -14,7 +14,7 @@ BENCH_READY := $(BENCH)/.ready-$(HERE)
 TORCH_READY := $(TORCH)/.ready-$(HERE)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-torch soak fuzz docs bench lock clean
+.PHONY: help setup demo test test-all test-torch soak faults fuzz mutate audit docs bench lock clean
 
 help:
 	@echo "make demo      train a small network to remember an angle, and write runs/demo/report.html"
@@ -22,7 +22,10 @@ help:
 	@echo "make test-all  the same with the full crosses, of which make test runs a slice"
 	@echo "make test-torch  the tests on functions and modules of PyTorch, in an environment that has it"
 	@echo "make soak      kill commands at 500 random moments, go on with them, and compare how they end"
+	@echo "make faults    let every write fail in turn, in every way, go on, and compare how that ends"
 	@echo "make fuzz      damage files at random and read them, a minute for each reader"
+	@echo "make mutate    change the meaning of 300 places, and see whether the nearest tests notice"
+	@echo "make audit     ask PyPI for known weaknesses of what is locked"
 	@echo "make docs      build the documentation into site/"
 	@echo "make bench     measure against PyTorch, side by side"
 	@echo "make setup     only set up .venv, as every command above does by itself"
@@ -50,6 +53,17 @@ soak: setup
 
 fuzz: setup
 	$(BIN)/python -W ignore -m tests.soak.damage
+
+faults: setup
+	$(BIN)/python tests/soak/faults.py
+
+mutate: setup
+	$(BIN)/python tests/mutants/mutate.py
+
+# A tool beside the package, as uv is.
+audit: | $(UV)
+	test -e .tools/audit || $(UV) pip install --quiet --target .tools/audit pip-audit
+	PYTHONPATH=.tools/audit $(PYTHON) .ci/audit.py
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -70,11 +70,14 @@ def places() -> list[Path]:
     import pooch  # late: most commands need no data
 
     cache = Path(pooch.os_cache("gnode"))
+    homeless = str(cache).startswith("~")  # a folder of that name would be made here
     if not (given := os.environ.get(VARIABLE)):
+        if homeless:
+            must_have(f"{VARIABLE} the path of a folder, as there is no home folder", "none")
         return [cache]
     if not path_of(given).is_dir():
         must_have(f"{VARIABLE} the path of a folder", repr(given))
-    return [path_of(given), cache]
+    return [path_of(given)] if homeless else [path_of(given), cache]
 
 
 def find(name: str, chosen: DataSet) -> tuple[Form, list[Path]]:
@@ -122,12 +125,12 @@ def digest(paths: Sequence[Path]) -> str:
 
 def fetch(name: str, chosen: DataSet, told: Told) -> list[Path]:
     """Bring the original files of a set into the first place, unless some form of it is there already."""
+    form, home = chosen.original, places()[0] / chosen.folder
+    folder = temporary_beside(home / "fetching")
     if locate(chosen) is not None:
         return find(name, chosen)[1]
-    form, home = chosen.original, places()[0] / chosen.folder
     count = f"{len(form.files)} files, " if len(form.files) > 1 else ""
     told(f"Fetching {name} ({count}{form.size / 1e6:.0f} MB) from {form.served}")
-    folder = temporary_beside(home / "fetching")
     try:
         fetched = [folder / file for file in form.files]
         for file, path in zip(form.files, fetched, strict=True):

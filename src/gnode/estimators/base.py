@@ -17,7 +17,7 @@ from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.estimators.door import read_series, read_static, refuse_other_width, refuse_short, usual_gap, with_channels
 from gnode.estimators.members import Member, place_of, write_members
 from gnode.fields import FIELDS
-from gnode.files import path_of, write_atomically
+from gnode.files import path_of, refuse_later_format, write_atomically
 from gnode.files.plain import as_json, spelled_out
 from gnode.models import Model, ModelConfig, make
 from gnode.series import Data, Series
@@ -339,14 +339,11 @@ def _learned(value: Any) -> Any:
 def _read(path: Path) -> dict[str, Any]:
     try:
         stored = json.loads(path.read_text())
-        if stored["format"] > _FORMAT:
-            must_have(
-                f"an estimator of format {_FORMAT} or older", f"format {stored['format']}: {path}", "Update gnode."
-            )
+        refuse_later_format(stored, _FORMAT, path)
         return {name: stored[name] for name in ("estimator", "parameters", "learned", "members")}
     except FileNotFoundError:
         must_have("a run directory that an estimator wrote", f"one without {FILE}: {path.parent}")
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, InvalidInput):
             raise
         raise InvalidInput(f"Must have a readable {path}, instead got a damaged one.") from error

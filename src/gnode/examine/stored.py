@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gnode.analysis import FixedPoints, Nullclines, SlowPoints
-from gnode.errors import InvalidInput
-from gnode.files import write_atomically
+from gnode.errors import GnodeError, InvalidInput
+from gnode.files import refuse_later_format, write_atomically
 from gnode.files.archive import read_npz
 from gnode.files.plain import as_json, spelled_out
 
 NUMBERS, ARRAYS, MODEL = "analysis.json", "analysis.npz", "model.safetensors"
+FORMAT = 1  # of both files
 Result = TypeVar("Result")
 
 
@@ -87,10 +88,13 @@ def read_stored(folder: Path) -> Stored | None:
         return None
     try:
         numbers = json.loads((folder / NUMBERS).read_text())
+        refuse_later_format(numbers, FORMAT, folder / NUMBERS)
         if numbers["model_sha256"] != _digest(folder / MODEL) or numbers["arrays_sha256"] != _digest(folder / ARRAYS):
             return None
         return Stored(numbers, read_npz(folder / ARRAYS))
-    except (KeyError, TypeError, ValueError, OSError) as error:
+    except GnodeError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         raise InvalidInput(
             f"Must have a readable analysis in {folder}, instead got a damaged one ({error}). Run gnode analyse again."
         ) from error

@@ -19,7 +19,7 @@ from safetensors.numpy import save as to_bytes
 
 from gnode.errors import InvalidInput, must_have
 from gnode.expressivity.plan import Cell, Plan, plan_from_tables
-from gnode.files import begin_folder, path_of, write_atomically
+from gnode.files import begin_folder, clear_away, path_of, refuse_later_format, write_atomically
 from gnode.files.plain import as_json
 
 PLAN, TARGETS_FILE, ERRORS, CAPACITY, REPORT = (
@@ -29,6 +29,7 @@ PLAN, TARGETS_FILE, ERRORS, CAPACITY, REPORT = (
     "capacity.json",
     "report.html",
 )
+FORMAT = 1  # of the directory
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Directory:
         if resume and (path / PLAN).is_file():
             if directory.plan() != plan or not np.array_equal(directory.targets(), targets):
                 must_have(f"the plan that {path} was started with", "another", "Choose another directory.")
+            clear_away(path)
             return directory
         text = tomli_w.dumps({"gnode": version("gnode"), **plan.as_tables()})
         files = {TARGETS_FILE: to_bytes({"targets": targets}), PLAN: text.encode()}
@@ -68,9 +70,11 @@ class Directory:
 
     def plan(self) -> Plan:
         try:
-            return plan_from_tables(tomllib.loads((self.path / PLAN).read_text()))
+            tables = tomllib.loads((self.path / PLAN).read_text())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidInput(f"Must have a readable {self.path / PLAN}, instead got: {error}.") from error
+        refuse_later_format(tables, FORMAT, self.path / PLAN)
+        return plan_from_tables(tables)
 
     def targets(self) -> np.ndarray:
         return self._arrays(self.path / TARGETS_FILE)["targets"]

@@ -5,10 +5,10 @@ import glob
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import filelock
 
@@ -29,6 +29,15 @@ def path_of(given: object) -> Path:
         return Path(given).expanduser()
     except RuntimeError:
         must_have("a path whose home folder is known", repr(str(given)), "Write it out, or put ./ before the ~.")
+
+
+def refuse_later_format(stored: Mapping[str, Any], known: int, path: Path) -> None:
+    """Raise InvalidInput where a file says under `format` that it is of a later one; what says nothing is of the first.
+
+    A format's number is raised when an older gnode would misread what is written.
+    """
+    if isinstance(found := stored.get("format", 1), int) and found > known:
+        must_have(f"a file of format {known} or older", f"format {found}: {path}", "Update gnode.")
 
 
 def begin_folder(path: Path, inner: str, files: dict[str, bytes], purpose: str, held: str) -> None:
@@ -121,13 +130,18 @@ def _link(temporary: Path, path: Path) -> None:
 
 def temporary_beside(path: Path) -> Path:
     """The name of this process for what is to become `path`. What processes left there that were killed is removed."""
-    ours = f".{path.name}.{socket.gethostname()}."
-    for other in path.parent.glob(f"{glob.escape(ours)}*.tmp"):
-        owner = other.name.removeprefix(ours).removesuffix(".tmp")
+    clear_away(path.parent, path.name)
+    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
+
+
+def clear_away(folder: Path, name: str = "") -> None:
+    """Remove what processes that were killed had begun to write into a folder, under one name or, without it, any."""
+    host = f".{socket.gethostname()}."
+    for other in folder.glob(f".{glob.escape(name) if name else '*'}{glob.escape(host)}*.tmp"):
+        owner = other.name.removesuffix(".tmp").rpartition(".")[2]
         if owner.isdecimal() and int(owner) != os.getpid() and not _runs(int(owner)):
             with contextlib.suppress(OSError):
                 shutil.rmtree(other) if other.is_dir() else other.unlink()
-    return path.with_name(f"{ours}{os.getpid()}.tmp")
 
 
 def _runs(process: int) -> bool:
@@ -143,7 +157,9 @@ def _runs(process: int) -> bool:
 
 @contextlib.contextmanager
 def alone(folder: Path, work: str) -> Iterator[None]:
-    """Nobody else works on a directory meanwhile. The lock goes with the process that holds it, however it ends.
+    """Nobody else works on a directory meanwhile; what the dead left there goes.
+
+    The lock goes with the process that holds it, however it ends.
 
     Args:
         work: what is done there, as "a gnode sweep".
@@ -158,6 +174,7 @@ def alone(folder: Path, work: str) -> Iterator[None]:
     except filelock.Timeout:
         must_have(f"nobody else at work on {folder}", f"{work} that runs there ({_holder(path)})")
     try:
+        clear_away(folder)
         path.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now():%Y-%m-%d %H:%M}")
         yield
     finally:

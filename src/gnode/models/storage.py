@@ -12,14 +12,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from gnode.errors import Diverged, InvalidInput, must_have
-from gnode.files import path_of, write_atomically
+from gnode.files import path_of, refuse_later_format, write_atomically
 from gnode.models.config import ModelConfig
 from gnode.models.draw import draw, model_table
 from gnode.models.model import Model, with_scalings
 from gnode.models.names import named_leaves
 from gnode.models.scaling import Scaling
 
-FORMAT = 1  # raised when a file that older versions would misread is written
+FORMAT = 1  # of model files (gnode.files.refuse_later_format)
 
 
 def named_arrays(tree: object) -> dict[str, np.ndarray]:
@@ -98,14 +98,11 @@ def _read_header(path: Path, metadata: dict[str, str]) -> tuple[ModelConfig, int
         must_have("a model file written by gnode", f"a .safetensors file of another program: {path}")
     try:
         header = json.loads(metadata["gnode"])
-        if header["format"] > FORMAT:
-            must_have(
-                f"a model file of format {FORMAT} or older", f"format {header['format']}: {path}", "Update gnode."
-            )
+        refuse_later_format(header, FORMAT, path)
         options = dict(header["model"])
         seed = options.pop("seed")
         return ModelConfig(**options), seed
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise InvalidInput(
             f"Must have a gnode header that can be read, instead got a damaged one in {path}."
         ) from error

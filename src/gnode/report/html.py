@@ -1,9 +1,11 @@
 """Pages: sections of text and figures, put into one self-contained HTML file."""
 
 import json
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256
 from html import escape
 from importlib.metadata import version
 from importlib.resources import files
@@ -55,11 +57,13 @@ def html_page(title: str, top: str, sections: Sequence[Section], *, origin: str,
     shown = [section for section in sections if section.cards]
     navigation = "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in shown)
     body = "".join(map(_section, shown))
-    loaded = "".join(f"<script>{asset(name)}</script>\n" for name in (*scripts, "page.js"))
+    programs = [get_plotlyjs(), *map(asset, (*scripts, "page.js"))]
+    loaded = "\n".join(f"<script>{program}</script>" for program in programs)
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{_policy(programs)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)} · gnode</title>
 <link rel="icon" href="data:,">
@@ -72,10 +76,22 @@ def html_page(title: str, top: str, sections: Sequence[Section], *, origin: str,
 {body}
 </main>
 <footer>Made on {date.today():%d %B %Y} by gnode {escape(version("gnode"))} from {origin}.</footer>
-<script>{get_plotlyjs()}</script>
-{loaded}</body>
+{loaded}
+</body>
 </html>
 """
+
+
+def _policy(programs: Sequence[str]) -> str:
+    """What a browser lets the page do: run these programs and no other, draw, and reach nothing.
+
+    Styles may stand in elements: Plotly puts them there, and so do tables.
+    """
+    hashes = " ".join(f"'sha256-{b64encode(sha256(program.encode()).digest()).decode()}'" for program in programs)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
 
 
 def _section(section: Section) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 import tomli_w
 
 from gnode.errors import InvalidInput, must_have
-from gnode.files import begin_folder, write_atomically
+from gnode.files import begin_folder, refuse_later_format, write_atomically
 from gnode.sweeps.grid import Plan, PlannedRun
 from gnode.training.directory import SUMMARY, RunDirectory
 
 SWEEP, RUNS, FAILED = "sweep.toml", "runs", "failed.json"
+FORMAT = 1  # of the directory
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def open_sweep(plan: Plan, path: Path, resume: bool) -> Sweep:
             theirs = tomllib.loads((path / SWEEP).read_text())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidInput(f"Must have a readable {path / SWEEP}, instead got: {error}.") from error
+        refuse_later_format(theirs, FORMAT, path / SWEEP)
         theirs.pop("gnode", None)
         if different := sorted(name for name in {*theirs, *tables} if theirs.get(name) != tables.get(name)):
             must_have(

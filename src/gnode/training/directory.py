@@ -23,13 +23,14 @@ from safetensors.numpy import save as to_bytes
 from gnode import tasks
 from gnode.data.own import again
 from gnode.errors import GnodeError, InvalidInput, must_have
-from gnode.files import begin_folder, is_new, path_of, write_atomically
+from gnode.files import begin_folder, is_new, path_of, refuse_later_format, write_atomically
 from gnode.files.plain import as_json, spelled_out
 from gnode.models import Model, load_model, model_bytes, named_arrays
 from gnode.series import Data
 from gnode.training.loop import Record, TrainingState
 
 CONFIG, METRICS, MODEL, SUMMARY = "config.toml", "metrics.jsonl", "model.safetensors", "summary.json"
+FORMAT = 1  # of the directory
 DATA = "data"  # a folder
 _INNER = "checkpoint"  # the folder that a run begins with
 CHECKPOINT = f"{_INNER}/state.safetensors"
@@ -141,6 +142,7 @@ class RunDirectory:
             config = tomllib.loads((self.path / CONFIG).read_text("utf-8-sig"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidInput(f"Must have a readable {self.path / CONFIG}, instead got: {error}.") from error
+        refuse_later_format(config, FORMAT, self.path / CONFIG)
         for name in _TABLES:
             if not isinstance(config.get(name), dict):
                 must_have(f"the tables {', '.join(_TABLES)} in {self.path / CONFIG}", f"{name} = {config.get(name)!r}")

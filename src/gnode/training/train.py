@@ -456,15 +456,15 @@ def keep_books(
                 now = clock()
                 if directory:
                     directory.add(record, now - last)
-                # Interrupted before this line, the epoch is forgotten and done again; after it, it is kept.
-                state = following
-                history.append(record)
                 if settings.snapshot_every and record.epoch % settings.snapshot_every == 0:
-                    current = eqx.combine(state.parameters, frozen)
+                    current = eqx.combine(following.parameters, frozen)
                     if directory:
                         directory.write_snapshot(current, record.epoch)
                     if snapshot:
                         snapshot(current, record.epoch)
+                # What comes before this line lets the epoch be forgotten, and done again with its snapshot.
+                state = following
+                history.append(record)
                 checkpoints.maybe_write(state)
                 watcher.epoch(record)
                 last = now
