@@ -514,8 +514,10 @@ def reconstruct(
     lag: Annotated[str, typer.Option(help="Samples between them; auto: by mutual information.")] = "auto",
     model: Annotated[str | None, typer.Option(help="\\[default: gnode]")] = None,
     hidden: Annotated[str | None, typer.Option(help="Hidden widths of F. \\[default: 64]")] = None,
-    members: Annotated[int | None, typer.Option(min=1, help="Networks of the ensemble. \\[default: 4]")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Steps of each, at most. \\[default: 60]")] = None,
+    members: Annotated[int | None, typer.Option(min=1, help="Networks of the ensemble. \\[default: 3]")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Steps of each, at most. \\[default: 60; 30 of noisy ones]")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="\\[default: 0]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what the directory holds.")] = False,
     as_json: Json = False,

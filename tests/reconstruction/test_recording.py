@@ -128,7 +128,7 @@ def test_pieces_of_members_differ_and_never_hold_the_test():
     recording = read_recording(values)
     learned, tested = parted(recording)
     assert sum(map(len, tested)) == 200
-    first, second = (data_of(learned, tested, 10, 1.0, True, member, 2) for member in range(2))
+    first, second = (data_of(learned, tested, 10, 1.0, True, member, 2, 5000) for member in range(2))
     assert first.validation.digest() != second.validation.digest()
     assert first.test.digest() == second.test.digest()
     held = {tuple(row) for trial in first.test.targets for row in trial}
@@ -142,7 +142,7 @@ def test_missing_samples_do_not_count_and_begin_no_piece():
     values = waves()
     values[100:110, 1] = np.nan
     recording = read_recording(values)
-    data = data_of(*parted(recording), 10, 1.0, True, 0, 1)
+    data = data_of(*parted(recording), 10, 1.0, True, 0, 1, 5000)
     for trials in (data.train, data.validation, data.test):
         assert trials.counts[:, 0].all()
     assert not data.train.counts.all()

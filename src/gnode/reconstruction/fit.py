@@ -16,7 +16,8 @@ from gnode.training import train
 from gnode.training.progress import Silent, Watcher
 
 _FOLDER = "members"
-_PATIENCE = 12
+_EPOCHS, _EPOCHS_OF_NOISY, _PATIENCE = 60, 30, 12
+_SAMPLES, _SAMPLES_OF_NOISY = 12_000, 24_000  # of all training pieces of a network: noise has to be averaged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class Plan:
     Attributes:
         model, hidden, state_size: as for gnode.models.make; None: as many units as a state has numbers.
         members: how many networks, each from another seed and without another tenth of the recording.
-        epochs: steps of Levenberg-Marquardt, at most.
+        epochs: steps of Levenberg-Marquardt, at most; None: 60, of noisy recordings 30.
         piece: samples of a free-running piece; None: by noise and pace.
         seed: of the first network.
     """
@@ -34,15 +35,16 @@ class Plan:
     model: str = "gnode"
     hidden: tuple[int, ...] | list[int] = (64,)
     state_size: int | None = None
-    members: int = 4
-    epochs: int = 60
+    members: int = 3
+    epochs: int | None = None
     piece: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         look_up("model", self.model, FIELDS)
         integer("members", self.members, 1)
-        integer("epochs", self.epochs, 1)
+        if self.epochs is not None:
+            integer("epochs", self.epochs, 1)
         integer("seed", self.seed, 0)
         if self.piece is not None:
             integer("piece", self.piece, 3)
@@ -90,7 +92,8 @@ def fit(
     piece = plan.piece or _piece(pace)
     models, numbers, losses, failed = [], [], [], []
     for member in range(plan.members):
-        data = data_of(learned, tested, piece, recording.step, recording.even, member, plan.members)
+        samples = _SAMPLES_OF_NOISY if noisy else _SAMPLES
+        data = data_of(learned, tested, piece, recording.step, recording.even, member, plan.members, samples)
         try:
             run = train(
                 _model(recording, pace, plan, plan.seed + member),
@@ -147,15 +150,16 @@ def _model(recording: Recording, pace: Pace, plan: Plan, seed: int) -> Model:
 
 def _settings(plan: Plan, piece: int, noisy: bool, trials: int) -> dict[str, Any]:
     """Pieces grow: first a step or a few, where errors are nearly linear, in the end whole ones."""
-    short, whole = (5, plan.epochs // 4 + 1) if noisy else (2, plan.epochs // 3 + 1)
+    epochs = plan.epochs or (_EPOCHS_OF_NOISY if noisy else _EPOCHS)
+    short, whole = (5, epochs // 4 + 1) if noisy else (2, epochs // 3 + 1)
     stages = [(1, min(short, piece)), (whole, piece)]
     if noisy and piece > 12:
-        stages.insert(1, (plan.epochs // 8 + 1, 12))
+        stages.insert(1, (epochs // 8 + 1, 12))
     stages = [stage for at, stage in enumerate(stages) if at == 0 or stage[0] > stages[at - 1][0]]
     return {
         "optimiser": "levenberg-marquardt",
         "free_starts": noisy,
-        "epochs": plan.epochs,
+        "epochs": epochs,
         "batch_size": min(10, trials),
         "curriculum": tuple(stages),
         "patience": _PATIENCE + whole,

@@ -8,7 +8,6 @@ from gnode.series import Data, Series, Trials
 
 _HELD_OUT = 0.1  # of the recording for the test, and as much for validation
 _ENOUGH = 10  # series, from which on some are held out whole; of fewer, the end of each is
-_SAMPLES = 24_000  # at most, in all training pieces together
 
 
 def parted(recording: Recording) -> tuple[list[Stretch], list[Stretch]]:
@@ -27,19 +26,26 @@ def parted(recording: Recording) -> tuple[list[Stretch], list[Stretch]]:
 
 
 def data_of(
-    learned: list[Stretch], tested: list[Stretch], length: int, step: float, even: bool, member: int, members: int
+    learned: list[Stretch],
+    tested: list[Stretch],
+    length: int,
+    step: float,
+    even: bool,
+    member: int,
+    members: int,
+    samples: int,
 ) -> Data:
     """Free-running pieces for one member of an ensemble. Each has its own tenth for validation.
 
     A piece begins at a sample that was seen whole, from which the network runs freely. Targets are the samples of the
-    piece; what was not seen does not count.
+    piece; what was not seen does not count. All training pieces together have at most so many samples.
 
     Raises:
         InvalidInput: too few pieces, with how long a recording would do.
     """
     training, validation = _folded(learned, member, members)
     kept = _starts(training, length, max(1, length // 2))
-    most = max(1, _SAMPLES // length)
+    most = max(1, samples // length)
     if len(kept) > most:  # others for each member
         offset = member / members
         kept = [kept[int((at + offset) * len(kept) / most)] for at in range(most)]
