@@ -31,7 +31,7 @@ PAGE_TEXT = """# Reconstructions beside what is known
 30,000 samples 0.02 apart, unit scale of its equations; noise is 5 % of each channel's standard deviation, also on what
 is held out, against which forecasts are judged. True exponents are 0.906, 0 and -14.57.
 
-| recording | forecasts hold, Lyapunov times (linear model, s) | largest exponent | the next | farthest of three fixed points | CPU seconds |
+| recording | forecast, Lyapunov times (linear, s) | largest exponent | the next | farthest of 3 points | CPU seconds |
 |---|---|---|---|---|---|
 {rows}
 
@@ -49,7 +49,7 @@ case; CPU seconds of one core. {when}
 
 def lorenz(seed: int = 0) -> np.ndarray:
     """(samples, 3) on the attractor."""
-    start = np.random.default_rng(seed).normal(size=3) + [0, 0, 20]
+    start = np.random.default_rng(seed).normal(size=3) + np.array([0, 0, 20])
     times = 50.0 + STEP * np.arange(SAMPLES)
 
     def f(_: float, h: np.ndarray) -> list[float]:

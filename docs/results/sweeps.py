@@ -135,6 +135,7 @@ def claims(pages: dict[str, Path]) -> str:
                 "- [Memory of a continuous value over a random silent gap, irregularly sampled](irregular-memory.md)",
                 "- [The benefit of gating on three real tasks](real-tasks.md)",
                 "- [Our largest network on Walker2D, alone and averaged](largest.md)",
+                "- [Reconstructions beside what is known](reconstructions.md)",
                 "- [Lyapunov exponents on the systems of dysts](dysts.md)",
                 "- [Names of attractors beside what they are](analysis-truths.md)",
                 "- [Intervals beside the truth](coverage.md)",

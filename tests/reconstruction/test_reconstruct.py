@@ -61,6 +61,7 @@ def test_the_page_says_what_is_written(found):
     for sentence in found.summary["verdict"]:
         assert sentence.split(":")[0] in page
     assert "Fixed points" in page
+    assert gnode.report.report([found.path]).read_text() == page
 
 
 def test_the_command_goes_on_with_what_is_there_and_ends_in_the_same_bytes(found, tmp_path):

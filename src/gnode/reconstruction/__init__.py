@@ -1,6 +1,6 @@
 """From recordings to dynamics: fit an ensemble of small networks, look inside, and say what can be trusted."""
 
 from gnode.reconstruction.fit import Plan
-from gnode.reconstruction.result import Reconstruction, load_reconstruction, reconstruct
+from gnode.reconstruction.result import SUMMARY, Reconstruction, load_reconstruction, reconstruct
 
-__all__ = ["Plan", "Reconstruction", "load_reconstruction", "reconstruct"]
+__all__ = ["SUMMARY", "Plan", "Reconstruction", "load_reconstruction", "reconstruct"]

@@ -11,9 +11,11 @@ from gnode.errors import must_have
 from gnode.examine.content import CHANNELS, FILM_SILENCE, Content, content_of
 from gnode.examine.stored import checks_of, evidence_of
 from gnode.files import path_of, write_atomically
+from gnode.reconstruction import SUMMARY as RECONSTRUCTED
 from gnode.report import interactive, predictions, style
 from gnode.report.html import Card, Section, embedded_json, fact, html_page, table
 from gnode.report.portrait import portrait_weights, why_not
+from gnode.report.reconstruction import reconstruction_report
 
 
 def report(directories: Sequence[str | Path], out: str | Path | None = None) -> Path:
@@ -22,7 +24,7 @@ def report(directories: Sequence[str | Path], out: str | Path | None = None) -> 
     What `gnode analyse` has left in a directory is shown too. Nothing of the page is loaded from elsewhere.
 
     Args:
-        directories: of one run, or of several that are to be seen side by side.
+        directories: of one run or one reconstruction, or of several runs that are to be seen side by side.
         out: the file to write; by default report.html in the first directory.
 
     Returns:
@@ -37,6 +39,8 @@ def report(directories: Sequence[str | Path], out: str | Path | None = None) -> 
     directories = list(directories)
     if not directories:
         must_have("at least one run directory", "none")
+    if len(directories) == 1 and (path_of(directories[0]) / RECONSTRUCTED).is_file():
+        return reconstruction_report(directories[0], out)
     contents = _with_distinct_names([content_of(directory) for directory in directories])
     path = path_of(out) if out is not None else contents[0].path / "report.html"
     if path.is_dir():

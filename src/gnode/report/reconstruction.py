@@ -17,15 +17,15 @@ REPORT = "report.html"
 _POINTS, _TRIALS, _AHEAD = 2500, 6, 600  # of a course, of forecasts, and samples of one, that are drawn
 
 
-def reconstruction_report(directory: str | Path) -> Path:
-    """Write report.html into a directory that gnode.reconstruct wrote.
+def reconstruction_report(directory: str | Path, out: str | Path | None = None) -> Path:
+    """Write the page of a directory that gnode.reconstruct wrote, by default as its report.html.
 
     Raises:
         InvalidInput: it holds no reconstruction, or a damaged one.
     """
     found = load_reconstruction(directory)
-    page = path_of(directory) / REPORT
-    write_atomically(page, _html(found, page.parent.resolve().name).encode())
+    page = path_of(directory) / REPORT if out is None else path_of(out)
+    write_atomically(page, _html(found, path_of(directory).resolve().name).encode())
     return page
 
 
