@@ -120,10 +120,9 @@ def place_of(folder: Path, member: int) -> Path:
 
 
 def _piece(pace: Pace) -> int:
-    """Samples of a piece: enough that the state has moved beyond the noise, few enough that its course is known."""
-    if pace.noisy:
-        return int(min(max(round(2.5 * pace.turn), 5), 50)) + 1
-    return int(min(max(round(0.7 * pace.turn), 4), 16)) + 1
+    """Samples of a piece: enough that the state has moved beyond the noise, and that networks which soon leave the
+    recording are seen to; few enough that its course is known."""
+    return int(min(max(round(2.5 * pace.turn), 5), 50)) + 1
 
 
 def _model(recording: Recording, pace: Pace, plan: Plan, seed: int) -> Model:
@@ -151,18 +150,22 @@ def _model(recording: Recording, pace: Pace, plan: Plan, seed: int) -> Model:
 def _settings(plan: Plan, piece: int, noisy: bool, trials: int) -> dict[str, Any]:
     """Pieces grow: first a step or a few, where errors are nearly linear, in the end whole ones."""
     epochs = plan.epochs or (_EPOCHS_OF_NOISY if noisy else _EPOCHS)
-    short, whole = (5, epochs // 4 + 1) if noisy else (2, epochs // 3 + 1)
-    stages = [(1, min(short, piece)), (whole, piece)]
-    if noisy and piece > 12:
-        stages.insert(1, (epochs // 8 + 1, 12))
-    stages = [stage for at, stage in enumerate(stages) if at == 0 or stage[0] > stages[at - 1][0]]
+    if noisy:
+        lengths, begins = (5, 12, piece), (1, epochs // 8 + 1, epochs // 4 + 1)
+    else:
+        lengths, begins = (2, piece // 3, piece), (1, epochs // 3 + 1, 2 * epochs // 3 + 1)
+    stages: list[tuple[int, int]] = []
+    for begin, length in zip(begins, lengths, strict=True):
+        length = min(max(length, 2), piece)
+        if not stages or (begin > stages[-1][0] and length > stages[-1][1]):
+            stages.append((begin, length))
     return {
         "optimiser": "levenberg-marquardt",
         "free_starts": noisy,
         "epochs": epochs,
         "batch_size": min(10, trials),
         "curriculum": tuple(stages),
-        "patience": _PATIENCE + whole,
+        "patience": _PATIENCE + stages[-1][0],
         "seed": plan.seed,
         "loss": "mse",
     }

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from scipy.stats import binomtest
 
 from gnode.models import Model
 from gnode.models.model import in_units, said
@@ -125,7 +126,9 @@ def judged(recording: Recording, asked: Asked, each: np.ndarray, turn: float, le
 
     def errors(said: np.ndarray) -> np.ndarray:
         off = ((said - asked.futures) / deviation) ** 2
-        return np.nan_to_num(np.nanmean(off, axis=-1), nan=0.0) + np.where(np.isnan(said).any(axis=-1), 1e9, 0.0)
+        seen = np.sum(~np.isnan(asked.futures), axis=-1)  # where nothing was, nothing is off
+        lost = np.isnan(said).any(axis=-1)
+        return np.where(lost, 1e9, np.nansum(off, axis=-1) / np.maximum(seen, 1))
 
     def valid(said: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         beyond = np.sqrt(errors(said)) > TOLERANCE
@@ -137,8 +140,6 @@ def judged(recording: Recording, asked: Asked, each: np.ndarray, turn: float, le
     soon = int(min(max(2, round(_TURNS * turn)), asked.futures.shape[1]))
     ours, theirs = (np.minimum(errors(said)[:, :soon], 4.0).mean(axis=1) for said in (median, linear))
     wins, count = int(np.sum(ours < theirs)), len(ours)
-    from scipy.stats import binomtest
-
     mean = recording.scale()[0][: recording.channels]
     variance = np.nanmean(((asked.futures[:, :soon] - mean) / deviation) ** 2)
     holds, censored = valid(median)
