@@ -64,6 +64,14 @@ def _forget_programs() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _data_home(tmp_path_factory) -> Iterator[None]:
+    """What is remembered for the user is not remembered in the home of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data-home")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _few_length_classes() -> Iterator[None]:
     """Each length class is one more copy of the network to compile, which is what training on ragged series here takes
     its time for. That their number changes nothing is for the tests of the map and of the loop."""

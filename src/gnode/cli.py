@@ -38,6 +38,10 @@ def _at_home(given: Path | None) -> Path | None:
 
 
 Directory = Annotated[Path, typer.Argument(help="A run directory.", show_default=False, callback=_at_home)]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Run the task.py of somebody else's directory; you have looked at it. Remembered."),
+]
 SetName = Annotated[str, typer.Argument(metavar="NAME", help="A data set out of gnode data list.", show_default=False)]
 Threads = Annotated[
     int, typer.Option(min=1, help="Threads that XLA computes with. Sums are rounded alike only on as many.")
@@ -166,6 +170,7 @@ def train(
         ),
     ] = None,
     threads: Threads = 1,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Train a model on a task and write a run directory. Data sets and tables have defaults of their own."""
@@ -207,6 +212,8 @@ def train(
         from gnode.training.experiment import experiment_from, experiment_on, train_experiment
         from gnode.training.progress import watcher
 
+        if trust:
+            _trust(Path(source))
         options = {key: value for key, value in given.items() if value is not None} | _pairs(set_ or [])
         if target is None:
             experiment = experiment_from(source, options, start)
@@ -242,12 +249,15 @@ def evaluate(
     integrator: Annotated[
         str | None, typer.Option(help="Score the same weights under another integrator too, such as tsit5.")
     ] = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Score a trained model on fresh trials (own data, data sets: the test set), and its memory after silence."""
     with _machine(), _quiet_stdout(as_json):
         from gnode.examine import evaluate as evaluate_run
 
+        if trust:
+            _trust(directory / "config.toml")
         chosen = {} if seed is None else {"seed": seed}
         result = evaluate_run(directory, trials=trials, silence=silence, integrator=integrator, **chosen)
     kind, loss = ("fresh", result["fresh_loss"]) if "fresh_loss" in result else ("test", result["test_loss"])
@@ -276,12 +286,14 @@ def evaluate(
 
 
 @app.command(epilog=example("gnode analyse runs/ring"))
-def analyse(directory: Directory, as_json: Json = False) -> None:
+def analyse(directory: Directory, trust: Trust = False, as_json: Json = False) -> None:
     """Find and classify what a trained model has learned: analysis.json and analysis.npz."""
     with _machine(), _quiet_stdout(as_json):
         from gnode.examine import analyse as analyse_run
         from gnode.examine import evidence_of
 
+        if trust:
+            _trust(directory / "config.toml")
         written = analyse_run(directory)
         summary = json.loads(Path(written).read_text())
     found = [f"{name[0].upper()}{name[1:]}: {words}" for name, words in evidence_of(summary).items()]
@@ -309,6 +321,7 @@ def report(
     format_: Annotated[
         str | None, typer.Option("--format", metavar="KINDS", help="png, pdf, svg. \\[default: png,pdf]")
     ] = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Make one self-contained, interactive HTML page from run directories."""
@@ -321,6 +334,8 @@ def report(
         from gnode.report import report as make_report
         from gnode.report import wanted_figures
 
+        if trust:
+            _trust(*(directory / "config.toml" for directory in directories))
         if figures is not None:
             wanted_figures(figures, **chosen)  # refused before the page is made
         page = make_report(directories, out)
@@ -368,6 +383,7 @@ def sweep(
     ] = None,
     halving: Annotated[bool | None, typer.Option(help="Stop hopeless runs early by successive halving.")] = None,
     reports: Annotated[bool, typer.Option("--reports", help="Also make the report of every selected run.")] = False,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Run every combination of an experiment's grid and seeds; tables and a report come out."""
@@ -376,6 +392,8 @@ def sweep(
         from gnode.sweeps.progress import sweep_watcher
         from gnode.sweeps.sweep import run_sweep
 
+        if trust:
+            _trust(Path(experiment))
         plan = read_plan(experiment, preset, halving)
         runs = run_sweep(plan, out, resume=resume, on=on, address=address, workers=workers, watcher=sweep_watcher())
         from gnode.report.sweep import run_reports, sweep_report  # late: it would take memory while the workers run
@@ -730,6 +748,14 @@ def _machine(threads: int = 1) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _trust(*files: Path) -> None:
+    """What the option --trust does, to the config.toml or sweep.toml of each directory."""
+    from gnode.training.programs import trust_programs
+
+    for file in files:
+        trust_programs(path_of(file))
 
 
 def _use_compile_cache() -> None:

@@ -171,6 +171,8 @@ CALLS: list[tuple[str, str]] = [
     ("Data.load('empty')", "empty"),
     ("Data(TRIALS, TRIALS, TRIALS).save('empty')", "empty"),
     # -- tasks and data sets --
+    ("tasks.trust('runs/nowhere/task.py')", "nowhere"),
+    ("tasks.trust(3)", "3"),
     ("tasks.make('rign')", "'rign'"),
     ("tasks.make(None)", "None"),
     ("tasks.make('ring', bin=3)", "'bin'"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tomli_w
 
+from gnode import tasks
 from gnode.errors import InvalidInput, must_have
 from gnode.files import begin_folder, refuse_later_format, write_atomically
 from gnode.sweeps.grid import Plan, PlannedRun
@@ -60,6 +61,8 @@ def open_sweep(plan: Plan, path: Path, resume: bool) -> Sweep:
     text = tomli_w.dumps({"gnode": version("gnode"), **plan.tables})
     begin_folder(path, RUNS, {SWEEP: text.encode()}, "for the sweep", "a sweep")
     for definition in {run.definition.place: run.definition for run in plan.runs if run.definition}.values():
+        tasks.remember(definition)
         if definition.code is not None:  # beside sweep.toml, which names it
             write_atomically(path / definition.place, definition.code)
+            tasks.remember(tasks.define(definition.name, path))
     return Sweep(path, plan)

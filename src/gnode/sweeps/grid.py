@@ -28,6 +28,7 @@ from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.files import path_of
 from gnode.models import tabulate
 from gnode.training.experiment import SECTIONS, Experiment, assemble
+from gnode.training.programs import check_programs
 from gnode.training.train import configuration
 
 MOST_RUNS = 100_000
@@ -95,7 +96,8 @@ def read_plan(source: str | Path, preset: str | None = None, halving: bool | Non
 
     Raises:
         InvalidInput: no such file or preset, an unknown key (with the nearest), an empty axis, equal runs, too many
-            runs, or a value that cannot be.
+            runs, or a value that cannot be; a sweep's directory whose files of tasks nobody trusts yet
+            (gnode.tasks.trust).
     """
     if not isinstance(source, str | Path):
         must_have("the name of an experiment, or the path of a .toml file", repr(source))
@@ -182,6 +184,8 @@ def _read(source: str) -> Tables:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput(f"Must have TOML in {source}, instead got: {error}.") from error
+    if source.endswith(".toml"):
+        check_programs(path_of(source), tables)
     tables.pop("gnode", None)  # the version, in a sweep.toml
     for name, table in tables.items():
         if not isinstance(table, dict):

@@ -8,11 +8,22 @@ from typing import Any, TypeVar
 
 from gnode.errors import look_up, must_have
 from gnode.tasks.character_trajectories import AllCharactersTask, HalfOfCharactersTask
+from gnode.tasks.consent import trust
 from gnode.tasks.copy import CopyTask
 from gnode.tasks.disk import DiskTask
 from gnode.tasks.fixed_amplitude import FixedAmplitudeTask
 from gnode.tasks.manifold import Manifold
-from gnode.tasks.own import Definition, define, imported_from, in_own_code, is_own, loaded_from, make_own
+from gnode.tasks.own import (
+    Definition,
+    check_trusted,
+    define,
+    imported_from,
+    in_own_code,
+    is_own,
+    loaded_from,
+    make_own,
+    remember,
+)
 from gnode.tasks.pulses import PulseTask
 from gnode.tasks.recorded import RecordedTask
 from gnode.tasks.rectangle import RectangleTask
@@ -24,8 +35,8 @@ from gnode.tasks.variable_amplitude import VariableAmplitudeTask
 from gnode.tasks.walker2d import Walker2dTask
 
 __all__ = [
-    "TASKS", "Definition", "Manifold", "PulseTask", "RecordedTask", "Sampled", "Task", "definition_of", "draw",
-    "in_own_code", "is_own", "kind_of", "made_of", "make", "register",
+    "TASKS", "Definition", "Manifold", "PulseTask", "RecordedTask", "Sampled", "Task", "check_trusted", "define",
+    "definition_of", "draw", "in_own_code", "is_own", "kind_of", "made_of", "make", "register", "remember", "trust",
 ]  # fmt: skip
 
 TASKS: dict[str, type[Task] | type[RecordedTask]] = {

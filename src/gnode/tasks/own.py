@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from gnode.errors import GnodeError, check_known, must_have
 from gnode.files import path_of
+from gnode.tasks import consent
 from gnode.tasks.task import Task
 
 
@@ -44,7 +45,14 @@ class Definition:
     @property
     def sha256(self) -> str | None:
         """Of the file, in hexadecimal; None for a module."""
-        return None if self.code is None else hashlib.sha256(self.code).hexdigest()
+        return None if self.code is None else consent.of_file(self.code)
+
+    def programs(self) -> dict[str, str]:
+        """What `load` may run, in words, by the digest of each (gnode.tasks.consent)."""
+        found = {self.sha256 or consent.of_module(self.place): repr(self.place)}
+        if self.folder.is_dir():
+            found[consent.of_folder(self.folder)] = f"what it imports from {str(self.folder)!r}"
+        return found
 
     def load(self) -> type[Task]:
         """The class. Equal definitions give the same one.
@@ -52,7 +60,7 @@ class Definition:
         Raises:
             InvalidInput: the file or module cannot be run, or there is no such class in it, or it is no task.
         """
-        if str(self.folder) not in sys.path:
+        if self.folder.is_dir() and str(self.folder) not in sys.path:  # an archive would be imported from, too
             sys.path.append(str(self.folder))  # last: nothing that is installed is hidden by it
         module = self._imported() if self.code is None else self._run(self.code)
         kind = _task_in(module, self)
@@ -118,6 +126,34 @@ def define(name: str, folder: Path) -> Definition:
         others = sorted(other.name for other in path.parent.glob("*.py")) if path.parent.is_dir() else []
         check_known([path.name], others, f"a file of tasks at {path.parent.resolve()}", "No such file is there.")
     return Definition(f"{path.name}:{wanted}", path.resolve().parent, path.read_bytes())
+
+
+def remember(definition: Definition) -> None:
+    """Trust a definition from now on, which the user has named or looked at."""
+    consent.remember(definition.programs())
+
+
+def check_trusted(definition: Definition, path: Path) -> None:
+    """Refuse what a directory names that was neither trained on here nor looked at.
+
+    Args:
+        path: the file that holds the definition's code; of a module, the file that names it.
+
+    Raises:
+        InvalidInput: the file or module is not trusted, or the folder is not that it may import from.
+    """
+    known = consent.trusted()
+    strange = {digest: words for digest, words in definition.programs().items() if digest not in known}
+    if not strange:
+        return
+    places = {definition.sha256: path, consent.of_folder(definition.folder): definition.folder}
+    calls = [f"gnode.tasks.trust({str(places[digest])!r})" for digest in strange if digest in places]
+    must_have(
+        f"only programs that you trust in {str(path)!r}",
+        f"{' and '.join(strange.values())}, which would be executed",
+        f"Look at it, then add --trust to the command, or in Python {', '.join(calls)}, or set "
+        f"{consent.VARIABLE}={','.join(strange)}.",
+    )
 
 
 def loaded_from(kind: type) -> Definition | None:

@@ -7,6 +7,7 @@ docs/run-directory.md.
 """
 
 import json
+import os
 import tomllib
 from dataclasses import dataclass
 from functools import cached_property
@@ -195,7 +196,7 @@ class RunDirectory:
             InvalidInput: task.py is gone, or is not the file that the run was started with.
         """
         config = self.config()
-        table, folder = config["task"], Path(config.get(ORIGIN, {}).get(_FOLDER, self.path))
+        table, folder = config["task"], Path(os.path.abspath(config.get(ORIGIN, {}).get(_FOLDER, self.path)))
         if not tasks.is_own(table.get("name")):
             return None
         if SHA256 not in table:
@@ -208,14 +209,20 @@ class RunDirectory:
             must_have(f"the file that the run was started with in {path}, SHA-256 {table[SHA256]}", instead)
         return definition
 
+    def place_of(self, definition: tasks.Definition) -> Path:
+        """The file that holds the definition of `kept_task`, or, of a module, that names it."""
+        return self.path / (CONFIG if definition.code is None else TASK)
+
     def task(self) -> tasks.Task | tasks.RecordedTask:
         """The task that the run was trained on, which is registered or the user's own.
 
         Raises:
-            InvalidInput: it cannot be made.
+            InvalidInput: it cannot be made, or nobody trusts yet what defines it (gnode.tasks.trust).
         """
         options = {key: value for key, value in self.config()["task"].items() if key != SHA256}
         name, definition = options.pop("name"), self.kept_task()
+        if definition is not None:
+            tasks.check_trusted(definition, self.place_of(definition))
         return tasks.made_of(tasks.kind_of(name) if definition is None else definition.load(), name, options)
 
     def keep_data(self, data: Data) -> bool:

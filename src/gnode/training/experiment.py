@@ -19,6 +19,7 @@ from gnode.nn.activations import ACTIVATIONS
 from gnode.series import PARTS, Data
 from gnode.training.directory import CONFIG, OWN_DATA, SHA256, RunDirectory
 from gnode.training.losses import LOSSES
+from gnode.training.programs import check_programs
 from gnode.training.progress import Watcher
 from gnode.training.schedules import SCHEDULES
 from gnode.training.settings import Settings
@@ -54,7 +55,8 @@ def experiment_from(source: str, options: dict[str, Any], start: str | Path | No
         start: a run directory or a model file, from whose weights training starts; its keys are the model's.
 
     Raises:
-        InvalidInput: an unknown key (with the nearest), or a value that cannot be.
+        InvalidInput: an unknown key (with the nearest), or a value that cannot be; a run directory whose task.py
+            nobody trusts yet (gnode.tasks.trust).
     """
     if not isinstance(source, str) or not isinstance(options, dict):
         must_have("the name of a task or of a file, and a dictionary of options", f"{source!r} and {options!r}")
@@ -66,6 +68,8 @@ def experiment_from(source: str, options: dict[str, Any], start: str | Path | No
             "As: gnode train my.csv --target label --series id --time t --out runs/mine.",
         )
     tables = {"task": {"name": source}} if file is None else _read(file)
+    if file is not None:
+        check_programs(file, tables)
     own: Data | tasks.Definition | None = None
     if file is not None and tables.get("task", {}).get("name") == OWN_DATA:
         own = RunDirectory(file.parent).data()

@@ -392,8 +392,10 @@ def open_directory(
     """A fresh run directory, or with `resume` the one that is there already.
 
     Args:
-        definition: of a task of the user's own.
+        definition: of a task of the user's own, which is trusted from now on.
     """
+    if definition is not None:
+        tasks.remember(definition)
     if not resume or RunDirectory.is_unbegun(path):
         directory = RunDirectory.create(path, config, origin, definition)
     else:
