@@ -17,6 +17,7 @@ from known_portraits import (
 )
 
 from gnode.analysis import attractor
+from gnode.analysis.motion import _among_wandering, _Path
 
 
 def named(systems, *names):
@@ -153,3 +154,17 @@ def test_a_stiff_flow_does_not_leave():
     starts = 0.01 * np.array([[-1, 0], [-2, 1], [1, 1], [2, -1], [3, 0]] * 4)
     found = attractor(f, states=starts, kind="flow", silence=1000)
     assert (found.kind, found.escaped) == ("discrete, 2 points", 0)
+
+
+def test_a_path_that_left_the_numbers_is_compared_with_none():
+    rng = np.random.default_rng(0)
+
+    def path(points):
+        return _Path(np.arange(float(len(points))), points, np.zeros_like(points), np.zeros(len(points)))
+
+    wandering = [path(rng.uniform(size=(200, 2))) for _ in range(3)]
+    gone, slow = rng.uniform(size=(200, 2)), rng.uniform(size=(200, 2))
+    gone[150:] = np.inf
+    fates = np.array(["wander", "wander", "wander", "linger", "linger"])
+    found = _among_wandering(fates, [*wandering, path(gone), path(slow)])
+    assert found.tolist() == ["wander", "wander", "wander", "linger", "wander"]

@@ -325,7 +325,8 @@ def _among_wandering(fates: np.ndarray, paths: list[_Path]) -> np.ndarray:
     found = fates.copy()
     for number in np.flatnonzero(fates == "linger"):
         points = paths[number].points[len(paths[number].points) // 2 :]
-        if np.quantile(tree.query(points)[0], 0.9) <= _AMID:
+        beyond = not np.isfinite(points).all()  # it has left the numbers, wherever it was before
+        if not beyond and np.quantile(tree.query(points)[0], 0.9) <= _AMID:
             found[number] = "wander"
     return found
 
