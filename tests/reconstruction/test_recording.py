@@ -107,6 +107,15 @@ def test_noise_is_measured_in_any_unit(unit, share):
     assert pace_of(read_recording(unit * clean)).noise < 1e-4
 
 
+def test_noise_is_measured_at_uneven_times():
+    rng = np.random.default_rng(0)
+    times = np.cumsum(rng.uniform(0.2, 1.8, 4000)) * 1e-3
+    clean = np.sin(100 * times)
+    assert pace_of(read_recording(clean, times)).noise < 1e-3
+    noisy = clean + 0.05 * clean.std() * rng.normal(size=4000)
+    assert pace_of(read_recording(noisy, times)).noise == pytest.approx(0.05, rel=0.1)
+
+
 def test_a_map_is_no_noise():
     pace = pace_of(read_recording(henon()))
     assert pace.coarse

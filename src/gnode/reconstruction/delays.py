@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from gnode.reconstruction.recording import Recording, delayed
+from gnode.reconstruction.recording import Recording, Stretch, delayed
 
 _BINS, _MOST_LAG, _MOST_DELAYS = 16, 200, 8
+_WINDOW = 7  # samples among which noise is told from a smooth path
 _LIBRARY, _ASKED = 4000, 400  # states among which neighbours are sought, and of which the future is predicted
 _CLEAN, _CLEAN_COARSE = 4e-3, 0.05  # shares of noise below which first samples are taken as they are
 _COARSE = 3.0  # samples in a turn
@@ -42,18 +43,28 @@ class Pace:
 def pace_of(recording: Recording) -> Pace:
     """The pace of a recording, before delays."""
     deviation = recording.scale()[1]
-
-    def power(order: int) -> np.ndarray:
-        parts = [np.diff(stretch.values, n=order, axis=0) for stretch in recording.stretches if len(stretch) > order]
-        return np.nanmean(np.concatenate(parts) ** 2, axis=0)
-
-    noise = power(6) / 924.0  # white noise of variance s^2 has sixth differences of variance 924 s^2
-    moved = np.maximum(power(1) - 2.0 * noise, 0.1 * power(1))  # where noise is all there is, it moves
+    noise = np.nanmean(np.concatenate([_roughness(stretch) for stretch in recording.stretches]) ** 2, axis=0)
+    steps = np.concatenate([np.diff(stretch.values, axis=0) for stretch in recording.stretches])
+    raw = np.nanmean(steps**2, axis=0)
+    moved = np.maximum(raw - 2.0 * noise, 0.1 * raw)  # where noise is all there is, it moves
     share = float(np.sqrt(np.max(noise / deviation**2)))
     turn = float(1.0 / np.sqrt(np.max(moved / deviation**2)))
     if turn < _COARSE and recording.even:
         share = min(share, *choose_delays(recording, 1)[1].values())
     return Pace(share, turn)
+
+
+def _roughness(stretch: Stretch) -> np.ndarray:
+    """What no polynomial of degree 5 explains in seven samples that follow each other, at whatever times: their sixth
+    divided difference, scaled so that it has the variance of white noise; (windows, C)."""
+    if len(stretch) < _WINDOW:
+        return np.empty((0, stretch.values.shape[1]))
+    times = np.lib.stride_tricks.sliding_window_view(np.cumsum(stretch.gaps), _WINDOW)
+    apart = times[:, :, None] - times[:, None, :] + np.eye(_WINDOW) * stretch.gaps.mean()
+    weights = 1.0 / np.prod(apart / stretch.gaps.mean(), axis=2)
+    weights /= np.linalg.norm(weights, axis=1, keepdims=True)
+    values = np.lib.stride_tricks.sliding_window_view(stretch.values, _WINDOW, axis=0)
+    return np.einsum("wi,wci->wc", weights, values)
 
 
 def lag_of(recording: Recording) -> int:
