@@ -42,9 +42,9 @@ Where the right answer is "nothing there":
 |---|---|---|---|
 {nulls}
 
-A forecast holds until the error of the ensemble's median is 0.4 standard deviations; medians over 20 starts. Brackets
-are 95 % intervals. Lyapunov times are those of the true exponent. Points are in the units of the equations; of delays there is no place to compare. One seed of data a
-case; CPU seconds of one core. {when}
+A forecast holds until the error of the ensemble's median is 0.4 standard deviations; medians over 20 starts. Lyapunov
+times are those of the true exponent. Brackets are 95 % intervals. Points are in the units of the equations; of delays
+there is no place to compare. One seed of data a case; CPU seconds of one core, beside other work. {when}
 """
 
 
