@@ -114,7 +114,7 @@ def test_other_threads_are_said_and_go_on(tmp_path, monkeypatch):
     config.write_text(re.sub(r"^threads = \d+", "threads = 77", config.read_text(), flags=re.MULTILINE))
     watch = Watch()
     gnode.train(model(), data(), out=tmp_path, resume=True, watcher=watch, **SMALL)
-    assert len(watch.notes) == 1 and "there 77" in watch.notes[0]
+    assert len(watch.notes) == 2 and "there 77" in watch.notes[0] and "Going on from epoch 1" in watch.notes[1]
 
 
 def test_a_run_that_kept_no_digest_goes_on_with_a_word(tmp_path):
@@ -126,7 +126,7 @@ def test_a_run_that_kept_no_digest_goes_on_with_a_word(tmp_path):
     watch = Watch()
     run = gnode.train(model(), data(), out=tmp_path, resume=True, watcher=watch, **SMALL)
     assert run.summary["epochs"] == 4
-    assert len(watch.notes) == 1 and "no digest" in watch.notes[0]
+    assert len(watch.notes) == 2 and "no digest" in watch.notes[0] and "Going on from epoch 1" in watch.notes[1]
 
 
 # -- settings that nothing reads --
