@@ -15,13 +15,14 @@ from sklearn.utils.validation import check_is_fitted
 from gnode.arguments import integer
 from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.estimators.door import read_series, read_static, refuse_other_width, refuse_short, usual_gap, with_channels
-from gnode.estimators.members import Member, place_of, write_members
+from gnode.estimators.members import Member, write_members
 from gnode.fields import FIELDS
 from gnode.files import path_of, refuse_later_format, write_atomically
 from gnode.files.plain import as_json, spelled_out
 from gnode.models import Model, ModelConfig, make
 from gnode.series import Data, Series
 from gnode.training import RunDirectory, Settings, train
+from gnode.training.directory import place_of_member
 from gnode.training.progress import Silent, watcher
 
 FILE = "estimator.json"  # in a run directory, beside what every run has
@@ -142,7 +143,7 @@ class GatedODE(BaseEstimator):
         estimator = cls(**{name: _as_parameter(value) for name, value in stored["parameters"].items()})
         for name, value in stored["learned"].items():
             setattr(estimator, name, _learned(value))
-        estimator.members_ = tuple(Member.read(place_of(directory.path, at)) for at in range(stored["members"]))
+        estimator.members_ = tuple(Member.read(place_of_member(directory.path, at)) for at in range(stored["members"]))
         estimator.data_ = directory.data() if (directory.path / "data").exists() else None
         estimator.read_beside(directory.path)
         return estimator
@@ -228,7 +229,7 @@ class GatedODE(BaseEstimator):
             )
             trained.append(Member.of_run(run, Settings(**for_training, seed=seed)))
             if out is not None and at:  # the data lie with the first
-                trained[at].write(place_of(path_of(out), at), data)
+                trained[at].write(place_of_member(out, at), data)
         self.members_ = tuple(trained)
         self.data_: Data | None = data
         if out is not None:

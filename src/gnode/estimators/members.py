@@ -8,10 +8,9 @@ from typing import Any, Self
 from gnode.models import Model, draw, load_model, model_table, seed_of
 from gnode.series import Data
 from gnode.training import RunDirectory, Settings
+from gnode.training.directory import place_of_member
 from gnode.training.loop import Record
 from gnode.training.train import Run, configuration, made_from, prepare
-
-_FOLDER = "members"  # of a run directory, for all but the first
 
 
 @dataclass(frozen=True)
@@ -54,13 +53,8 @@ class Member:
         directory.write_summary(self.summary)
 
 
-def place_of(folder: Path, member: int) -> Path:
-    """Where a member lies in the run directory of an estimator: the first is that run itself."""
-    return folder if member == 0 else folder / _FOLDER / str(member + 1)
-
-
 def write_members(folder: Path, members: Sequence[Member], data: Data) -> None:
     """Make a run directory of the first member, with the data, and in it those of the others."""
     for at, member in enumerate(members):
-        member.write(place_of(folder, at), data)
+        member.write(place_of_member(folder, at), data)
     RunDirectory(folder).keep_data(data)

@@ -1,12 +1,14 @@
-"""Reading .npz files that may come from a stranger: sizes are compared before anything is made, nothing is executed."""
+"""Files of arrays by name, .npz. They may come from a stranger: sizes are compared before anything is made, nothing is
+executed."""
 
 import io
 import math
 import warnings
 import zipfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -14,6 +16,13 @@ OBJECTS = "Python objects"
 _DENSEST = 1100  # times its own size, the most that a deflated file can hold
 _SMALL = 4096  # bytes that need no such check
 _LAST_CHARACTER = 0x10FFFF
+
+
+def npz_bytes(arrays: Mapping[str, Any]) -> bytes:
+    """The content of an .npz of these arrays, in which no Python objects may be."""
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **arrays)
+    return file.getvalue()
 
 
 def read_npz(source: Path | BinaryIO) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.spatial import cKDTree
@@ -20,7 +21,6 @@ _NEAR = 0.25  # the same: data came near
 _BEYOND = 10.0  # standard deviations: a network that goes there has left the recording
 _RUNS, _SETTLE = 4, 0.2  # long runs of a network, and what share of them is not looked at
 _STEPS = 5000  # of a long run
-_STATES = 2000  # of the recording, among which points are sought
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,6 @@ def portrait(model: Model, states: np.ndarray, recorded: list[np.ndarray], start
 
 def _run(f: Any, starts: np.ndarray) -> np.ndarray:
     """(runs, _STEPS, N)."""
-    import jax
 
     def on(state: Any, _: None) -> tuple[Any, Any]:
         after = f(state)

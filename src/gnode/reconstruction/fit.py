@@ -7,15 +7,14 @@ from typing import Any
 from gnode.arguments import integer
 from gnode.errors import Diverged, look_up, must_have
 from gnode.fields import FIELDS
-from gnode.files import path_of
 from gnode.models import Model, make
 from gnode.reconstruction.delays import Pace
 from gnode.reconstruction.pieces import data_of
 from gnode.reconstruction.recording import Recording, Stretch
 from gnode.training import train
+from gnode.training.directory import place_of_member
 from gnode.training.progress import Silent, Watcher
 
-_FOLDER = "members"
 _EPOCHS, _EPOCHS_OF_NOISY, _PATIENCE = 60, 30, 12
 _SAMPLES, _SAMPLES_OF_NOISY = 12_000, 24_000  # of all training pieces of a network: noise has to be averaged
 
@@ -98,7 +97,7 @@ def fit(
             run = train(
                 _model(recording, pace, plan, plan.seed + member),
                 data,
-                out=None if out is None else place_of(out, member),
+                out=None if out is None else place_of_member(out, member),
                 resume=resume,
                 watcher=watcher or Silent(),
                 **_settings(plan, piece, noisy, len(data.train)),
@@ -112,11 +111,6 @@ def fit(
     if not models:
         raise Diverged(f"No network of {plan.members} could be fitted. {failed[0]}")
     return Fitted(tuple(models), tuple(numbers), tuple(losses), tuple(failed), piece, noisy)
-
-
-def place_of(folder: Path, member: int) -> Path:
-    """Where a member lies: the first is the run directory itself."""
-    return path_of(folder) if member == 0 else path_of(folder) / _FOLDER / str(member + 1)
 
 
 def _piece(pace: Pace) -> int:

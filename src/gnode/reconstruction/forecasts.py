@@ -85,9 +85,8 @@ def asked_of(recording: Recording, tested: list[Stretch], window: int, turn: flo
     )
 
 
-def forecast(model: Model, asked: Asked, noisy: bool, even: bool) -> np.ndarray:
-    """What a network foretells, (n, T, C'), where it leaves the numbers NaN."""
-    states = states_now(model, asked, noisy, even)
+def forecast(model: Model, asked: Asked, states: np.ndarray) -> np.ndarray:
+    """What a network foretells from its states at the present, (n, T, C'), where it leaves the numbers NaN."""
     window = asked.windows.shape[1]
     inputs = jnp.asarray(model.encoding.encode_array(asked.inputs[:, window:]).inputs)
     elapsed = jnp.asarray(asked.gaps[:, window:] / model.config.tau, jnp.float32)

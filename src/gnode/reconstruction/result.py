@@ -1,6 +1,5 @@
 """gnode.reconstruct: a recording in, the dynamics behind it out, with what of them can be trusted."""
 
-import io
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,26 +9,28 @@ import jax.numpy as jnp
 import numpy as np
 
 from gnode.errors import InvalidInput, check_known, must_have
-from gnode.files import alone, path_of, write_atomically
-from gnode.files.archive import read_npz
+from gnode.files import alone, path_of, refuse_later_format, write_atomically
+from gnode.files.archive import npz_bytes, read_npz
 from gnode.files.plain import as_json, plain, spelled_out
 from gnode.models import Model, load_model
 from gnode.modes import usual_modes
 from gnode.reconstruction.delays import Pace, choose_delays, lag_of, pace_of
 from gnode.reconstruction.features import Portrait, exponents_over, kinds_over, points_over, portrait
-from gnode.reconstruction.fit import Plan, fit, place_of
+from gnode.reconstruction.fit import Fitted, Plan, fit
 from gnode.reconstruction.forecasts import TOLERANCE, Forecasts, asked_of, forecast, judged, states_now
 from gnode.reconstruction.measures import distance_of_places, distance_of_rhythms, spectrum_of
 from gnode.reconstruction.pieces import parted
 from gnode.reconstruction.recording import Recording, delayed, read_recording, thinned
 from gnode.reconstruction.words import verdict_words
 from gnode.series.arrays import described
+from gnode.training.directory import place_of_member
 from gnode.training.progress import Watcher
 
 FORMAT = 1
 SUMMARY, ARRAYS = "reconstruction.json", "reconstruction.npz"
 _DENSE, _THIN = 60.0, 25.0  # samples in which the state moves by a deviation: beyond the first it is thinned to these
 _SURE = 0.05
+_AMONG = 4000  # states of the recording, among which the nearest to a fixed point is sought
 _SHOWN = 4000  # samples of courses that are kept for pictures
 
 
@@ -120,20 +121,21 @@ def reconstruct(
     learned, tested = parted(embedded)
     fitted = fit(embedded, learned, tested, pace, chosen, folder, resume, watcher)
     asked = asked_of(embedded, tested, fitted.piece if fitted.noisy else 8, pace.turn)
-    each = np.stack([forecast(model, asked, fitted.noisy, embedded.even) for model in fitted.models])
+    now = [states_now(model, asked, fitted.noisy, embedded.even) for model in fitted.models]
+    each = np.stack([forecast(model, asked, states) for model, states in zip(fitted.models, now, strict=True)])
     forecasts = judged(embedded, asked, each[..., : seen.channels], pace.turn, learned)
     mean, deviation = embedded.scale()
     whole = [
         (stretch.values - mean) / deviation for stretch in embedded.stretches if not np.isnan(stretch.values).any()
     ] or [((embedded.values - mean) / deviation)[~np.isnan(embedded.values).any(axis=1)]]
     portraits = [
-        _portrait(model, whole, states_now(model, asked, fitted.noisy, embedded.even), (mean, deviation), seen.step)
-        for model in fitted.models
+        _portrait(model, whole, states, (mean, deviation), seen.step)
+        for model, states in zip(fitted.models, now, strict=True)
     ]
-    summary = _summary(embedded, pace.noise, pace.turn, curve, names, chosen, fitted, forecasts, portraits, whole)
+    summary = _summary(embedded, pace, curve, names, chosen, fitted, forecasts, portraits, whole)
     result = Reconstruction(
         fitted.models,
-        plain(summary),
+        summary,
         _arrays(embedded, forecasts, portraits, whole, (mean, deviation)),
         folder,
     )
@@ -154,19 +156,17 @@ def load_reconstruction(directory: str | Path) -> Reconstruction:
         must_have("a directory that gnode reconstruct wrote", f"one without {SUMMARY}: {folder}")
     try:
         summary = json.loads((folder / SUMMARY).read_text())
-        version, members = summary["format"], summary["members"]
-        arrays = read_npz(folder / ARRAYS)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        refuse_later_format(summary, FORMAT, folder / SUMMARY)
+        members, arrays = summary["members"], read_npz(folder / ARRAYS)
+    except InvalidInput:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(f"Must have a whole reconstruction, instead got a damaged one in {folder}.") from error
-    if version > FORMAT:
-        must_have(f"a reconstruction of format {FORMAT} or older", f"format {version}: {folder}", "Update gnode.")
-    return Reconstruction(tuple(load_model(place_of(folder, at)) for at in members), summary, arrays, folder)
+    return Reconstruction(tuple(load_model(place_of_member(folder, at)) for at in members), summary, arrays, folder)
 
 
 def _write(result: Reconstruction, folder: Path) -> None:
-    file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **result.arrays)
-    write_atomically(folder / ARRAYS, file.getvalue())
+    write_atomically(folder / ARRAYS, npz_bytes(result.arrays))
     write_atomically(folder / SUMMARY, (as_json(result.summary, indent=2) + "\n").encode())
 
 
@@ -204,19 +204,19 @@ def _portrait(
 
 def _summary(
     recording: Recording,
-    noise: float,
-    turn: float,
+    pace: Pace,
     curve: dict[int, float],
     names: list[str],
     plan: Plan,
-    fitted: Any,
+    fitted: Fitted,
     forecasts: Forecasts,
     portraits: list[Portrait],
     whole: list[np.ndarray],
 ) -> dict[str, Any]:
     mean, deviation = recording.scale()
     exponents = exponents_over(portraits)
-    points = points_over(portraits, np.concatenate(whole)[:: max(1, len(np.concatenate(whole)) // 4000)])
+    states = np.concatenate(whole)
+    points = points_over(portraits, states[:: max(1, len(states) // _AMONG)])
     for point in points:
         point["place"] = (np.asarray(point["place"]) * deviation + mean).tolist()
         point["spread"] = None if point["spread"] is None else (np.asarray(point["spread"]) * deviation).tolist()
@@ -230,8 +230,8 @@ def _summary(
             "stretches": len(recording.stretches),
             "step": recording.step,
             "even": recording.even,
-            "noise": noise,
-            "turn": turn * recording.step,
+            "noise": pace.noise,
+            "turn": pace.turn * recording.step,
             "said": list(recording.said),
         },
         "state": {

@@ -1,7 +1,6 @@
 """Files of series and trials: arrays by name in an .npz, written whole or not at all, and read without pickle."""
 
 import contextlib
-import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 
 from gnode.errors import InvalidInput, must_have
 from gnode.files import path_of, write_atomically
-from gnode.files.archive import read_npz
+from gnode.files.archive import npz_bytes, read_npz
 
 FORMAT = 1
 _UNREADABLE = (OSError, ValueError, TypeError, KeyError, OverflowError)  # of files that are truncated or foreign
@@ -18,9 +17,7 @@ _UNREADABLE = (OSError, ValueError, TypeError, KeyError, OverflowError)  # of fi
 
 def write_arrays(path: str | Path, content: Mapping[str, Any]) -> None:
     """Write arrays by name to an .npz file."""
-    file = io.BytesIO()
-    np.savez(file, allow_pickle=False, format=FORMAT, **content)
-    write_atomically(path_of(path), file.getvalue())
+    write_atomically(path_of(path), npz_bytes({"format": FORMAT, **content}))
 
 
 def read_arrays(path: str | Path, what: str) -> dict[str, np.ndarray]:

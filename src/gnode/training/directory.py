@@ -41,6 +41,7 @@ START = "start.safetensors"  # the model that training started from, where it is
 TASK = "task.py"  # the file that defines a task of the user's own
 SHA256 = "sha256"  # a key of [task]: the digest of that file
 _FOLDER = "task_folder"  # a key of ORIGIN: where that file, or the module, was, and what it imports
+_MEMBERS = "members"
 OWN_DATA = "own data"  # the name, in config.toml, of a task that is none: the user's own trials
 _TABLES = ("task", "model", "training")
 _MADE_WITH = "gnode"  # the key, in a checkpoint, of the configuration that it was made with
@@ -49,6 +50,12 @@ OTHER_TRIALS = (  # advice where a task of the user's own draws other trials tha
     "Does its sample depend on more than its options and the seed, or has a module changed that it imports?"
 )
 DATA_LIMIT = 256 * 2**20  # bytes of own data that a run directory keeps
+
+
+def place_of_member(folder: str | Path, member: int) -> Path:
+    """Where the run of an ensemble's member lies, from 0: the first is the run directory itself, which holds the
+    others."""
+    return path_of(folder) if member == 0 else path_of(folder) / _MEMBERS / str(member + 1)
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ from gnode.models.model import Samples, said
 from gnode.nn.dense import affine
 from gnode.series import Trials
 from gnode.threads import one_thread
-from gnode.training.loop import Record, TrainingState, check_finite
-from gnode.training.score import Objective, Shown, cut, show, take
+from gnode.training.loop import Record, TrainingState, begin, check_finite, shown_in
+from gnode.training.score import Objective, Shown, show, take
 from gnode.training.settings import Settings
 
 MOST_PARAMETERS = 4000  # the equations of a step are as many, squared
@@ -75,17 +75,9 @@ class Equations(NamedTuple):
 
 def begin_damped(model: Model, train: Trials, validation: Trials, settings: Settings) -> TrainingState:
     """The state before the first step."""
-    parameters = eqx.filter(model, trainable(model))
     sizes = [len(trials) if settings.free_starts else 0 for trials in (train, validation)]
     starts = (jnp.zeros((size, model.config.state_size), jnp.float32) for size in sizes)
-    return TrainingState(
-        parameters=parameters,
-        optimiser=Damped(jnp.float32(_FIRST_DAMPING), *starts),
-        best_parameters=parameters,
-        best_loss=jnp.float32(jnp.inf),
-        best_epoch=jnp.int32(0),
-        epoch=jnp.int32(0),
-    )
+    return begin(model)._replace(optimiser=Damped(jnp.float32(_FIRST_DAMPING), *starts))
 
 
 def refuse_undamped(model: Model, loss: str, settings: Settings, train: Trials) -> None:
@@ -125,9 +117,7 @@ def damped_epochs(
     """
     all_shown, held_out = show(frozen, train), show(frozen, validation)
     for epoch in range(int(state.epoch) + 1, settings.epochs + 1):
-        stages = [time for start, time in settings.curriculum if start <= epoch]
-        shown = cut(all_shown, stages[-1]) if stages else all_shown
-        state, record = _step(frozen, settings, state, shown, held_out)
+        state, record = _step(frozen, settings, state, shown_in(epoch, all_shown, settings), held_out)
         check_finite(record, settings)
         yield state, record
         if settings.patience and epoch - record.best_epoch >= settings.patience:
@@ -243,6 +233,19 @@ def _one(model: Model, trial: _Trial, free: Array) -> tuple[Array, Callable]:
     return start + free if free.size else start, residual
 
 
+def _residuals(model: Model, trial: _Trial, free: Array) -> Array:
+    """The residuals of a trial's answers, (time, outputs)."""
+    start, residual = _one(model, trial, free)
+    advance = RULES[model.config.integrator].advance
+
+    def forward(state: Array, sample: tuple) -> tuple[Array, Array]:
+        inputs, elapsed, target, weight = sample
+        state = advance(model.field, state, inputs, elapsed, affine)
+        return state, residual(state, inputs, target, weight)
+
+    return jax.lax.scan(forward, start, (trial.inputs, trial.elapsed, trial.targets, trial.weights))[1]
+
+
 def _split(shown: Shown, there: Array | np.ndarray) -> _Trial:
     samples = shown.samples
     weights = jnp.sqrt(shown.weights) * jnp.asarray(there, shown.weights.dtype)[..., None]
@@ -253,17 +256,9 @@ def _split(shown: Shown, there: Array | np.ndarray) -> _Trial:
 def _error(frozen: Model, parameters: PyTree, shown: Shown, free: Array) -> Array:
     """The mean squared error over all that counts."""
     model: Model = eqx.combine(parameters, frozen)
-    advance = RULES[model.config.integrator].advance
 
     def of_trial(trial: _Trial, free: Array) -> Array:
-        start, residual = _one(model, trial, free)
-
-        def forward(state: Array, sample: tuple) -> tuple[Array, Array]:
-            inputs, elapsed, target, weight = sample
-            state = advance(model.field, state, inputs, elapsed, affine)
-            return state, jnp.sum(residual(state, inputs, target, weight) ** 2)
-
-        return jnp.sum(jax.lax.scan(forward, start, (trial.inputs, trial.elapsed, trial.targets, trial.weights))[1])
+        return jnp.sum(_residuals(model, trial, free) ** 2)
 
     chunked, starts, there = _trials(shown, free, min(256, len(shown.targets)))
     totals = jax.lax.map(lambda some: jnp.sum(jax.vmap(of_trial)(*some)), (_split(chunked, there), starts))
@@ -360,17 +355,9 @@ def _damped(inner: Array, damping: Array) -> Array:
 def _settled(frozen: Model, parameters: PyTree, shown: Shown, free: Array) -> Array:
     """Free starts after some damped Gauss-Newton steps of their own; each only gets better."""
     model: Model = eqx.combine(parameters, frozen)
-    advance = RULES[model.config.integrator].advance
 
     def residuals(free: Array, trial: _Trial) -> Array:
-        start, residual = _one(model, trial, free)
-
-        def forward(state: Array, sample: tuple) -> tuple[Array, Array]:
-            inputs, elapsed, target, weight = sample
-            state = advance(model.field, state, inputs, elapsed, affine)
-            return state, residual(state, inputs, target, weight)
-
-        return jax.lax.scan(forward, start, (trial.inputs, trial.elapsed, trial.targets, trial.weights))[1].reshape(-1)
+        return _residuals(model, trial, free).reshape(-1)
 
     def of_trial(trial: _Trial, free: Array) -> Array:
         def once(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:

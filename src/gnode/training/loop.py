@@ -200,13 +200,11 @@ def epochs(
     Raises:
         Diverged: a loss or a parameter became NaN or infinite, or a solve failed and is to end training.
     """
-    if settings.batch_size > len(train):
-        must_have(f"batch_size at most the {len(train)} training trials", settings.batch_size)
+    refuse_large_batches(settings, train)
     lengths = train.series.valid.sum(axis=1)
     all_shown, held_out = show(frozen, train), show(frozen, validation)
     for epoch in range(int(state.epoch) + 1, settings.epochs + 1):
-        stages = [time for start, time in settings.curriculum if start <= epoch]
-        shown = cut(all_shown, stages[-1]) if stages else all_shown
+        shown = shown_in(epoch, all_shown, settings)
         today = longest_first(plan(settings, len(train), epoch), lengths)
         state, train_loss, validation_loss, scores = _compiled_epoch(
             frozen, objective, strength(settings), state, shown, held_out, today
@@ -222,6 +220,18 @@ def epochs(
         yield state, record
         if settings.patience and epoch - record.best_epoch >= settings.patience:
             return
+
+
+def refuse_large_batches(settings: Settings, train: Trials) -> None:
+    """Raises InvalidInput where a minibatch would hold more trials than there are."""
+    if settings.batch_size > len(train):
+        must_have(f"batch_size at most the {len(train)} training trials", settings.batch_size)
+
+
+def shown_in(epoch: int, shown: Shown, settings: Settings) -> Shown:
+    """Training trials as the curriculum cuts them in an epoch."""
+    stages = [time for start, time in settings.curriculum if start <= epoch]
+    return cut(shown, stages[-1]) if stages else shown
 
 
 def accuracies(right: ArrayLike | None, counted: ArrayLike | None) -> tuple[float | None, float | None]:

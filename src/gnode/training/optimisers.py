@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from gnode.errors import must_have
 from gnode.models import Model
 from gnode.series import Data, Trials
 from gnode.training.levenberg import begin_damped, damped_epochs, refuse_undamped
-from gnode.training.loop import Record, TrainingState, begin, epochs
+from gnode.training.loop import Record, TrainingState, begin, epochs, refuse_large_batches
 from gnode.training.score import Objective
 from gnode.training.settings import Settings
 
@@ -29,13 +28,12 @@ class Optimiser:
     refuse: Callable[[Model, str, Settings, Trials], None]
 
 
-def _refuse_large_batches(model: Model, loss: str, settings: Settings, train: Trials) -> None:
-    if settings.batch_size > len(train):
-        must_have(f"batch_size at most the {len(train)} training trials", settings.batch_size)
-
-
 OPTIMISERS = {
-    "adamw": Optimiser(lambda model, data, settings: begin(model), epochs, _refuse_large_batches),
+    "adamw": Optimiser(
+        lambda model, data, settings: begin(model),
+        epochs,
+        lambda model, loss, settings, train: refuse_large_batches(settings, train),
+    ),
     "levenberg-marquardt": Optimiser(
         lambda model, data, settings: begin_damped(model, data.train, data.validation, settings),
         damped_epochs,
