@@ -3,6 +3,8 @@
     [task], [model], [training]   as for a single run
     [grid]                        axis = [values]; every combination is a run
     [sweep]                       seeds, select, compare, halving
+    [examine]                     what is measured on snapshots while runs train (gnode.examine.along)
+    [primary]                     what is to be decided, and by which comparisons (gnode.sweeps.levels)
     [presets.NAME.TABLE]          what `--preset NAME` puts on top of the tables above
 
 An axis is any key of a run: "lr", or with its table "training.lr"; "task" is the task's name. A value may be a table of
@@ -25,8 +27,10 @@ from typing import Any
 
 from gnode import tasks
 from gnode.errors import InvalidInput, check_known, look_up, must_have
+from gnode.examine.along import Examination, examination
 from gnode.files import path_of
 from gnode.models import tabulate
+from gnode.sweeps.primary import Primary, part_name, primary
 from gnode.training.experiment import SECTIONS, Experiment, assemble
 from gnode.training.programs import check_programs
 from gnode.training.train import configuration
@@ -68,6 +72,8 @@ class Plan:
         select: the axes over which, for each seed, the run with the lowest validation loss is taken.
         compare: the axis whose values are put side by side.
         halving: stop hopeless runs early.
+        examination: what is measured along training; None for nothing.
+        primary: what is to be decided; None for nothing.
     """
 
     tables: Tables
@@ -76,6 +82,8 @@ class Plan:
     select: list[str]
     compare: str
     halving: bool
+    examination: Examination | None = None
+    primary: Primary | None = None
 
 
 def experiments() -> dict[str, str]:
@@ -113,10 +121,10 @@ def plan(tables: Tables, folder: Path = Path()) -> Plan:
     Args:
         folder: where the paths of tasks of the user's own start.
     """
-    known = (*SECTIONS, "grid", "sweep", OWN_TASKS)
+    known = (*SECTIONS, "grid", "sweep", "examine", "primary", OWN_TASKS)
     if not isinstance(tables, dict):
         must_have("tables: a dictionary of dictionaries", type(tables).__name__)
-    check_known(tables, known, f"only the tables {', '.join(SECTIONS)}, grid, sweep and presets")
+    check_known(tables, known, f"only the tables {', '.join(SECTIONS)}, grid, sweep, examine, primary and presets")
     for name, table in tables.items():
         if not isinstance(table, dict):
             must_have(f"{name} a table of keys", repr(table))
@@ -139,13 +147,35 @@ def plan(tables: Tables, folder: Path = Path()) -> Plan:
         must_have("halving true or false", repr(options["halving"]))
     compared = [name for name in names if name not in options["select"]]
     compare = options["compare"] or ("model" if "model" in compared or not compared else compared[0])
-    runs = list(_expand(tables, axes, folder))
+    wanted = examination(tables["examine"]) if "examine" in tables else None
+    runs = list(_expand(_with_snapshots(tables, wanted), axes, folder))
     _check_different(runs)
     if own := _own_tasks(runs):
         if (theirs := tables.get(OWN_TASKS, own)) != own:
             must_have(f"the files of tasks as they were, with SHA-256 {theirs}", own, f"Or leave [{OWN_TASKS}] out.")
         tables = {**tables, OWN_TASKS: own}
-    return Plan(tables, runs, names, list(options["select"]), compare, options["halving"])
+    decided = None
+    if "primary" in tables:
+        parts = _parts(runs, [name for name in names if name not in (*options["select"], compare)])
+        values = list(dict.fromkeys(run.labels.get(compare) for run in runs))
+        decided = primary(tables["primary"], wanted, values, parts)
+    return Plan(tables, runs, names, list(options["select"]), compare, options["halving"], wanted, decided)
+
+
+def _parts(runs: list[PlannedRun], axes: list[str]) -> list[str]:
+    """The names of what gnode.results.panels splits a sweep into."""
+    found = list(dict.fromkeys(part_name({axis: run.labels[axis] for axis in axes}) for run in runs))
+    return [""] if len(axes) == 1 and len(found) == 1 else found
+
+
+def _with_snapshots(tables: Tables, wanted: Examination | None) -> Tables:
+    """The tables whose runs keep the snapshots that are to be examined."""
+    if wanted is None:
+        return tables
+    training = tables.get("training", {})
+    if training.get("snapshot_every", wanted.every) != wanted.every:
+        must_have(f"snapshot_every {wanted.every}, as [examine] has every", training["snapshot_every"], "Leave it out.")
+    return {**tables, "training": {**training, "snapshot_every": wanted.every}}
 
 
 def _own_tasks(runs: list[PlannedRun]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from scipy import stats
 
 from gnode.errors import InvalidInput, check_known, must_have
 from gnode.files import path_of
+from gnode.sweeps.primary import part_name
 
 CONFIDENCE, RESAMPLES = 0.95, 9999
 
@@ -29,6 +30,15 @@ def load(directory: str | Path) -> pd.DataFrame:
 def load_epochs(directory: str | Path) -> pd.DataFrame:
     """One row an epoch of every run: run, epoch, train_loss, val_loss, best_epoch, lr, seconds."""
     return _read(path_of(directory) / "epochs.parquet")
+
+
+def load_examinations(directory: str | Path) -> pd.DataFrame:
+    """One row a snapshot of every run: run, epoch, matching_loss and what else was measured (gnode.examine.along).
+
+    Raises:
+        InvalidInput: the directory holds no tables of a sweep that was to examine its runs.
+    """
+    return _read(path_of(directory) / "examinations.parquet")
 
 
 def _refuse_other(table: object, columns: Sequence[str] = ()) -> None:
@@ -61,12 +71,7 @@ def panels(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     by = [axis for axis in runs.attrs["axes"] if axis not in used]
     if not by:
         return {"": runs}
-    named = {
-        ", ".join(
-            value if isinstance(value, str) else f"{axis} {value}" for axis, value in zip(by, key, strict=True)
-        ): part
-        for key, part in runs.groupby(by, sort=False)
-    }
+    named = {part_name(dict(zip(by, key, strict=True))): part for key, part in runs.groupby(by, sort=False)}
     if len(by) == 1 and len(named) == 1:
         return {"": runs}
     return named

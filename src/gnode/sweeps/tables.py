@@ -1,4 +1,4 @@
-"""The tables of a sweep: one row a run, and one row an epoch."""
+"""The tables of a sweep: one row a run, one row an epoch, and one row an examination of a snapshot."""
 
 from typing import Any
 
@@ -6,15 +6,16 @@ import pandas as pd
 
 from gnode.files import write_atomically
 from gnode.sweeps.directory import Sweep
+from gnode.sweeps.examinations import examinations
 from gnode.sweeps.grid import PlannedRun, plain
 from gnode.training.directory import RunDirectory
 
-RESULTS, EPOCHS = "results.parquet", "epochs.parquet"
+RESULTS, EPOCHS, EXAMINED = "results.parquet", "epochs.parquet", "examinations.parquet"
 ACCURACIES = ("val_accuracy", "test_accuracy")  # columns where a run has classes
 
 
 def write_tables(sweep: Sweep, stopped: dict[str, str], lost: dict[str, str]) -> pd.DataFrame:
-    """Write results.parquet and epochs.parquet from the run directories, and return the first.
+    """Write results.parquet, epochs.parquet and, where runs are examined, examinations.parquet. Returns the first.
 
     Args:
         stopped, lost: runs that were stopped early, or whose workers kept dying, and why.
@@ -24,7 +25,11 @@ def write_tables(sweep: Sweep, stopped: dict[str, str], lost: dict[str, str]) ->
     results.attrs = {"axes": sweep.plan.axes, "select": sweep.plan.select, "compare": sweep.plan.compare}
     epochs = [{"run": run.id, **record} for run in sweep.plan.runs for record in sweep.records(run)]
     columns = ["run", "epoch", "train_loss", "val_loss", "best_epoch", "lr", "seconds"]
-    for name, frame in ((RESULTS, results), (EPOCHS, pd.DataFrame(epochs, columns=columns))):
+    tables = {RESULTS: results, EPOCHS: pd.DataFrame(epochs, columns=columns)}
+    if sweep.plan.examination is not None:
+        rows = [{"run": run.id, **row} for run in sweep.plan.runs for row in examinations(sweep.folder(run))[0]]
+        tables[EXAMINED] = pd.DataFrame(rows or None, columns=None if rows else ["run", "epoch"])
+    for name, frame in tables.items():
         write_atomically(sweep.path / name, frame.to_parquet(index=False))
     return results
 
