@@ -330,13 +330,27 @@ def checked_model(model: object) -> Model:
     must_have("a model (gnode.models.make, gnode.load)", described(model))
 
 
+@jax.tree_util.register_pytree_node_class  # so that those of models that are alike share what is compiled
 class StillField:
     """The flow of a model whose input is held still. It knows that it is a flow, so analysis need not be told."""
 
     kind = "flow"
 
     def __init__(self, model: Model, held: Array) -> None:
-        self._model, self._held, self.config = model, held, model.config
+        self._model, self._held = model, held
+
+    @property
+    def config(self) -> ModelConfig:
+        return self._model.config
+
+    def tree_flatten(self) -> tuple[tuple[Model, Array], None]:
+        return (self._model, self._held), None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, parts: tuple[Model, Array]) -> "StillField":
+        still = object.__new__(cls)
+        still._model, still._held = parts
+        return still
 
     @entrance
     def __call__(self, states: ArrayLike) -> Array:
@@ -345,14 +359,29 @@ class StillField:
         return self._model.field(states, held) / self.config.tau
 
 
+@jax.tree_util.register_pytree_node_class
 class StillMap:
     """The map of a model whose input is held still. It knows that it is a map, so analysis need not be told."""
 
     kind = "map"
 
     def __init__(self, model: Model, held: Array, step: float) -> None:
-        self._model, self._held, self.config = model, held, model.config
+        self._model, self._held = model, held
         self._step = step  # in units of tau
+
+    @property
+    def config(self) -> ModelConfig:
+        return self._model.config
+
+    def tree_flatten(self) -> tuple[tuple[Model, Array], float]:
+        return (self._model, self._held), self._step
+
+    @classmethod
+    def tree_unflatten(cls, step: float, parts: tuple[Model, Array]) -> "StillMap":
+        still = object.__new__(cls)
+        still._model, still._held = parts
+        still._step = step
+        return still
 
     @entrance
     def __call__(self, states: ArrayLike) -> Array:
