@@ -160,13 +160,15 @@ def recorder(f: Function, dynamics: Dynamics, kind: str, rules: Rules, count: in
 
         return record
 
-    return _from_numpy(compiled(_recorded, f, kind, rules, count, longest))
+    run = _from_numpy(compiled(_recorded, f, kind, rules, count))
+    return lambda course, units: run(course, units, longest)
 
 
-def _attempting(
-    kind: str, rules: Rules, longest: float
-) -> Callable[[Any, Callable[[Any], Any], Course, Units], Course]:
-    """step(numpy or jax.numpy, slopes, course, units): an attempt of a step that takes at most so much time."""
+Attempt = Callable[[Any, Callable[[Any], Any], Course, Units], Course]  # the first: numpy or jax.numpy
+
+
+def _attempting(kind: str, rules: Rules, longest: Any) -> Attempt:
+    """An attempt of a step that takes at most so much time."""
     onwards, _ = _how(kind, rules)
 
     def step(numbers: Any, slopes: Callable[[Any], Any], course: Course, units: Units) -> Course:
@@ -177,7 +179,7 @@ def _attempting(
 
 
 def _recorded(
-    f: Function, kind: str, rules: Rules, count: int, longest: float, course: Course, units: Units
+    f: Function, kind: str, rules: Rules, count: int, course: Course, units: Units, longest: Any
 ) -> tuple[Course, Path]:
     step = _attempting(kind, rules, longest)
     slopes = by_differences(jnp, _values_of(f), units.reach)
