@@ -14,7 +14,7 @@ from jaxtyping import Float, PyTree
 from gnode.arguments import positive
 from gnode.cards import Card, as_html, as_text
 from gnode.errors import Diverged, must_have
-from gnode.fields import Field
+from gnode.fields import Field, GatedField
 from gnode.integrate import Integrator, Path, explain
 from gnode.models.config import ModelConfig
 from gnode.models.description import taken_apart
@@ -508,8 +508,8 @@ def with_scalings(model: Model, inputs: Scaling | None, outputs: Scaling | None)
 
 
 def trainable(model: Model) -> PyTree:
-    """True at every array that training may change: all but scalings, a fixed random initial state, and a readout of
-    units that are observed."""
+    """True at every array that training may change: all but scalings, a fixed random initial state, a readout of units
+    that are observed, and gates that are to stay as they were drawn."""
     free = jax.tree.map(eqx.is_inexact_array, model)
 
     def kept(tree: Model) -> tuple:
@@ -518,6 +518,9 @@ def trainable(model: Model) -> PyTree:
     never = jax.tree.map(lambda _: False, kept(model))
     free = eqx.tree_at(kept, free, never, is_leaf=lambda part: part is None)
     free = eqx.tree_at(lambda tree: tree.seed, free, False)  # in a mean over models it is no integer
+    if isinstance(model.field, GatedField) and not model.config.learn_gates:
+        never = jax.tree.map(lambda _: False, free.field.gating)
+        free = eqx.tree_at(lambda tree: tree.field.gating, free, never)
     if isinstance(model.initial, FixedState):
         return eqx.tree_at(lambda tree: tree.initial.value, free, False)
     if isinstance(model.initial, Observed):
