@@ -368,8 +368,8 @@ def sweep(
         str, typer.Argument(metavar="NAME|EXPERIMENT.toml", help="One of gnode list experiments, or a file.")
     ],
     out: Annotated[
-        Path, typer.Option(help="Directory of the sweep: new or empty.", show_default=False, callback=_at_home)
-    ],
+        Path | None, typer.Option(help="Directory of the sweep: new or empty.", show_default=False, callback=_at_home)
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(help="Preset of the file, as quick or paper. \\[default: quick where there is one]")
     ] = None,
@@ -383,6 +383,9 @@ def sweep(
     ] = None,
     halving: Annotated[bool | None, typer.Option(help="Stop hopeless runs early by successive halving.")] = None,
     reports: Annotated[bool, typer.Option("--reports", help="Also make the report of every selected run.")] = False,
+    plan_only: Annotated[
+        bool, typer.Option("--plan", help="Only say what would be run, and how long it takes.")
+    ] = False,
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
@@ -395,6 +398,14 @@ def sweep(
         if trust:
             _trust(Path(experiment))
         plan = read_plan(experiment, preset, halving)
+        if plan_only:
+            from gnode.sweeps.outlook import outlook
+
+            numbers, lines = outlook(plan, workers)
+            _answer(as_json, numbers, *lines)
+            return
+        if out is None:
+            must_have("--out, a directory for the sweep", "none", "Or --plan, to see what would be run.")
         runs = run_sweep(plan, out, resume=resume, on=on, address=address, workers=workers, watcher=sweep_watcher())
         from gnode.report.sweep import run_reports, sweep_report  # late: it would take memory while the workers run
 

@@ -8,7 +8,8 @@
     [presets.NAME.TABLE]          what `--preset NAME` puts on top of the tables above
 
 An axis is any key of a run: "lr", or with its table "training.lr"; "task" is the task's name. A value may be a table of
-keys that change together: model = [{model = "gnode", hidden = [100, 100]}, {model = "rnn"}].
+keys that change together: model = [{model = "gnode", hidden = [100, 100]}, {model = "rnn"}]. It goes by the key that the
+axis is named after, or by what it is `called`.
 
 See docs/sweeps.md.
 """
@@ -28,6 +29,7 @@ from typing import Any
 from gnode import tasks
 from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.examine.along import Examination, examination
+from gnode.examine.evaluate import VALUES
 from gnode.files import path_of
 from gnode.models import tabulate
 from gnode.sweeps.primary import Primary, part_name, primary
@@ -36,7 +38,10 @@ from gnode.training.programs import check_programs
 from gnode.training.train import configuration
 
 MOST_RUNS = 100_000
+CALLED = "called"  # a key of a value of an axis
 OWN_TASKS = "own_tasks"  # a table of sweep.toml: the digests of files of the user's own
+# Seconds on one core: a layer's step for a minibatch, a product of a forward pass, the dear examinations of a level.
+_STEP, _PRODUCT, _DEAR = 5e-6, 2 / 6e10, 5.0
 Tables = dict[str, Any]
 
 
@@ -189,14 +194,21 @@ def _own_tasks(runs: list[PlannedRun]) -> dict[str, str]:
     return {place: definition.sha256 for place, definition in found.items() if definition.sha256 is not None}
 
 
-def cost(config: Tables) -> float:
-    """About how many seconds a run takes on one core: for the order of starts and the time left, nothing else."""
+def cost(config: Tables, wanted: Examination | None = None) -> float:
+    """About how many seconds a run takes on one core, with its examinations: for the order of starts and the time
+    left."""
     model, training = config["model"], config["training"]
     widths = [model["state_size"] + model["input_size"], *model.get("hidden", []), model["state_size"]]
     products = sum(a * b for a, b in itertools.pairwise(widths)) + sum(model.get("gate_hidden", []))
     batches = -(-training["train_trials"] // training["batch_size"])
     bins = config["task"].get("bins", 100)
-    return training["epochs"] * bins * (batches * 1e-5 * len(widths) + training["train_trials"] * products * 6 / 3e10)
+    steps = training["epochs"] * bins
+    seconds = steps * (batches * _STEP * len(widths) + training["train_trials"] * products * 3 * _PRODUCT)
+    if wanted is None:
+        return seconds
+    samples = VALUES * max(wanted.silences, default=0) + wanted.trials * bins
+    snapshots = training["epochs"] // wanted.every
+    return seconds + snapshots * samples * products * _PRODUCT + _DEAR * len(wanted.at_losses)
 
 
 def _read(source: str) -> Tables:
@@ -281,7 +293,7 @@ def _experiment(base: Tables, chosen: dict[str, Any], folder: Path) -> Experimen
     tables, options = copy.deepcopy(base), {}
     keys: dict[str, Any] = {}
     for axis, value in chosen.items():
-        keys |= value if isinstance(value, dict) else {axis: value}
+        keys |= {key: one for key, one in value.items() if key != CALLED} if isinstance(value, dict) else {axis: value}
     for key, value in keys.items():
         section, dot, inner = key.partition(".")
         if dot and section in SECTIONS:
@@ -300,8 +312,13 @@ def _experiment(base: Tables, chosen: dict[str, Any], folder: Path) -> Experimen
 
 
 def _label(axis: str, value: Any) -> Any:
-    """What stands for a value of an axis in tables: of a table of keys, the one that the axis is named after."""
-    if isinstance(value, dict):
+    """What stands for a value of an axis in tables: of a table of keys, what it is called, or the one that the axis is
+    named after."""
+    if isinstance(value, dict) and CALLED in value:
+        if not isinstance(value[CALLED], str):
+            must_have(f"{CALLED} a text", repr(value[CALLED]))
+        value = value[CALLED]
+    elif isinstance(value, dict):
         named = {_short(key): item for key, item in value.items()}
         value = named.get(_short(axis), ", ".join(f"{key} {plain(item)}" for key, item in named.items()))
     return plain(value)

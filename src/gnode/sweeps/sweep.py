@@ -150,7 +150,8 @@ def run_sweep(
     watcher = watcher or SweepWatcher()
     with alone(sweep.path, "another gnode sweep"), watcher:
         watcher.start(
-            [(run.id, cost(run.config)) for run in plan.runs if sweep.state(run) == "waiting"], len(plan.runs)
+            [(run.id, cost(run.config, plan.examination)) for run in plan.runs if sweep.state(run) == "waiting"],
+            len(plan.runs),
         )
         try:
             for rung in (*RUNGS, None) if plan.halving else (None,):
