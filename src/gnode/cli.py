@@ -383,9 +383,7 @@ def sweep(
     ] = None,
     halving: Annotated[bool | None, typer.Option(help="Stop hopeless runs early by successive halving.")] = None,
     reports: Annotated[bool, typer.Option("--reports", help="Also make the report of every selected run.")] = False,
-    plan_only: Annotated[
-        bool, typer.Option("--plan", help="Only say what would be run, and how long it takes.")
-    ] = False,
+    only_plan: Annotated[bool, typer.Option("--plan", help="Only say what would be run, and for how long.")] = False,
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
@@ -398,14 +396,14 @@ def sweep(
         if trust:
             _trust(Path(experiment))
         plan = read_plan(experiment, preset, halving)
-        if plan_only:
+        if only_plan:
             from gnode.sweeps.outlook import outlook
 
             numbers, lines = outlook(plan, workers)
             _answer(as_json, numbers, *lines)
             return
         if out is None:
-            must_have("--out, a directory for the sweep", "none", "Or --plan, to see what would be run.")
+            raise typer.BadParameter("Must have a directory for the sweep, or --plan.", param_hint="--out")
         runs = run_sweep(plan, out, resume=resume, on=on, address=address, workers=workers, watcher=sweep_watcher())
         from gnode.report.sweep import run_reports, sweep_report  # late: it would take memory while the workers run
 

@@ -8,8 +8,8 @@
     [presets.NAME.TABLE]          what `--preset NAME` puts on top of the tables above
 
 An axis is any key of a run: "lr", or with its table "training.lr"; "task" is the task's name. A value may be a table of
-keys that change together: model = [{model = "gnode", hidden = [100, 100]}, {model = "rnn"}]. It goes by the key that the
-axis is named after, or by what it is `called`.
+keys that change together: model = [{model = "gnode", hidden = [100, 100]}, {model = "rnn"}]. It goes by the key that
+the axis is named after, or by what it is `called`.
 
 See docs/sweeps.md.
 """
