@@ -343,11 +343,11 @@ class StillField:
     def config(self) -> ModelConfig:
         return self._model.config
 
-    def tree_flatten(self) -> tuple[tuple[Model, Array], None]:
+    def tree_flatten(self) -> tuple[tuple[Any, Any], None]:  # JAX also makes trees of something else
         return (self._model, self._held), None
 
     @classmethod
-    def tree_unflatten(cls, _: None, parts: tuple[Model, Array]) -> "StillField":
+    def tree_unflatten(cls, _: None, parts: Any) -> "StillField":
         still = object.__new__(cls)
         still._model, still._held = parts
         return still
@@ -373,11 +373,11 @@ class StillMap:
     def config(self) -> ModelConfig:
         return self._model.config
 
-    def tree_flatten(self) -> tuple[tuple[Model, Array], float]:
+    def tree_flatten(self) -> tuple[tuple[Any, Any], float]:
         return (self._model, self._held), self._step
 
     @classmethod
-    def tree_unflatten(cls, step: float, parts: tuple[Model, Array]) -> "StillMap":
+    def tree_unflatten(cls, step: float, parts: Any) -> "StillMap":
         still = object.__new__(cls)
         still._model, still._held = parts
         still._step = step
