@@ -423,7 +423,8 @@ def sweep(
         },
         f"{len(runs)} runs: " + ", ".join(f"{count} {state}" for state, count in counts.items()),
         *_reasons(failed),
-        f"Tables: {out}/results.parquet, {out}/epochs.parquet",
+        f"Tables: {out}/results.parquet, {out}/epochs.parquet"
+        + (f", {out}/examinations.parquet" if plan.examination is not None else ""),
         f"Report: {page}",
     )
 

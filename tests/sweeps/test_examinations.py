@@ -134,7 +134,7 @@ def test_what_is_measured_does_not_change_what_is_trained_and_is_what_the_snapsh
     made = plan(TABLES)
     run_sweep(made, tmp_path / "one", workers=1)
     table = gnode.results.load_examinations(tmp_path / "one")
-    assert list(table.groupby("run")["epoch"].apply(list)) == [[2, 4, 6]] * 4
+    assert list(table.groupby("run")["epoch"].apply(list)) == [[0, 2, 4, 6]] * 4
     plain = {key: value for key, value in TABLES.items() if key != "examine"}
     run_sweep(plan({**plain, "training": {**SMALL, "snapshot_every": 2}}), tmp_path / "two", workers=1)
     run = made.runs[0]
@@ -253,6 +253,19 @@ def test_what_is_to_be_decided_must_be_in_the_sweep(change, needed):
     with pytest.raises(InvalidInput, match=needed):
         plan({**TABLES, "primary": {**PRIMARY, **change}})
     assert plan({**TABLES, "primary": PRIMARY}).primary.at_losses == {"": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "presets"),
+    [
+        ("trainability", ["quick", "delay", "long", "depth", "start", "gates"]),
+        ("dimensions", ["quick", "full"]),
+    ],
+)
+def test_the_experiments_on_learning_expand(name, presets):
+    for preset in presets:
+        made = read_plan(name, preset)
+        assert made.reach and made.examination and len({run.id for run in made.runs}) == len(made.runs)
 
 
 @pytest.mark.parametrize("preset", ["quick", "full", "sizes", "parameters", "amplitudes"])

@@ -125,3 +125,16 @@ def test_two_models_that_are_one_function_keep_the_same(tmp_path):
     runs = gnode.results.selected(gnode.results.load(tmp_path))
     found = at_equal_loss(runs, gnode.results.load_examinations(tmp_path), "values_30", "node", "leaky-node")
     assert found.seeds == 3 and (found.ratio, found.low, found.high, found.p) == (1.0, 1.0, 1.0, 1.0)
+
+
+def test_the_share_that_learns_counts_what_diverged_later():
+    of_a = [("a", "done", 0.05), ("a", "failed", 0.05), ("a", "done", 0.2)]
+    rows = [*of_a, ("b", "failed", np.nan), ("b", "stopped", 0.01)]
+    runs = pd.DataFrame(rows, columns=["model", "state", "val_loss"])
+    found = gnode.results.learned(runs, ["model"], 0.1).set_index("model")
+    assert found["share"].to_dict() == pytest.approx({"a": 2 / 3, "b": 0.0})
+    assert found.loc["a", "seeds"] == 3 and found.loc["b", "seeds"] == 1
+    share, count, z = 2 / 3, 3, 1.959964
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    assert found.loc["a", ["low", "high"]].tolist() == pytest.approx([middle - half, middle + half], rel=1e-4)

@@ -84,13 +84,14 @@ class Bench:
         task: of the run, where it remembers values; None for others.
         wanted: the table [examine].
         matching: trials on which losses are compared.
+        start: the model before the first epoch.
     """
 
     def __init__(self, experiment: Experiment, model: Model, wanted: Examination) -> None:
         task, self.wanted = experiment.task, wanted
         self.task = task if isinstance(task, tasks.Task) and task.remembers else None
         self._objective: Objective
-        _, data, self._objective = prepare(model, task, experiment.settings)
+        self.start, data, self._objective = prepare(model, task, experiment.settings)
         self.matching = data.validation
         if isinstance(task, tasks.Task):
             self.matching = task.sample(wanted.trials, seed=(experiment.settings.seed, MATCHING))
@@ -161,7 +162,7 @@ def _matching_loss(model: Model, bench: Bench) -> dict[str, Any]:
 
 def _kept(model: Model, bench: Bench) -> dict[str, Any]:
     """How many written values the readout tells apart after each silence, as the network itself computes (float32),
-    their root mean square error, and its gates on the first of these states."""
+    their root mean square error; and on the first of these states its gates, and their participation ratio."""
     if bench.written is None or bench.values is None:
         return {}
     states = np.asarray(model.states(bench.written.inputs, told(model, bench.written)))
@@ -173,7 +174,14 @@ def _kept(model: Model, bench: Bench) -> dict[str, Any]:
         row[f"values_{silence}"] = len(occupied_cells(readouts[there], CELL))
         squares = np.sum((readouts - bench.values) ** 2, axis=1)
         row[f"error_{silence}"] = float(np.sqrt(squares.mean()))
-    return row | _gates(model, states[:, last - longest + bench.wanted.silences[0]])
+    held = states[:, last - longest + bench.wanted.silences[0]]
+    return row | _gates(model, held) | {"participation": _participation(held)}
+
+
+def _participation(states: np.ndarray) -> float:
+    """The participation ratio of states (S, N): over how many directions their variance is spread, 1 to N."""
+    variances = np.linalg.svd(states - states.mean(axis=0), compute_uv=False).astype(float) ** 2
+    return float(variances.sum() ** 2 / np.sum(variances**2)) if variances.sum() > 0 else 0.0
 
 
 def _gates(model: Model, states: np.ndarray) -> dict[str, Any]:

@@ -43,6 +43,8 @@ class Examiner:
         self._rows = {row["epoch"]: row for row in rows}
 
     def __call__(self, model: Model, epoch: int) -> None:
+        if 0 not in self._rows:  # before the first epoch
+            self._measure(cheap, self._bench.start, 0, "seconds")
         self._measure(cheap, model, epoch, "seconds")
 
     def finish(self) -> None:
@@ -68,7 +70,7 @@ class Examiner:
 
     def _nearest(self) -> list[int]:
         """The epochs of the snapshots whose loss is nearest to each of those that dear measures are made at."""
-        losses = {epoch: row["matching_loss"] for epoch, row in self._rows.items() if row.get("matching_loss")}
+        losses = {epoch: row["matching_loss"] for epoch, row in self._rows.items() if epoch and row["matching_loss"]}
         found = set()
         for level in self._wanted.at_losses:
             nearest = min(losses, key=lambda epoch: max(losses[epoch] / level, level / losses[epoch]), default=None)

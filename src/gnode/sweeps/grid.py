@@ -2,7 +2,7 @@
 
     [task], [model], [training]   as for a single run
     [grid]                        axis = [values]; every combination is a run
-    [sweep]                       seeds, select, compare, halving
+    [sweep]                       seeds, select, compare, halving, reach
     [examine]                     what is measured on snapshots while runs train (gnode.examine.along)
     [primary]                     what is to be decided, and by which comparisons (gnode.sweeps.levels)
     [presets.NAME.TABLE]          what `--preset NAME` puts on top of the tables above
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from gnode import tasks
+from gnode.arguments import positive
 from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.examine.along import Examination, examination
 from gnode.examine.evaluate import VALUES
@@ -79,6 +80,7 @@ class Plan:
         halving: stop hopeless runs early.
         examination: what is measured along training; None for nothing.
         primary: what is to be decided; None for nothing.
+        reach: the validation loss below which a run counts as having learned; None where nobody asks.
     """
 
     tables: Tables
@@ -89,6 +91,7 @@ class Plan:
     halving: bool
     examination: Examination | None = None
     primary: Primary | None = None
+    reach: float | None = None
 
 
 def experiments() -> dict[str, str]:
@@ -133,9 +136,10 @@ def plan(tables: Tables, folder: Path = Path()) -> Plan:
     for name, table in tables.items():
         if not isinstance(table, dict):
             must_have(f"{name} a table of keys", repr(table))
-    options = {"seeds": [0], "select": [], "compare": None, "halving": False, **tables.get("sweep", {})}
+    usual = {"seeds": [0], "select": [], "compare": None, "halving": False, "reach": None}
+    options = {**usual, **tables.get("sweep", {})}
     for key in options:
-        look_up("key of [sweep]", key, dict.fromkeys(("seeds", "select", "compare", "halving", "about")))
+        look_up("key of [sweep]", key, dict.fromkeys((*usual, "about")))
     axes = {**tables.get("grid", {}), "seed": _seeds(options["seeds"])}
     _check_axes(axes, "seed" in tables.get("grid", {}))
     count = math.prod(map(len, axes.values()))
@@ -164,7 +168,8 @@ def plan(tables: Tables, folder: Path = Path()) -> Plan:
         parts = _parts(runs, [name for name in names if name not in (*options["select"], compare)])
         values = list(dict.fromkeys(run.labels.get(compare) for run in runs))
         decided = primary(tables["primary"], wanted, values, parts)
-    return Plan(tables, runs, names, list(options["select"]), compare, options["halving"], wanted, decided)
+    reach = None if options["reach"] is None else float(positive("reach", options["reach"]))
+    return Plan(tables, runs, names, list(options["select"]), compare, options["halving"], wanted, decided, reach)
 
 
 def _parts(runs: list[PlannedRun], axes: list[str]) -> list[str]:

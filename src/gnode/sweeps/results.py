@@ -19,7 +19,7 @@ def load(directory: str | Path) -> pd.DataFrame:
     """One row a run: configuration, losses, seconds, state ("done", "failed", "stopped" or "waiting") and why.
 
     `attrs` of the frame holds the experiment's "axes", those that it selects over ("select") and the one that it
-    compares ("compare").
+    compares ("compare"); and what is to be decided ("primary"), where it says.
 
     Raises:
         InvalidInput: the directory holds no tables of a sweep.
@@ -93,6 +93,24 @@ def summary(chosen: pd.DataFrame, by: Sequence[str], of: str = "test_loss") -> p
         row |= {"seeds": len(values), "median": np.median(values), "low": low, "high": high, "mean": values.mean()}
         rows.append({**row, "least": values.min(), "greatest": values.max()})
     return pd.DataFrame(rows)
+
+
+def learned(runs: pd.DataFrame, by: Sequence[str], loss: float) -> pd.DataFrame:
+    """How many seeds learn: the share of runs whose lowest validation loss is below a loss.
+
+    A run that diverged has what it had before, and may have learned; one that never began counts for nothing.
+
+    Returns:
+        one row for each combination of `by`: these, seeds, share, and its 95 % interval (Wilson), low and high.
+    """
+    _refuse_other(runs, [*by, "state", "val_loss"])
+    rows = []
+    for key, group in runs[runs["state"].isin(("done", "failed"))].groupby(list(by), sort=False):
+        there = int((group["val_loss"] < loss).sum())
+        interval = stats.binomtest(there, len(group)).proportion_ci(CONFIDENCE, "wilson")
+        row = dict(zip(by, key, strict=True)) | {"seeds": len(group), "share": there / len(group)}
+        rows.append({**row, "low": interval.low, "high": interval.high})
+    return pd.DataFrame(rows, columns=[*by, "seeds", "share", "low", "high"])
 
 
 def rank_tests(chosen: pd.DataFrame, compare: str, of: str = "test_loss") -> pd.DataFrame:
