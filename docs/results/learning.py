@@ -5,8 +5,8 @@
     gnode sweep trainability --out runs/trainability
     python docs/results/learning.py runs/bias runs/dimensions runs/trainability
 
-Every number on the pages is computed from the tables of the sweeps. Of bias, what decides stands in the experiment file,
-written before the first run.
+Every number on the pages is computed from the tables of the sweeps. Of bias, what decides stands in the experiment
+file, written before the first run.
 """
 
 import sys
@@ -54,7 +54,7 @@ def origin(directory: Path, runs: pd.DataFrame, examinations: pd.DataFrame) -> s
     return (
         f"```\n{command(directory)}\npython docs/results/learning.py runs/{directory.resolve().name}\n```\n\n"
         f"{len(runs)} runs ({states}), seeds {', '.join(map(str, sorted(runs['seed'].unique())))}; {number(trained)} "
-        f"core-minutes in all, of which {number(cheap)} went into cheap examinations and {number(dear)} into dear ones. "
+        f"core-minutes in all, of which {number(cheap)} went into cheap examinations, {number(dear)} into dear ones. "
         f"{measured_on()}"
     )
 
@@ -70,7 +70,7 @@ def bias(directory: Path) -> str:
         if said == "undecided":
             sentences.append(f"{found.part}: undecided against {found.other} at loss {number(found.loss)}")
         else:
-            much = f"{number(found.ratio)} [{number(found.low)}, {number(found.high)}] times as many values as {found.other}"
+            much = f"{number(found.ratio)} [{number(found.low)}, {number(found.high)}] times as many as {found.other}"
             sentences.append(f"{found.part}: at loss {number(found.loss)} {found.first} keeps {much}")
     every = secondary(parts, runs, examinations, measure)
     rest = [f"| {' | '.join(comparison_row(found))} | {number(p)} |" for found, p in every]
@@ -79,10 +79,13 @@ def bias(directory: Path) -> str:
     why = _why(parts, examinations, "bias-why.png")
     return f"""# Is there a bias to continuous attractors, at equal loss?
 
-Question: of networks that are equally good at holding values over the silences of a trial, does the gnODE keep more of them over much longer ones?
+Question: of networks that are equally good at holding values over the silences of a trial, does the gnODE keep more
+of them over much longer ones?
 
-Rule, written into the experiment file before the first run: {words(measure)}, compared where both models cross the same loss, seed by seed; decided where p, corrected by Holm's
-method, is below 0.05 and the 95 % interval of the ratio excludes 1. Losses are those of 1000 trials of their own. [How a loss is crossed](../sweeps.md#at-equal-loss).
+Rule, written into the experiment file before the first run: {words(measure)}, compared where both models cross the
+same loss, seed by seed; decided where p, corrected by Holm's
+method, is below 0.05 and the 95 % interval of the ratio excludes 1. Losses are those of 1000 trials of their own.
+[How a loss is crossed](../sweeps.md#at-equal-loss).
 
 **Verdict: {"; ".join(sentences)}.**
 
@@ -104,7 +107,8 @@ Between these two snapshots' (running median) losses each run was interpolated.
 
 ## Every pair, secondary
 
-At the lowest loss of both, each pair of runs is compared at the lowest loss that both of it reach. The last column is p under a false discovery rate (Benjamini and Hochberg).
+At the lowest loss of both, each pair of runs is compared at the lowest loss that both of it reach. The last column is
+p under a false discovery rate (Benjamini and Hochberg).
 
 {HEAD} p (FDR) |
 {"|---" * 11}|
@@ -112,7 +116,8 @@ At the lowest loss of both, each pair of runs is compared at the lowest loss tha
 
 ## What would change the verdict
 
-Other tasks, numbers of units, rates and ways to train (`--preset full`, `sizes`, `parameters`, `amplitudes`, which were not run here); a control without the gate's dependence on the state that keeps as many;
+Other tasks, numbers of units, rates and ways to train (`--preset full`, `sizes`, `parameters`, `amplitudes`, which
+were not run here); a control without the gate's dependence on the state that keeps as many;
 a loss at which the order turns. It says nothing of gates of another kind: a GRU is in `--preset full`.
 
 ## How it was made
@@ -223,7 +228,8 @@ In the tables: median test loss, and in brackets how many of 360 values are told
 
 ## What would change the verdict
 
-Longer training, other rates and wider nets (`--preset full` has four tasks, six models and N to 100; it was not run here). With three seeds a median is what two of them are; differences below a factor of two say little.
+Longer training, other rates and wider nets (`--preset full` has four tasks, six models and N to 100; it was not run
+here). With three seeds a median is what two of them are; differences below a factor of two say little.
 
 ## How it was made
 
@@ -262,9 +268,11 @@ def trainability(directory: Path) -> str:
     verdict = "; ".join(f"{row.model} {row.share:.0%} [{row.low:.0%}, {row.high:.0%}]" for row in whole.itertuples())
     return f"""# What trains
 
-Question: over which rates and gains of the initialisation does a network learn the task at all, that is, reaches a validation loss of {number(reach)}?
+Question: over which rates and gains of the initialisation does a network learn the task at all, that is, reaches a
+validation loss of {number(reach)}?
 
-Rule: the share of seeds that do, with its 95 % interval (Wilson); models are told apart where the intervals of their shares over the whole map do not overlap.
+Rule: the share of seeds that do, with its 95 % interval (Wilson); models are told apart where the intervals of their
+shares over the whole map do not overlap.
 
 **Over the whole map: {verdict}.**
 
@@ -278,8 +286,11 @@ Over all gains. F is made critical and then multiplied by the gain.
 
 ## Gradients through time
 
-Norm of the gradient of the last sample's loss with respect to the state 50 samples earlier, as a share of that at the last sample, at initialisation (median over seeds and rates; the input drives the state, so it is not that of silence).
-Beside it the mean-field prediction where there is one: a map `h + z (F - h)` of a wide network multiplies gradients by `1 - z + z g` a sample, with z = 1/2 for gates that have not been trained, 1 without, g the gain.
+Norm of the gradient of the last sample's loss with respect to the state 50 samples earlier, as a share of that at the
+last sample, at initialisation (median over seeds and rates; the input drives the state, so it is not that of
+silence).
+Beside it the mean-field prediction where there is one: a map `h + z (F - h)` of a wide network multiplies gradients
+by `1 - z + z g` a sample, with z = 1/2 for gates that have not been trained, 1 without, g the gain.
 
 {_gradients(runs, examinations, second)}
 
@@ -289,7 +300,8 @@ Beside it the mean-field prediction where there is one: a map `h + z (F - h)` of
 
 ## What would change the verdict
 
-Longer training (here {runs["epochs"].iloc[0]} epochs), other tasks and depths (`--preset depth`, `delay`, `long`, `start`, `gates`, which were not run here).
+Longer training (here {runs["epochs"].iloc[0]} epochs), other tasks and depths (`--preset depth`, `delay`, `long`,
+`start`, `gates`, which were not run here).
 
 ## How it was made
 
@@ -326,7 +338,8 @@ def _advice(runs: pd.DataFrame, first: str, second: str, reach: float) -> str:
         top = shares.sort_values("share", ascending=False).iloc[0]
         lines.append(
             f"- {model}: half of the seeds or more learn within {' and '.join(ranges)} ({len(good)} of {len(shares)} "
-            f"settings); best at {first} {top[first]:g}, {second.replace('_', ' ')} {top[second]:g} ({top['share']:.0%})."
+            f"settings); best at {first} {top[first]:g}, {second.replace('_', ' ')} {top[second]:g} "
+            f"({top['share']:.0%})."
         )
     return "\n".join(lines)
 
