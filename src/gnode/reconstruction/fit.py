@@ -92,7 +92,9 @@ def fit(
     models, numbers, losses, failed = [], [], [], []
     for member in range(plan.members):
         samples = _SAMPLES_OF_NOISY if noisy else _SAMPLES
-        data = data_of(learned, tested, piece, recording.step, recording.even, member, plan.members, samples)
+        data = data_of(
+            learned, tested, piece, recording.step, recording.even, member, plan.members, samples, recording.every
+        )
         try:
             run = train(
                 _model(recording, pace, plan, plan.seed + member),
