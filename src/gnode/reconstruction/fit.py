@@ -1,5 +1,6 @@
 """An ensemble of small networks, each fitted to free-running pieces of a recording."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from gnode.errors import Diverged, look_up, must_have
 from gnode.fields import FIELDS
 from gnode.models import Model, make
 from gnode.reconstruction.delays import Pace
+from gnode.reconstruction.features import Runs
 from gnode.reconstruction.pieces import data_of
 from gnode.reconstruction.recording import Recording, Stretch
 from gnode.training import train
@@ -60,6 +62,7 @@ class Fitted:
         numbers: which of the ensemble they are, from 0.
         losses: of each on its test pieces, mean squared error in standard deviations.
         failed: why others were not, in sentences.
+        runs: of each, long and free.
         piece, noisy: samples of a piece, and whether the starts of pieces were fitted too.
     """
 
@@ -67,6 +70,7 @@ class Fitted:
     numbers: tuple[int, ...]
     losses: tuple[float, ...]
     failed: tuple[str, ...]
+    runs: tuple[Runs, ...]
     piece: int
     noisy: bool
 
@@ -77,23 +81,34 @@ def fit(
     tested: list[Stretch],
     pace: Pace,
     plan: Plan,
+    run_on: Callable[[Model], Runs],
     out: Path | None,
     resume: bool,
     watcher: Watcher | None,
 ) -> Fitted:
     """Fit the ensemble; with `out` each member is a run directory: the first is `out` itself.
 
+    Networks of which long runs leave the recording are kept, and others of other seeds are fitted beside them until as
+    many stay as were asked for: at most as many again, and none where not one stays.
+
+    Args:
+        run_on: a network to its long free runs.
+
     Raises:
         Diverged: not one member could be fitted.
         InvalidInput: the recording is too short, or the network too large.
     """
     noisy = pace.noisy
-    piece = plan.piece or _piece(pace)
-    models, numbers, losses, failed = [], [], [], []
-    for member in range(plan.members):
+    piece = piece_of(plan, pace)
+    models, numbers, losses, failed, runs = [], [], [], [], []
+    for member in range(2 * plan.members):
+        staying = sum(one.network_stays for one in runs)
+        if member >= plan.members and not 0 < staying < plan.members:
+            break
         samples = _SAMPLES_OF_NOISY if noisy else _SAMPLES
+        tenth = member % plan.members
         data = data_of(
-            learned, tested, piece, recording.step, recording.even, member, plan.members, samples, recording.every
+            learned, tested, piece, recording.step, recording.even, tenth, plan.members, samples, recording.every
         )
         try:
             run = train(
@@ -110,15 +125,16 @@ def fit(
         models.append(run.model)
         numbers.append(member)
         losses.append(float(run.summary["test_loss"]))
+        runs.append(run_on(run.model))
     if not models:
         raise Diverged(f"No network of {plan.members} could be fitted. {failed[0]}")
-    return Fitted(tuple(models), tuple(numbers), tuple(losses), tuple(failed), piece, noisy)
+    return Fitted(tuple(models), tuple(numbers), tuple(losses), tuple(failed), tuple(runs), piece, noisy)
 
 
-def _piece(pace: Pace) -> int:
-    """Samples of a piece: enough that the state has moved beyond the noise, and that networks which soon leave the
-    recording are seen to; few enough that its course is known."""
-    return int(min(max(round(2.5 * pace.turn), 5), 50)) + 1
+def piece_of(plan: Plan, pace: Pace) -> int:
+    """Samples of a piece: what was asked for; or enough that the state has moved beyond the noise, and that networks
+    which soon leave the recording are seen to, and few enough that its course is known."""
+    return plan.piece or int(min(max(round(2.5 * pace.turn), 5), 50)) + 1
 
 
 def _model(recording: Recording, pace: Pace, plan: Plan, seed: int) -> Model:
