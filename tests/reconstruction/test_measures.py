@@ -191,6 +191,7 @@ def test_networks_that_leave_are_replaced(monkeypatch, stays, fitted):
         return Runs(np.zeros((4, 10, 1)), np.full(4, stays[number]))
 
     plan = Plan(members=3, hidden=(4,))
-    found = fitting.fit(recording, learned, tested, Pace(0.0, 10.0), plan, run_on, None, False, None)
+    pieces = fitting.data_for(recording, learned, tested, Pace(0.0, 10.0), plan)
+    found = fitting.fit(recording, pieces, Pace(0.0, 10.0), plan, run_on, None, False, None)
     assert found.numbers == tuple(range(fitted))
     assert [one.network_stays for one in found.runs] == stays

@@ -119,6 +119,8 @@ def clock_of(stretch, count=600):
         (waves(), clock_of(20), {}, "10 pieces of 16 .*, [0-9]+ and 0. Record 480 samples without a gap"),
         (waves(300), None, {"piece": 60}, "10 pieces of 60 .*, 0 and 0. Record 1800 samples"),
         (waves(300)[:, 0], None, {"delays": 8, "lag": 30}, "at least 410 samples for 8 delays of 30 samples"),
+        (waves(), clock_of(9), {"piece": 5}, "10 pieces of 5 .* and 0. Record 150 samples without a gap"),
+        (holed(slice(545, 600, 5), 0), None, {"piece": 5}, "none without a gap. Record"),
         (np.sin(1e-3 * np.arange(3000.0)), None, {}, "Record [0-9]{5} samples without a gap"),
     ],
 )

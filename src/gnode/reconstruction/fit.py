@@ -13,6 +13,7 @@ from gnode.reconstruction.delays import Pace
 from gnode.reconstruction.features import Runs
 from gnode.reconstruction.pieces import data_of
 from gnode.reconstruction.recording import Recording, Stretch
+from gnode.series import Data
 from gnode.training import train
 from gnode.training.directory import place_of_member
 from gnode.training.progress import Silent, Watcher
@@ -75,10 +76,22 @@ class Fitted:
     noisy: bool
 
 
+def data_for(recording: Recording, learned: list[Stretch], tested: list[Stretch], pace: Pace, plan: Plan) -> list[Data]:
+    """The pieces of each member that was asked for.
+
+    Raises:
+        InvalidInput: the recording is too short.
+    """
+    samples, piece = _SAMPLES_OF_NOISY if pace.noisy else _SAMPLES, piece_of(plan, pace)
+    return [
+        data_of(learned, tested, piece, recording.step, recording.even, member, plan.members, samples, recording.every)
+        for member in range(plan.members)
+    ]
+
+
 def fit(
     recording: Recording,
-    learned: list[Stretch],
-    tested: list[Stretch],
+    pieces: list[Data],
     pace: Pace,
     plan: Plan,
     run_on: Callable[[Model], Runs],
@@ -92,11 +105,12 @@ def fit(
     many stay as were asked for: at most as many again, and none where not one stays.
 
     Args:
+        pieces: of each member that was asked for; the others begin with the first again.
         run_on: a network to its long free runs.
 
     Raises:
         Diverged: not one member could be fitted.
-        InvalidInput: the recording is too short, or the network too large.
+        InvalidInput: the network is too large.
     """
     noisy = pace.noisy
     piece = piece_of(plan, pace)
@@ -105,11 +119,7 @@ def fit(
         staying = sum(one.network_stays for one in runs)
         if member >= plan.members and not 0 < staying < plan.members:
             break
-        samples = _SAMPLES_OF_NOISY if noisy else _SAMPLES
-        tenth = member % plan.members
-        data = data_of(
-            learned, tested, piece, recording.step, recording.even, tenth, plan.members, samples, recording.every
-        )
+        data = pieces[member % plan.members]
         try:
             run = train(
                 _model(recording, pace, plan, plan.seed + member),

@@ -8,6 +8,7 @@ import numpy as np
 from jax import Array
 from scipy.stats import binomtest
 
+from gnode.errors import must_have
 from gnode.models import Model
 from gnode.models.model import in_units, said
 from gnode.reconstruction.recording import Recording, Stretch
@@ -65,7 +66,11 @@ class Forecasts:
 
 
 def asked_of(recording: Recording, tested: list[Stretch], window: int, turn: float) -> Asked:
-    """Up to twenty places, evenly spaced over what is held out."""
+    """Up to twenty places, evenly spaced over what is held out.
+
+    Raises:
+        InvalidInput: there is none, with how long a recording would do.
+    """
     length = max(map(len, tested))
     future = int(min(_LONGEST, max(length // 2, length - window - 40 * max(turn, 1.0))))
     future = max(3, min(future, length - window))
@@ -75,7 +80,13 @@ def asked_of(recording: Recording, tested: list[Stretch], window: int, turn: flo
         for first in range(window, len(stretch) - future + 1)
         if not np.isnan(stretch.values[first - window : first]).any()
     ]
-    chosen = [places[at] for at in np.unique(np.linspace(0, len(places) - 1, _STARTS).astype(int))] if places else []
+    if not places:
+        must_have(
+            f"{window} samples that were all seen, and {future} after them, to forecast from",
+            f"a stretch of at most {length}" if length < window + future else "none without a gap",
+            f"Record trials of {window + future} samples and more, or {10 * (window + future)} in one, without a gap.",
+        )
+    chosen = [places[at] for at in np.unique(np.linspace(0, len(places) - 1, _STARTS).astype(int))]
     parts = [stretch.part(first - window, first + future) for stretch, first in chosen]
     return Asked(
         np.stack([part.values[:window] for part in parts]),

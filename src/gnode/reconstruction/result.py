@@ -26,7 +26,7 @@ from gnode.reconstruction.features import (
     points_over,
     portrait,
 )
-from gnode.reconstruction.fit import Fitted, Plan, fit, piece_of
+from gnode.reconstruction.fit import Fitted, Plan, data_for, fit, piece_of
 from gnode.reconstruction.forecasts import TOLERANCE, Forecasts, asked_of, forecast, judged, states_now
 from gnode.reconstruction.measures import distance_of_places, distance_of_rhythms, spectrum_of
 from gnode.reconstruction.pieces import parted
@@ -129,17 +129,19 @@ def reconstruct(
         pace = pace_of(seen)
     embedded, curve = _embedded(seen, pace, delays, lag)
     learned, tested = parted(embedded)
+    pieces = data_for(embedded, learned, tested, pace, chosen)
     scale = embedded.scale()
     whole, known = _courses(embedded.stretches, scale), _courses(learned, scale)
-    asked = asked_of(embedded, tested, piece_of(chosen, pace) if pace.noisy else 8, pace.turn)
+    window = piece_of(chosen, pace) if pace.noisy else 8
+    asked, along = (asked_of(embedded, part, window, pace.turn) for part in (tested, learned))
     limit = limit_of_places(known)
 
     def run_on(model: Model) -> Runs:
         inwards, _ = _scales(model, scale)
-        starts = states_now(model, asked, pace.noisy, embedded.even)
+        starts = states_now(model, along, pace.noisy, embedded.even)
         return long_runs(model, [inwards(course) for course in known], starts, limit)
 
-    fitted = fit(embedded, learned, tested, pace, chosen, run_on, folder, resume, watcher)
+    fitted = fit(embedded, pieces, pace, chosen, run_on, folder, resume, watcher)
     now = [states_now(model, asked, fitted.noisy, embedded.even) for model in fitted.models]
     each = np.stack([forecast(model, asked, states) for model, states in zip(fitted.models, now, strict=True)])
     forecasts = judged(embedded, asked, each[..., : seen.channels], pace.turn, learned)
