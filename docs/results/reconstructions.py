@@ -46,10 +46,11 @@ Where the right answer is "nothing there":
 {nulls}
 
 A forecast holds until the error of the ensemble's median is 0.4 standard deviations; medians over 20 starts. Lyapunov
-times are those of the true exponent. Brackets are 95 % intervals. Points are in the units of the equations; of delays
-there is no place to compare; else it is said how far the farthest of the three is from its network's. Networks that
-stay are those of which at least three quarters of twelve long runs end where the recording is; where some do not, others
-are fitted beside them. One seed of data a case; CPU seconds of one core, beside other work. Rows with a star were measured before networks that leave were left out. {when}
+times are those of the true exponent. Brackets are 95 % intervals. The farthest point: how far the worst of the three
+fixed points is from that of the networks, in the units of the equations; of delays there is no place to compare.
+Networks that stay are those of which at least three quarters of twelve long runs end where the recording is; where some
+do not, others are fitted beside them. One seed of data a case; CPU seconds of one core, beside other work. Rows with a
+star were measured before networks that leave were left out. {when}
 """
 # Rows of the version before networks that leave were left out, for what was not measured again.
 EARLIER = {
