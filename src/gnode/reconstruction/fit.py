@@ -28,7 +28,8 @@ class Plan:
 
     Attributes:
         model, hidden, state_size: as for gnode.models.make; None: as many units as a state has numbers.
-        members: how many networks, each from another seed and without another tenth of the recording.
+        members: how many networks, each from another seed and without another tenth of the recording. Where some do not
+            stay where the recording is, more are fitted: at most as many again.
         epochs: steps of Levenberg-Marquardt, at most; None: 60, of noisy recordings 30.
         piece: samples of a free-running piece; None: by noise and pace.
         seed: of the first network.
