@@ -89,8 +89,8 @@ def reconstruct(
     Small networks (by default gnODEs of as many units as a state has numbers) are fitted to pieces on which they run
     freely, by Levenberg-Marquardt and, where the recording is noisy, multiple shooting (gnode.training.levenberg).
     Those of which long runs do not stay where the recording is are left out of exponents, dimension, fixed points and
-    kinds, and others are fitted beside them (`limit_of_places`, `fit`). Then they are judged as dynamics on what was held
-    out, and what they hold is compared across those that stay.
+    kinds, and others are fitted beside them (`limit_of_places`, `fit`). Then they are judged as dynamics on what was
+    held out, and what they hold is compared across those that stay.
 
     Args:
         recording: (time, channels) or (time,); or several: a gnode.Series, a list of arrays. NaN is missing.
