@@ -544,8 +544,8 @@ def reconstruct(
     as_json: Json = False,
 ) -> None:
     """From a recording to the dynamics behind it, with what of them can be trusted."""
-    given = {"model": model, "members": members, "epochs": epochs, "piece": piece, "seed": seed}
-    given["hidden"] = _widths(hidden)
+    numbers = {"members": members, "epochs": epochs, "piece": piece, "seed": seed}
+    given = {"model": model, "hidden": _widths(hidden), **numbers}
     plan = {key: value for key, value in given.items() if value is not None}
     if state_size != "auto":
         plan["state_size"] = _whole("--state-size", state_size)
