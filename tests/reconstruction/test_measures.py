@@ -138,7 +138,7 @@ def test_the_limit_is_what_pieces_differ_by():
 
 def test_runs_that_end_elsewhere_do_not_stay():
     model = make("gnode", input_size=0, state_size=2, output_size=2, hidden=(8,), initial_state="observed", seed=1)
-    starts = np.random.default_rng(0).normal(size=(20, 2))
+    starts, chosen = np.random.default_rng(0).normal(size=(20, 2)), np.unique(np.linspace(0, 19, 12).astype(int))
     own = long_runs(model, [np.zeros((10, 2))], starts, limit=0.1).courses
     assert own.shape[0] == 12
     cloud = np.concatenate(list(own))
@@ -146,6 +146,9 @@ def test_runs_that_end_elsewhere_do_not_stay():
     assert runs.stay.all()
     assert runs.network_stays
     assert not long_runs(model, [cloud + 3.0], starts, limit=0.1).stay.any()
+    # Where inputs act, the runs under them decide.
+    driven = np.concatenate([own[:3], own[:1] + 3.0] * 5)
+    assert long_runs(model, [cloud], starts, 0.1, driven).stay.sum() == sum(at % 4 != 3 for at in chosen)
     assert not replace(runs, stay=np.arange(12) < 8).network_stays
     assert replace(runs, stay=np.arange(12) < 9).network_stays
 

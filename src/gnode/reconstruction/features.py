@@ -80,31 +80,41 @@ class Portrait:
     said: tuple[str, ...] = field(default=())
 
 
-def limit_of_places(recorded: list[np.ndarray]) -> float:
-    """The distance of places up to which a long run is where the recording is: twice the most by which a piece of the
+def limit_of_places(recorded: list[np.ndarray], length: int | None = None) -> float:
+    """The distance of places up to which a run is where the recording is: twice the most by which a piece of the
     recording, as long as the run or a quarter of the recording, differs from all of it; at least 0.1 deviations.
 
     Args:
         recorded: courses (n, C'), in standard deviations.
+        length: samples of a run; by default of a long free one.
     """
     cloud = np.concatenate(recorded)
-    length = max(1, min(round((1 - _SETTLE) * _STEPS), len(cloud) // 4))
+    length = max(1, min(length or round((1 - _SETTLE) * _STEPS), len(cloud) // 4))
     pieces = [cloud[first : first + length] for first in range(0, len(cloud) - length + 1, length)]
     return max(_LEAST, _TIMES * max(distance_of_places(piece, cloud) for piece in pieces))
 
 
-def long_runs(model: Model, recorded: list[np.ndarray], starts: np.ndarray, limit: float) -> Runs:
+def long_runs(
+    model: Model, recorded: list[np.ndarray], starts: np.ndarray, limit: float, driven: np.ndarray | None = None
+) -> Runs:
     """Long free runs under the mean input, and whether they stay within the limit of places.
 
     Args:
         recorded: courses (n, C') of the recording, in the scale of the network.
         starts: (B, N), of which up to twelve are taken.
+        driven: (B, T, C'), the courses from these starts under the inputs of the recording, which then are those that
+            have to stay: where inputs act, a run without them goes elsewhere.
     """
-    chosen = starts[np.unique(np.linspace(0, len(starts) - 1, _RUNS).astype(int))]
-    courses = _run(_held_still(model), chosen)[:, int(_SETTLE * _STEPS) :]
+    chosen = np.unique(np.linspace(0, len(starts) - 1, _RUNS).astype(int))
+    courses = _run(_held_still(model), starts[chosen])[:, int(_SETTLE * _STEPS) :]
     cloud = np.concatenate(recorded)
     seen = courses[..., : cloud.shape[1]]
-    return Runs(courses, np.array([_is_near(one) and distance_of_places(one, cloud) <= limit for one in seen]))
+    judged = seen if driven is None else driven[chosen]
+    stay = [
+        _is_near(free) and _is_near(one) and distance_of_places(one, cloud) <= limit
+        for free, one in zip(seen, judged, strict=True)
+    ]
+    return Runs(courses, np.array(stay))
 
 
 def portrait(model: Model, runs: Runs, states: np.ndarray, recorded: list[np.ndarray], step: float) -> Portrait:

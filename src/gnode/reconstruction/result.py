@@ -136,12 +136,14 @@ def reconstruct(
     whole, known = _courses(embedded.stretches, scale), _courses(learned, scale)
     window = piece_of(chosen, pace) if pace.noisy else 8
     asked, along = (asked_of(embedded, part, window, pace.turn) for part in (tested, learned))
-    limit = limit_of_places(known)
+    acted = embedded.stretches[0].inputs.shape[1] > 0
+    limit = limit_of_places(known, along.futures.shape[1] if acted else None)
 
     def run_on(model: Model) -> Runs:
         inwards, _ = _scales(model, scale)
         starts = states_now(model, along, pace.noisy, embedded.even)
-        return long_runs(model, [inwards(course) for course in known], starts, limit)
+        driven = inwards((forecast(model, along, starts) - scale[0]) / scale[1]) if acted else None
+        return long_runs(model, [inwards(course) for course in known], starts, limit, driven)
 
     fitted = fit(embedded, pieces, pace, chosen, run_on, folder, resume, watcher)
     now = [states_now(model, asked, fitted.noisy, embedded.even) for model in fitted.models]
