@@ -2,7 +2,7 @@
 
     python -m benchmarks reconstruction
 
-Each system is measured once and its row appended to runs/reconstruction-peers.jsonl; a later call goes on from there,
+Each system is measured once and its row appended to benchmarks/reconstruction-peers.jsonl; a later call goes on from there,
 for as many minutes as RECONSTRUCTION_MINUTES says (by default until all are measured). The page is made by
 docs/results/reconstruction-peers.py.
 
@@ -45,7 +45,7 @@ from gnode.analysis import lyapunov_exponents
 from gnode.errors import Diverged, InvalidInput
 from gnode.reconstruction.measures import distance_of_places, distance_of_rhythms
 
-FILE = Path("runs/reconstruction-peers.jsonl")
+FILE = Path(__file__).with_name("reconstruction-peers.jsonl")
 COUNT, DIMENSIONS = 30, 3
 SAMPLES, STARTS, LYAPUNOV_TIMES, MOST = 10_000, 20, 12.0, 5000
 TOLERANCE, BEYOND = 0.4, 10.0  # standard deviations
@@ -179,7 +179,6 @@ def measure() -> list[dict[str, Any]]:
                 row = measured(name)
             except ArithmeticError as error:  # it could not be integrated
                 row = {"system": name, "failed": str(error)}
-            FILE.parent.mkdir(exist_ok=True)
             with FILE.open("a") as file:
                 file.write(json.dumps(row) + "\n")
             show(row)

@@ -1,6 +1,6 @@
 """The page on reconstructions beside peers, from what was measured so far.
 
-python -m benchmarks reconstruction                     # runs/reconstruction-peers.jsonl, goes on from there
+python -m benchmarks reconstruction                     # benchmarks/reconstruction-peers.jsonl, goes on from there
 PYTHONPATH=. .venv-bench/bin/python docs/results/reconstruction-peers.py   # this page
 """
 
