@@ -2,9 +2,9 @@
 
     python -m benchmarks reconstruction
 
-Each system is measured once and its row appended to benchmarks/reconstruction-peers.jsonl; a later call goes on from there,
-for as many minutes as RECONSTRUCTION_MINUTES says (by default until all are measured). The page is made by
-docs/results/reconstruction-peers.py.
+Each system is measured once and its row appended to benchmarks/reconstruction-peers.jsonl; a later call goes on from
+there, for as many minutes as RECONSTRUCTION_MINUTES says (by default until all are measured: two to three hours). The
+page is made by docs/results/reconstruction-peers.py.
 
 Written down before the first run:
 
