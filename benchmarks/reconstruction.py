@@ -182,6 +182,7 @@ def measure() -> list[dict[str, Any]]:
             with FILE.open("a") as file:
                 file.write(json.dumps(row) + "\n")
             show(row)
+            jax.clear_caches()  # half a gigabyte a system
     return list(rows().values())
 
 
