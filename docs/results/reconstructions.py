@@ -49,16 +49,8 @@ A forecast holds until the error of the ensemble's median is 0.4 standard deviat
 times are those of the true exponent. Brackets are 95 % intervals. The farthest point: how far the worst of the three
 fixed points is from that of the networks, in the units of the equations; of delays there is no place to compare.
 Networks that stay are those of which at least three quarters of twelve long runs end where the recording is; where some
-do not, others are fitted beside them. One seed of data a case; CPU seconds of one core, beside other work. Rows with a
-star were measured before networks that leave were left out. {when}
+do not, others are fitted beside them. One seed of data a case; CPU seconds of one core, beside other work. {when}
 """
-# Rows of the version before networks that leave were left out, for what was not measured again.
-EARLIER = {
-    "Lorenz, 5 % noise": "| Lorenz, 5 % noise * | 4.0 (0.11) | 0.917 [0.855, 0.979] | -0.005 [-0.032, 0.022] | "
-    "not asked | 2 delays | 687 |",
-    "sine with 20 % noise": "| sine with 20 % noise * | Forecasts hold for 0.33 s (median of 20 starts; a linear "
-    "model: 0.16 s). | no | 159 |",
-}
 
 
 def lorenz(seed: int = 0) -> np.ndarray:
@@ -165,14 +157,10 @@ def main() -> None:
                 f"| {name} | {times:.1f} ({of['valid_linear']:.2g}) "
                 f"| {interval(first)} | {interval(second)} | {stay} | {farthest(one)} | {one['seconds']:.0f} |"
             )
-        elif name in EARLIER:
-            rows.append(EARLIER[name])
     for name in NULL:
         if (one := records.get(name)) is not None:
             chaotic = any("Chaotic" in words for words in one["verdict"])
             nulls.append(f"| {name} | {one['verdict'][0]} | {'yes' if chaotic else 'no'} | {one['seconds']:.0f} |")
-        elif name in EARLIER:
-            nulls.append(EARLIER[name])
     PAGE.write_text(PAGE_TEXT.format(rows="\n".join(rows), nulls="\n".join(nulls), when=measured_on()))
 
 
