@@ -546,12 +546,16 @@ def reconstruct(
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Steps of each, at most. \\[default: 60; 30 of noisy ones]")
     ] = None,
+    piece: Annotated[
+        int | None, typer.Option(min=3, help="Samples on which they run freely. \\[default: by noise and pace]")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="\\[default: 0]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what the directory holds.")] = False,
     as_json: Json = False,
 ) -> None:
     """From a recording to the dynamics behind it, with what of them can be trusted."""
-    given = {"model": model, "members": members, "epochs": epochs, "seed": seed, "hidden": _widths(hidden)}
+    numbers = {"members": members, "epochs": epochs, "piece": piece, "seed": seed}
+    given = {"model": model, "hidden": _widths(hidden), **numbers}
     plan = {key: value for key, value in given.items() if value is not None}
     if state_size != "auto":
         plan["state_size"] = _whole("--state-size", state_size)

@@ -1,5 +1,6 @@
 """An ensemble of small networks, each fitted to free-running pieces of a recording."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from gnode.errors import Diverged, look_up, must_have
 from gnode.fields import FIELDS
 from gnode.models import Model, make
 from gnode.reconstruction.delays import Pace
+from gnode.reconstruction.features import Runs
 from gnode.reconstruction.pieces import data_of
 from gnode.reconstruction.recording import Recording, Stretch
+from gnode.series import Data
 from gnode.training import train
 from gnode.training.directory import place_of_member
 from gnode.training.progress import Silent, Watcher
@@ -25,7 +28,8 @@ class Plan:
 
     Attributes:
         model, hidden, state_size: as for gnode.models.make; None: as many units as a state has numbers.
-        members: how many networks, each from another seed and without another tenth of the recording.
+        members: how many networks, each from another seed and without another tenth of the recording. Where some do not
+            stay where the recording is, more are fitted: at most as many again.
         epochs: steps of Levenberg-Marquardt, at most; None: 60, of noisy recordings 30.
         piece: samples of a free-running piece; None: by noise and pace.
         seed: of the first network.
@@ -60,6 +64,7 @@ class Fitted:
         numbers: which of the ensemble they are, from 0.
         losses: of each on its test pieces, mean squared error in standard deviations.
         failed: why others were not, in sentences.
+        runs: of each, long and free.
         piece, noisy: samples of a piece, and whether the starts of pieces were fitted too.
     """
 
@@ -67,32 +72,55 @@ class Fitted:
     numbers: tuple[int, ...]
     losses: tuple[float, ...]
     failed: tuple[str, ...]
+    runs: tuple[Runs, ...]
     piece: int
     noisy: bool
 
 
+def data_for(recording: Recording, learned: list[Stretch], tested: list[Stretch], pace: Pace, plan: Plan) -> list[Data]:
+    """The pieces of each member that was asked for.
+
+    Raises:
+        InvalidInput: the recording is too short.
+    """
+    samples, piece = _SAMPLES_OF_NOISY if pace.noisy else _SAMPLES, piece_of(plan, pace)
+    return [
+        data_of(learned, tested, piece, recording.step, recording.even, member, plan.members, samples, recording.every)
+        for member in range(plan.members)
+    ]
+
+
 def fit(
     recording: Recording,
-    learned: list[Stretch],
-    tested: list[Stretch],
+    pieces: list[Data],
     pace: Pace,
     plan: Plan,
+    run_on: Callable[[Model], Runs],
     out: Path | None,
     resume: bool,
     watcher: Watcher | None,
 ) -> Fitted:
     """Fit the ensemble; with `out` each member is a run directory: the first is `out` itself.
 
+    Networks of which long runs leave the recording are kept, and others of other seeds are fitted beside them until as
+    many stay as were asked for: at most as many again, and none where not one stays.
+
+    Args:
+        pieces: of each member that was asked for; the others begin with the first again.
+        run_on: a network to its long free runs.
+
     Raises:
         Diverged: not one member could be fitted.
-        InvalidInput: the recording is too short, or the network too large.
+        InvalidInput: the network is too large.
     """
     noisy = pace.noisy
-    piece = plan.piece or _piece(pace)
-    models, numbers, losses, failed = [], [], [], []
-    for member in range(plan.members):
-        samples = _SAMPLES_OF_NOISY if noisy else _SAMPLES
-        data = data_of(learned, tested, piece, recording.step, recording.even, member, plan.members, samples)
+    piece = piece_of(plan, pace)
+    models, numbers, losses, failed, runs = [], [], [], [], []
+    for member in range(2 * plan.members):
+        staying = sum(one.network_stays for one in runs)
+        if member >= plan.members and not 0 < staying < plan.members:
+            break
+        data = pieces[member % plan.members]
         try:
             run = train(
                 _model(recording, pace, plan, plan.seed + member),
@@ -108,15 +136,16 @@ def fit(
         models.append(run.model)
         numbers.append(member)
         losses.append(float(run.summary["test_loss"]))
+        runs.append(run_on(run.model))
     if not models:
         raise Diverged(f"No network of {plan.members} could be fitted. {failed[0]}")
-    return Fitted(tuple(models), tuple(numbers), tuple(losses), tuple(failed), piece, noisy)
+    return Fitted(tuple(models), tuple(numbers), tuple(losses), tuple(failed), tuple(runs), piece, noisy)
 
 
-def _piece(pace: Pace) -> int:
-    """Samples of a piece: enough that the state has moved beyond the noise, and that networks which soon leave the
-    recording are seen to; few enough that its course is known."""
-    return int(min(max(round(2.5 * pace.turn), 5), 50)) + 1
+def piece_of(plan: Plan, pace: Pace) -> int:
+    """Samples of a piece: what was asked for; or enough that the state has moved beyond the noise, and that networks
+    which soon leave the recording are seen to, and few enough that its course is known."""
+    return plan.piece or int(min(max(round(2.5 * pace.turn), 5), 50)) + 1
 
 
 def _model(recording: Recording, pace: Pace, plan: Plan, seed: int) -> Model:

@@ -1,6 +1,7 @@
 """gnode.reconstruct: a recording in, the dynamics behind it out, with what of them can be trusted."""
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,21 @@ from gnode.files.plain import as_json, plain, spelled_out
 from gnode.models import Model, load_model
 from gnode.modes import usual_modes
 from gnode.reconstruction.delays import Pace, choose_delays, lag_of, pace_of
-from gnode.reconstruction.features import Portrait, exponents_over, kinds_over, points_over, portrait
-from gnode.reconstruction.fit import Fitted, Plan, fit
+from gnode.reconstruction.features import (
+    Portrait,
+    Runs,
+    exponents_over,
+    kinds_over,
+    limit_of_places,
+    long_runs,
+    points_over,
+    portrait,
+)
+from gnode.reconstruction.fit import Fitted, Plan, data_for, fit, piece_of
 from gnode.reconstruction.forecasts import TOLERANCE, Forecasts, asked_of, forecast, judged, states_now
 from gnode.reconstruction.measures import distance_of_places, distance_of_rhythms, spectrum_of
 from gnode.reconstruction.pieces import parted
-from gnode.reconstruction.recording import Recording, delayed, read_recording, thinned
+from gnode.reconstruction.recording import Recording, Stretch, delayed, read_recording, thinned
 from gnode.reconstruction.words import verdict_words
 from gnode.series.arrays import described
 from gnode.training.directory import place_of_member
@@ -78,7 +88,9 @@ def reconstruct(
 
     Small networks (by default gnODEs of as many units as a state has numbers) are fitted to pieces on which they run
     freely, by Levenberg-Marquardt and, where the recording is noisy, multiple shooting (gnode.training.levenberg).
-    Then they are judged as dynamics on what was held out, and what they hold is compared across the ensemble.
+    Those of which long runs do not stay where the recording is are left out of exponents, dimension, fixed points and
+    kinds, and others are fitted beside them (`limit_of_places`, `fit`). Then they are judged as dynamics on what was
+    held out, and what they hold is compared across those that stay.
 
     Args:
         recording: (time, channels) or (time,); or several: a gnode.Series, a list of arrays. NaN is missing.
@@ -119,24 +131,33 @@ def reconstruct(
         pace = pace_of(seen)
     embedded, curve = _embedded(seen, pace, delays, lag)
     learned, tested = parted(embedded)
-    fitted = fit(embedded, learned, tested, pace, chosen, folder, resume, watcher)
-    asked = asked_of(embedded, tested, fitted.piece if fitted.noisy else 8, pace.turn)
+    pieces = data_for(embedded, learned, tested, pace, chosen)
+    scale = embedded.scale()
+    whole, known = _courses(embedded.stretches, scale), _courses(learned, scale)
+    window = piece_of(chosen, pace) if pace.noisy else 8
+    asked, along = (asked_of(embedded, part, window, pace.turn) for part in (tested, learned))
+    acted = embedded.stretches[0].inputs.shape[1] > 0
+    limit = limit_of_places(known, along.futures.shape[1] if acted else None)
+
+    def run_on(model: Model) -> Runs:
+        inwards, _ = _scales(model, scale)
+        starts = states_now(model, along, pace.noisy, embedded.even)
+        driven = inwards((forecast(model, along, starts) - scale[0]) / scale[1]) if acted else None
+        return long_runs(model, [inwards(course) for course in known], starts, limit, driven)
+
+    fitted = fit(embedded, pieces, pace, chosen, run_on, folder, resume, watcher)
     now = [states_now(model, asked, fitted.noisy, embedded.even) for model in fitted.models]
     each = np.stack([forecast(model, asked, states) for model, states in zip(fitted.models, now, strict=True)])
     forecasts = judged(embedded, asked, each[..., : seen.channels], pace.turn, learned)
-    mean, deviation = embedded.scale()
-    whole = [
-        (stretch.values - mean) / deviation for stretch in embedded.stretches if not np.isnan(stretch.values).any()
-    ] or [((embedded.values - mean) / deviation)[~np.isnan(embedded.values).any(axis=1)]]
     portraits = [
-        _portrait(model, whole, states, (mean, deviation), seen.step)
-        for model, states in zip(fitted.models, now, strict=True)
+        _portrait(model, runs, whole, states, scale, seen.step)
+        for model, runs, states in zip(fitted.models, fitted.runs, now, strict=True)
     ]
-    summary = _summary(embedded, pace, curve, names, chosen, fitted, forecasts, portraits, whole)
+    summary = _summary(embedded, pace, curve, names, chosen, fitted, forecasts, portraits, whole, limit)
     result = Reconstruction(
         fitted.models,
         summary,
-        _arrays(embedded, forecasts, portraits, whole, (mean, deviation)),
+        _arrays(embedded, forecasts, portraits, whole, scale),
         folder,
     )
     if folder is not None:
@@ -158,6 +179,8 @@ def load_reconstruction(directory: str | Path) -> Reconstruction:
         summary = json.loads((folder / SUMMARY).read_text())
         refuse_later_format(summary, FORMAT, folder / SUMMARY)
         members, arrays = summary["members"], read_npz(folder / ARRAYS)
+        if len(summary["stays"]) != len(members):
+            raise ValueError("it says of other networks whether they stay")
     except InvalidInput:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -180,12 +203,17 @@ def _embedded(seen: Recording, pace: Pace, delays: int | str, lag: int | str) ->
     return delayed(seen, number, apart), curve
 
 
-def _portrait(
-    model: Model, whole: list[np.ndarray], now: np.ndarray, scale: tuple[np.ndarray, np.ndarray], step: float
-) -> Portrait:
-    """A portrait in the standard deviations of the recording; the network's own scale is that of its training part."""
-    states = np.concatenate(whole)
-    numbers = states.shape[1]
+def _courses(stretches: Iterable[Stretch], scale: tuple[np.ndarray, np.ndarray]) -> list[np.ndarray]:
+    """Stretches of which nothing is missing, in standard deviations; where there is none, all whole samples."""
+    mean, deviation = scale
+    values = [stretch.values for stretch in stretches]
+    together = np.concatenate(values)
+    whole = [one for one in values if len(one) and not np.isnan(one).any()]
+    return [(one - mean) / deviation for one in whole or [together[~np.isnan(together).any(axis=1)]]]
+
+
+def _scales(model: Model, scale: tuple[np.ndarray, np.ndarray]) -> tuple[Callable, Callable]:
+    """From the standard deviations of the recording to the network's own scale, that of its training part, and back."""
     own = model.output_scaling
     assert own is not None
     mean, deviation = scale
@@ -196,9 +224,24 @@ def _portrait(
     def outwards(values: np.ndarray) -> np.ndarray:
         return (np.asarray(own.unscaled(jnp.asarray(values)), float) - mean) / deviation
 
+    return inwards, outwards
+
+
+def _portrait(
+    model: Model,
+    runs: Runs,
+    whole: list[np.ndarray],
+    now: np.ndarray,
+    scale: tuple[np.ndarray, np.ndarray],
+    step: float,
+) -> Portrait:
+    """A portrait in the standard deviations of the recording."""
+    states = np.concatenate(whole)
+    numbers = states.shape[1]
+    inwards, outwards = _scales(model, scale)
     hidden = now[:, numbers:].mean(axis=0)
     along = np.hstack([inwards(states), np.broadcast_to(hidden, (len(states), len(hidden)))])
-    found = portrait(model, along, [inwards(course) for course in whole], now, step)
+    found = portrait(model, runs, along, [inwards(course) for course in whole], step)
     return replace(found, points=outwards(found.points), runs=None if found.runs is None else outwards(found.runs))
 
 
@@ -212,11 +255,13 @@ def _summary(
     forecasts: Forecasts,
     portraits: list[Portrait],
     whole: list[np.ndarray],
+    limit: float,
 ) -> dict[str, Any]:
     mean, deviation = recording.scale()
-    exponents = exponents_over(portraits)
+    staying = [one for one in portraits if one.stays]
+    exponents = exponents_over(staying)
     states = np.concatenate(whole)
-    points = points_over(portraits, states[:: max(1, len(states) // _AMONG)])
+    points = points_over(staying, states[:: max(1, len(states) // _AMONG)])
     for point in points:
         point["place"] = (np.asarray(point["place"]) * deviation + mean).tolist()
         point["spread"] = None if point["spread"] is None else (np.asarray(point["spread"]) * deviation).tolist()
@@ -262,12 +307,15 @@ def _summary(
         "exponents": exponents,
         "dimension": [list(one.dimension) if one.dimension else None for one in portraits],
         "fixed_points": points,
-        "attractors": kinds_over(portraits),
+        "attractors": kinds_over(staying),
+        "stays": [one.stays for one in portraits],
+        "runs_that_stay": [one.share for one in portraits],
+        "limit_of_places": limit,
         "places": [one.places if np.isfinite(one.places) else None for one in portraits],
         "places_of_halves": distance_of_places(np.concatenate(halves[0]), np.concatenate(halves[1])),
         "rhythms": [one.rhythms for one in portraits],
         "rhythms_of_halves": distance_of_rhythms(*halves),
-        "said": sorted({sentence for one in portraits for sentence in one.said}),
+        "said": sorted({sentence for one in staying for sentence in one.said}),
     }
     summary["beats_linear"] = bool(forecasts.skill > 0 and forecasts.better < _SURE)
     summary["beats_mean"] = bool(forecasts.of_mean > _SURE)
