@@ -280,7 +280,7 @@ shares over the whole map do not overlap.
 {"|---" * (len(rates) + 1)}|
 {chr(10).join(best)}
 
-Over all gains. F is made critical and then multiplied by the gain.
+Over all gains. The gain multiplies F, as it is drawn, along its weights from the state.
 
 ![Share of seeds that learn](trainability.png)
 
@@ -290,7 +290,8 @@ Norm of the gradient of the last sample's loss with respect to the state 50 samp
 last sample, at initialisation (median over seeds and rates; the input drives the state, so it is not that of
 silence).
 Beside it the mean-field prediction where there is one: a map `h + z (F - h)` of a wide network multiplies gradients
-by `1 - z + z g` a sample, with z = 1/2 for gates that have not been trained, 1 without, g the gain.
+by about `1 - z + z g` a sample, with z = 1/2 for gates that have not been trained, 1 without, and g the spectral radius
+that mean-field theory gives F's Jacobian (`gnode.models.wide_network_gain`).
 
 {_gradients(runs, examinations, second)}
 
@@ -318,11 +319,17 @@ def _gradients(runs: pd.DataFrame, examinations: pd.DataFrame, axis: str) -> str
         cells = [number(float(group[group[axis] == value]["gradient_50"].median())) for value in values]
         lines.append(f"| {model}, measured | {' | '.join(cells)} |")
         if model in ("gnode", "node"):
-            z = 0.5 if model == "gnode" else 1.0
-            lines.append(
-                f"| {model}, mean-field | {' | '.join(number((1 - z + z * value) ** 50) for value in values)} |"
-            )
+            cells = [number(_predicted(model, runs, axis, value)) for value in values]
+            lines.append(f"| {model}, mean-field | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _predicted(model: str, runs: pd.DataFrame, axis: str, value: float) -> float:
+    """What mean-field theory says of the gradient over 50 samples."""
+    sizes = {"input_size": 2, "output_size": 2, "state_size": int(runs["state_size"].iloc[0]), "hidden": [64, 64]}
+    gain = gnode.models.wide_network_gain(gnode.models.make(model, **sizes, **{axis: float(value)}))
+    z = 0.5 if model == "gnode" else 1.0
+    return float((1 - z + z * gain) ** 50)
 
 
 def _advice(runs: pd.DataFrame, first: str, second: str, reach: float) -> str:
