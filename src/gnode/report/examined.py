@@ -81,7 +81,8 @@ def comparison_row(found: Comparison) -> list[str]:
         for key, answer in (("reached", False), ("fell", True))
     )
     loss = "the lowest of both" if found.loss is None else style.number(found.loss)
-    interval = f"{style.number(found.low)} to {style.number(found.high)}"
+    ends = [style.number(end) for end in (found.low, found.high) if np.isfinite(end)]
+    interval = " to ".join(ends) or "–"
     return [
         found.part or "all", found.first, found.other, loss, f"{found.seeds} of {len(pairs)}", never, fell,
         style.number(found.ratio), interval, style.number(found.p),
