@@ -17,7 +17,19 @@ from gnode.sweeps.primary import Primary
 from gnode.sweeps.results import panels, selected
 
 _COURSES = {"gate": "gate where values are held", "gradient": "gradient's norm, as a share of that at the last sample"}
-_HEAD = ["part", "first", "other", "at loss", "pairs", "never there", "fell through", "ratio", "95 % interval", "p"]
+HEAD = [
+    "part",
+    "what",
+    "first",
+    "other",
+    "at loss",
+    "pairs",
+    "never there",
+    "fell through",
+    "ratio",
+    "95 % interval",
+    "p",
+]
 
 
 def examined_sections(runs: pd.DataFrame, examinations: pd.DataFrame) -> list[Section]:
@@ -32,7 +44,7 @@ def examined_sections(runs: pd.DataFrame, examinations: pd.DataFrame) -> list[Se
             "median of three snapshots is below it, and what was measured is interpolated there in the logarithm of "
             "the loss. p is by flipping signs of the logarithms of ratios; ratios are geometric means."
         )
-        cards = [*_decided(runs, examinations), *_secondary(parts, runs, examinations, measure)]
+        cards = [*_decided(runs, examinations), *_secondary(parts, runs, examinations)]
         cards += [
             Card(
                 titled(f"{words(measure).capitalize()} against loss", name),
@@ -74,7 +86,7 @@ def words(column: str) -> str:
 
 
 def comparison_row(found: Comparison) -> list[str]:
-    """A comparison as cells under part, first, other, at loss, pairs, never there, fell through, ratio, interval, p."""
+    """A comparison as cells under HEAD."""
     pairs = found.pairs
     never, fell = (
         f"{int(pairs[f'{key}_first'].eq(answer).sum())}, {int(pairs[f'{key}_other'].eq(answer).sum())}"
@@ -84,22 +96,27 @@ def comparison_row(found: Comparison) -> list[str]:
     ends = [style.number(end) for end in (found.low, found.high) if np.isfinite(end)]
     interval = " to ".join(ends) or "–"
     return [
-        found.part or "all", found.first, found.other, loss, f"{found.seeds} of {len(pairs)}", never, fell,
-        style.number(found.ratio), interval, style.number(found.p),
+        found.part or "all", words(found.measure), found.first, found.other, loss, f"{found.seeds} of {len(pairs)}",
+        never, fell, style.number(found.ratio), interval, style.number(found.p),
     ]  # fmt: skip
 
 
 def secondary(
-    parts: dict[str, pd.DataFrame], runs: pd.DataFrame, examinations: pd.DataFrame, measure: str
+    parts: dict[str, pd.DataFrame], runs: pd.DataFrame, examinations: pd.DataFrame
 ) -> list[tuple[Comparison, float]]:
-    """Every pair of values of the compared axis, at the lowest loss that both reach and at each loss that dear measures
-    were made at; each with its p under a false discovery rate (Benjamini and Hochberg 1995)."""
+    """Every pair of values of the compared axis by what is kept and by its error after each silence: at the lowest loss
+    that both reach, at those that dear measures were made at, and at that of what is to be decided; each with its p
+    under a false discovery rate (Benjamini and Hochberg 1995)."""
+    kept = [str(column) for column in examinations if str(column).startswith(("values_", "error_"))]
+    trained = examinations[examinations["epoch"] > 0]
+    measures = [column for column in kept if trained[column].notna().mean() > 0.5]  # the dear ones are on few snapshots
+    primary = runs.attrs.get("primary", {}).get("at_losses", {})
     found = []
     for name, part in parts.items():
         values = list(dict.fromkeys(part[runs.attrs["compare"]].astype(str)))
-        for loss in (None, *runs.attrs.get("at_losses", [])):
-            pairs = itertools.combinations(values, 2)
-            found += [at_equal_loss(part, examinations, measure, *pair, loss, name) for pair in pairs]
+        losses = dict.fromkeys([None, *runs.attrs.get("at_losses", []), *([primary[name]] if name in primary else [])])
+        for measure, loss, (first, other) in itertools.product(measures, losses, itertools.combinations(values, 2)):
+            found.append(at_equal_loss(part, examinations, measure, first, other, loss, name))
     found = [one for one in found if np.isfinite(one.p)]
     if not found:
         return []
@@ -123,21 +140,16 @@ def _decided(runs: pd.DataFrame, examinations: pd.DataFrame) -> list[Card]:
         "fell through the loss by more than a factor of ten from one snapshot to the next, the numbers of both are "
         "given; they are left out."
     )
-    return [Card("What was to be decided", caption, table([*_HEAD, "p (Holm)", "verdict"], rows), wide=True)]
+    return [Card("What was to be decided", caption, table([*HEAD, "p (Holm)", "verdict"], rows), wide=True)]
 
 
-def _secondary(
-    parts: dict[str, pd.DataFrame], runs: pd.DataFrame, examinations: pd.DataFrame, measure: str
-) -> list[Card]:
-    rows = [
-        [*map(escape, comparison_row(found)), style.number(p)]
-        for found, p in secondary(parts, runs, examinations, measure)
-    ]
+def _secondary(parts: dict[str, pd.DataFrame], runs: pd.DataFrame, examinations: pd.DataFrame) -> list[Card]:
+    rows = [[*map(escape, comparison_row(found)), style.number(p)] for found, p in secondary(parts, runs, examinations)]
     caption = (
         "Secondary: what these suggest is to be tried again. At the lowest loss of both, each pair of runs is compared "
         "at the lowest loss that both of it reach. The last column is p under a false discovery rate."
     )
-    return [Card("Every pair", caption, table([*_HEAD, "p (FDR)"], rows), wide=True)] if rows else []
+    return [Card("Every pair", caption, table([*HEAD, "p (FDR)"], rows), wide=True)] if rows else []
 
 
 def _against_loss(part: pd.DataFrame, examinations: pd.DataFrame, measure: str) -> dict[str, Any]:
