@@ -22,7 +22,7 @@ from gnode.errors import Diverged, GnodeError, check_known, look_up, must_have
 from gnode.files import alone, path_of
 from gnode.files.plain import plain
 from gnode.integrate import RULES
-from gnode.models import Model, draw, model_bytes, model_table, seed_of, trainable
+from gnode.models import Model, draw, model_bytes, model_table, seed_of, trainable, wide_network_gain
 from gnode.modes import usual_modes
 from gnode.series import PARTS, Data, Trials
 from gnode.series.arrays import is_frame
@@ -35,6 +35,7 @@ from gnode.training.progress import Silent, Unbroken, Watcher
 from gnode.training.score import LENGTH_CLASSES, Objective, loss_and_accuracy, loss_on, standardised
 from gnode.training.settings import Settings
 
+_TOO_FAST = 0.1  # a rate
 _LONGEST_BACKSOLVE = 8  # in units of tau, where gradients are good to some 1e-4; at 12 to 0.1
 
 _CURVES = ("val_loss", "train_loss")  # of a card
@@ -189,8 +190,9 @@ def train(
     forget_programs()
     given = model
     model, data, objective = prepare(given, task, chosen)
-    if words := overshooting(model, data):
-        watcher.note(words)
+    for words in (overshooting(model, data), *unlikely(model, chosen)):
+        if words:
+            watcher.note(words)
     directory, going_on = None, False
     if out is not None:
         going_on = resume and not RunDirectory.is_unbegun(path_of(out))
@@ -360,6 +362,24 @@ def overshooting(model: Model, data: Data) -> str:
         f"{model.config.integrator} overshoots beyond {rule.longest:.3g} tau: states may grow without bound. The "
         "integrator exponential-euler is stable over any time."
     )
+
+
+def unlikely(model: Model, settings: Settings) -> list[str]:
+    """What the user should know of settings under which hardly any network learned (docs/results/trainability.md)."""
+    said = []
+    deep = bool(model.field.drive.later)
+    if deep and settings.optimiser == "adamw" and settings.lr >= _TOO_FAST:
+        said.append(
+            f"At a rate of {_TOO_FAST:g} or more (now {settings.lr:g}) hardly any network whose F has hidden layers "
+            "learned in our trials; at 0.001 to 0.03 nearly all did."
+        )
+    gain = model.config.initial_gain
+    if gain > 1 and not model.field.drive.norms and wide_network_gain(model) > 1:
+        said.append(
+            f"F is drawn so strong (initial_gain {gain:g}) that states and gradients grow from sample to sample: by "
+            "mean-field theory its spectral radius is above 1. At most half of such networks learned in our trials."
+        )
+    return said
 
 
 def _class_weights(settings: Settings, loss: str, train: Trials, outputs: int) -> tuple[float, ...]:
