@@ -249,6 +249,7 @@ def dimensions(directory: Path) -> str:
         axis.axhline(reach, color="#adb5bd", lw=0.8)
         axis.set(xscale="log", yscale="log", xlabel="number of units N", ylabel="test loss", title=str(task))
         axis.set_xticks(sizes, map(str, sizes))
+        axis.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
         axis.legend(frameon=False, fontsize=8)
         tables.append("\n".join(lines))
     figure.tight_layout()

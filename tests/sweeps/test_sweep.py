@@ -101,7 +101,7 @@ def test_every_published_experiment_expands(name):
     for preset in tomllib.loads(text)["presets"]:
         found = read_plan(name, preset)
         assert found.compare == "model" and set(found.select) <= set(found.axes)
-        if preset in ("quick", "paper"):
+        if preset in ("quick", "paper") and found.examination is None:  # those of the paper, which compare all five
             assert {run.labels["model"] for run in found.runs} >= {"gnode", "node", "mgru", "gru", "rnn"}
 
 

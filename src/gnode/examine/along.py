@@ -180,7 +180,10 @@ def _kept(model: Model, bench: Bench) -> dict[str, Any]:
 
 def _participation(states: np.ndarray) -> float:
     """The participation ratio of states (S, N): over how many directions their variance is spread, 1 to N."""
-    variances = np.linalg.svd(states - states.mean(axis=0), compute_uv=False).astype(float) ** 2
+    there = states[np.isfinite(states).all(axis=1)].astype(float)
+    if not len(there):
+        return 0.0
+    variances = np.linalg.svd(there - there.mean(axis=0), compute_uv=False) ** 2
     return float(variances.sum() ** 2 / np.sum(variances**2)) if variances.sum() > 0 else 0.0
 
 
