@@ -14,6 +14,7 @@ from gnode.errors import InvalidInput
 from gnode.examine.along import Bench, Examination, cheap, dear
 from gnode.fields import Field
 from gnode.models import Model
+from gnode.report.sweep import sweep_report
 from gnode.sweeps.examinations import EXAMINATIONS, Examiner, examinations
 from gnode.sweeps.grid import plan, read_plan
 from gnode.sweeps.progress import SweepWatcher
@@ -266,6 +267,21 @@ def test_the_experiments_on_learning_expand(name, presets):
     for preset in presets:
         made = read_plan(name, preset)
         assert made.reach and made.examination and len({run.id for run in made.runs}) == len(made.runs)
+
+
+def test_the_page_says_what_was_decided_and_maps_what_learns(tmp_path):
+    grid = {"model": TABLES["grid"]["model"], "lr": [1e-3, 1e-2], "initial_gain": [0.5, 1.0]}
+    decided = {**PRIMARY, "at_losses": 1e3}  # at which every run begins: all fall through
+    sweep = {"seeds": 2, "reach": 1e3}
+    with pytest.raises(InvalidInput, match="part of the sweep"):
+        plan({**TABLES, "grid": grid, "sweep": sweep, "primary": {**decided, "at_losses": {"square": 1.0}}})
+    run_sweep(plan({**TABLES, "grid": grid, "sweep": sweep, "primary": decided}), tmp_path, workers=1)
+    page = sweep_report(tmp_path).read_text()
+    for part in ("What was to be decided", "lr 0.001, initial_gain 0.5", "undecided", "0 of 2", "2, 2", "Every pair"):
+        assert part in page
+    assert "Share of seeds that learn: lr and initial_gain: node" in page
+    shares = gnode.results.learned(gnode.results.load(tmp_path), ["lr", "initial_gain"], 1e3)
+    assert (shares["share"] == 1).all() and (shares["seeds"] == 4).all()
 
 
 @pytest.mark.parametrize("preset", ["quick", "full", "sizes", "parameters", "amplitudes"])

@@ -154,9 +154,10 @@ def _secondary(parts: dict[str, pd.DataFrame], runs: pd.DataFrame, examinations:
 
 def _against_loss(part: pd.DataFrame, examinations: pd.DataFrame, measure: str) -> dict[str, Any]:
     traces: list[dict[str, Any]] = []
+    trained = examinations[examinations["epoch"] > 0]  # before, what is kept says nothing
     for colour, (value, group) in grouped(part, part.attrs["compare"]):
         for at, row in enumerate(group.to_dict("records")):
-            course = examinations[examinations["run"] == row["run"]].sort_values("epoch")
+            course = trained[trained["run"] == row["run"]].sort_values("epoch")
             line = {"x": numbers(course["matching_loss"]), "y": numbers(course[measure])}
             hover = (
                 f"{escape(str(value))}, seed {row['seed']}, run {escape(row['run'])}<br>epoch %{{customdata}}: "
