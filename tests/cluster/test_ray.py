@@ -32,6 +32,10 @@ batch_size = 5
 train_trials = 100
 validation_trials = 10
 test_trials = 10
+[examine]
+every = 40
+silences = [20]
+trials = 20
 [grid]
 lr = [1e-2, 3e-3, 1e-3, 3e-4, 1e-4]
 weight_decay = [0.0, 0.1]
@@ -96,7 +100,8 @@ def facts(folder: Path) -> dict[str, bytes]:
 
 
 def tables(folder: Path) -> list[pd.DataFrame]:
-    return [frame.drop(columns="seconds") for frame in (results.load(folder), results.load_epochs(folder))]
+    loads = (results.load, results.load_epochs, results.load_examinations)
+    return [load(folder).drop(columns="seconds") for load in loads]
 
 
 @pytest.mark.slow
