@@ -21,6 +21,7 @@ _NEAR = 0.25  # the same: data came near
 _BEYOND = 10.0  # standard deviations: a network that goes there has left the recording
 _RUNS, _SETTLE = 4, 0.2  # long runs of a network, and what share of them is not looked at
 _STEPS = 5000  # of a long run
+_NAMED = 400  # states of the recording whose end a turn later is named
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Portrait:
         points: (K, C'), stability and eigenvalues (growth in 1 / s) of its fixed points.
         kind: of its attractor, in words.
         places, rhythms: distances of the long runs from the recording.
+        soon: the name of what states of the recording are on a turn after the input is held; None where not asked.
+        drift: how fast they move there, root mean square over their radius, 1 / s: of a ring, in radians.
         said: what could not be done, in sentences.
     """
 
@@ -46,21 +49,37 @@ class Portrait:
     kind: str
     places: float
     rhythms: float
+    soon: str | None = None
+    drift: float = float("nan")
     said: tuple[str, ...] = field(default=())
 
 
-def portrait(model: Model, states: np.ndarray, recorded: list[np.ndarray], starts: np.ndarray, step: float) -> Portrait:
-    """The portrait of a network under its mean input.
+def mean_input(model: Model) -> np.ndarray:
+    """The mean of the inputs that a network was trained with, (K,)."""
+    if model.encoding.scaling is None:
+        return np.zeros(model.config.input_size)
+    return np.asarray(model.encoding.scaling.unscaled(jnp.zeros(model.config.input_size)))
+
+
+def portrait(
+    model: Model,
+    states: np.ndarray,
+    recorded: list[np.ndarray],
+    starts: np.ndarray,
+    step: float,
+    held: np.ndarray,
+    turn: float | None,
+) -> Portrait:
+    """The portrait of a network under an input that is held.
 
     Args:
         states: (n, N), where the network was along the recording.
         recorded: courses (n, C') of the recording, in standard deviations.
         starts: (B, N), from which it runs on.
         step: seconds of one step of the map.
+        held: (K,), the input.
+        turn: samples after which what is left is named; None for no such name.
     """
-    held = np.zeros(model.config.input_size)
-    if model.encoding.scaling is not None:
-        held = np.asarray(model.encoding.scaling.unscaled(jnp.zeros(model.config.input_size)))
     f, said = model.map_at(held), []
     course = _run(f, starts[:_RUNS])
     size = recorded[0].shape[1]
@@ -86,6 +105,8 @@ def portrait(model: Model, states: np.ndarray, recorded: list[np.ndarray], start
             said.append(f"No name of the attractor: {error}")
     else:
         said.append("Its free course leaves the recording.")
+    soon, drift, reasons = (None, float("nan"), []) if turn is None else _soon(f, states, turn, step)
+    said += reasons
     generator = np.random.default_rng(0)
     around = states[np.linspace(0, len(states) - 1, min(len(states), 300)).astype(int)]
     around = np.concatenate([around, around + generator.normal(size=around.shape) * 0.5 * states.std(axis=0)])
@@ -100,8 +121,24 @@ def portrait(model: Model, states: np.ndarray, recorded: list[np.ndarray], start
         kind,
         places,
         rhythms,
+        soon,
+        drift,
         tuple(said),
     )
+
+
+def _soon(f: Any, states: np.ndarray, turn: float, step: float) -> tuple[str, float, list[str]]:
+    """What states of the recording are on a turn after the input is held, how fast they move there, and what failed.
+
+    In the long run they may end in a few points; what they keep until then is what a network has for a memory.
+    """
+    some = states[np.linspace(0, len(states) - 1, min(len(states), _NAMED)).astype(int)]
+    try:
+        found = attractor(f, states=some, silence=max(1, round(turn)))
+    except (Diverged, InvalidInput) as error:
+        return "undecided", float("nan"), [f"No name of what is left a turn after the input is held: {error}"]
+    radius = np.sqrt(np.mean(np.sum((found.states - found.states.mean(axis=0)) ** 2, axis=1)))
+    return found.kind, float(np.sqrt(np.mean(found.drifts**2)) / max(radius, 1e-300) / step), []
 
 
 def _run(f: Any, starts: np.ndarray) -> np.ndarray:
@@ -184,7 +221,7 @@ def points_over(portraits: list[Portrait], recorded: np.ndarray) -> list[dict[st
     return sorted(found, key=lambda one: (-one["share"], one["distance"]))
 
 
-def kinds_over(portraits: list[Portrait]) -> dict[str, float]:
-    """In what share of the networks the attractor has which name."""
-    names = Counter(one.kind.split(", of dimension")[0] for one in portraits)
-    return {name: count / len(portraits) for name, count in names.most_common()}
+def kinds_over(kinds: list[str]) -> dict[str, float]:
+    """In what share of the networks an attractor has which name, the most frequent first."""
+    names = Counter(kind.split(", of dimension")[0] for kind in kinds)
+    return {name: count / len(kinds) for name, count in names.most_common()}

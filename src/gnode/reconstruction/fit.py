@@ -11,11 +11,13 @@ from gnode.models import Model, make
 from gnode.reconstruction.delays import Pace
 from gnode.reconstruction.pieces import data_of
 from gnode.reconstruction.recording import Recording, Stretch
+from gnode.series import Data
 from gnode.training import train
 from gnode.training.directory import place_of_member
 from gnode.training.progress import Silent, Watcher
 
 _EPOCHS, _EPOCHS_OF_NOISY, _PATIENCE = 60, 30, 12
+_WARM_PIECES, _PIECE_OF_COUNTS, _PATIENCE_OF_COUNTS = (6, 16), 26, 8
 _SAMPLES, _SAMPLES_OF_NOISY = 12_000, 24_000  # of all training pieces of a network: noise has to be averaged
 
 
@@ -52,6 +54,33 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """One training after another, each from where the last one ended.
+
+    Attributes:
+        piece: samples of a free-running piece.
+        free: whether its start is fitted too.
+        epochs: steps of Levenberg-Marquardt, at most.
+        stages: (from_epoch, samples) pairs, in which pieces grow.
+        patience: steps without a lower validation loss.
+    """
+
+    piece: int
+    free: bool
+    epochs: int
+    stages: tuple[tuple[int, int], ...]
+    patience: int
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a network is fitted: activation of its hidden units, and the phases, of which the last leaves the files."""
+
+    activation: str
+    phases: tuple[Phase, ...]
+
+
+@dataclass(frozen=True)
 class Fitted:
     """An ensemble.
 
@@ -77,6 +106,7 @@ def fit(
     tested: list[Stretch],
     pace: Pace,
     plan: Plan,
+    way: Way,
     out: Path | None,
     resume: bool,
     watcher: Watcher | None,
@@ -87,20 +117,26 @@ def fit(
         Diverged: not one member could be fitted.
         InvalidInput: the recording is too short, or the network too large.
     """
-    noisy = pace.noisy
-    piece = plan.piece or _piece(pace)
+    *before, last = way.phases
     models, numbers, losses, failed = [], [], [], []
     for member in range(plan.members):
-        samples = _SAMPLES_OF_NOISY if noisy else _SAMPLES
-        data = data_of(learned, tested, piece, recording.step, recording.even, member, plan.members, samples)
+
+        def data(phase: Phase, member: int = member) -> Data:
+            samples = _SAMPLES_OF_NOISY if pace.noisy else _SAMPLES
+            step, even = recording.step, recording.even
+            return data_of(learned, tested, phase.piece, step, even, member, plan.members, samples)
+
         try:
+            model = _model(recording, pace, plan, way.activation, plan.seed + member)
+            for phase in before:
+                model = train(model, data(phase), **_settings(plan, phase)).model
             run = train(
-                _model(recording, pace, plan, plan.seed + member),
-                data,
+                model,
+                data(last),
                 out=None if out is None else place_of_member(out, member),
                 resume=resume,
                 watcher=watcher or Silent(),
-                **_settings(plan, piece, noisy, len(data.train)),
+                **_settings(plan, last),
             )
         except Diverged as error:
             failed.append(f"Member {member + 1}: {error}")
@@ -110,21 +146,50 @@ def fit(
         losses.append(float(run.summary["test_loss"]))
     if not models:
         raise Diverged(f"No network of {plan.members} could be fitted. {failed[0]}")
-    return Fitted(tuple(models), tuple(numbers), tuple(losses), tuple(failed), piece, noisy)
+    return Fitted(tuple(models), tuple(numbers), tuple(losses), tuple(failed), last.piece, last.free)
 
 
-def _piece(pace: Pace) -> int:
-    """Samples of a piece: enough that the state has moved beyond the noise, and that networks which soon leave the
-    recording are seen to; few enough that its course is known."""
-    return int(min(max(round(2.5 * pace.turn), 5), 50)) + 1
+def usual_way(pace: Pace, plan: Plan) -> Way:
+    """One phase in which pieces grow: first a step or a few, where errors are nearly linear, in the end whole ones.
+
+    The whole ones are long enough that the state has moved beyond the noise, and that networks which soon leave the
+    recording are seen to; and short enough that its course is known.
+    """
+    noisy = pace.noisy
+    piece = plan.piece or int(min(max(round(2.5 * pace.turn), 5), 50)) + 1
+    epochs = plan.epochs or (_EPOCHS_OF_NOISY if noisy else _EPOCHS)
+    if noisy:
+        lengths, begins = (5, 12, piece), (1, epochs // 8 + 1, epochs // 4 + 1)
+    else:
+        lengths, begins = (2, piece // 3, piece), (1, epochs // 3 + 1, 2 * epochs // 3 + 1)
+    stages: list[tuple[int, int]] = []
+    for begin, length in zip(begins, lengths, strict=True):
+        length = min(max(length, 2), piece)
+        if not stages or (begin > stages[-1][0] and length > stages[-1][1]):
+            stages.append((begin, length))
+    return Way("swish", (Phase(piece, noisy, epochs, tuple(stages), _PATIENCE + stages[-1][0]),))
 
 
-def _model(recording: Recording, pace: Pace, plan: Plan, seed: int) -> Model:
+def way_of_counts(plan: Plan) -> Way:
+    """First from what was seen, in which states off the attractor are drawn to it, and then with starts of its own.
+
+    Of what moves little without its input, the data say only by long courses, and nothing of what lies off the
+    attractor. So F is bounded, by hidden units that are, and the state with it: no course can leave.
+    """
+    epochs = plan.epochs or _EPOCHS_OF_NOISY
+    warm = tuple(Phase(piece, False, max(1, epochs // 2), ((1, piece),), _PATIENCE_OF_COUNTS) for piece in _WARM_PIECES)
+    piece = plan.piece or _PIECE_OF_COUNTS
+    return Way("tanh", (*warm, Phase(piece, True, epochs, ((1, piece),), _PATIENCE_OF_COUNTS)))
+
+
+def _model(recording: Recording, pace: Pace, plan: Plan, activation: str, seed: int) -> Model:
     numbers = recording.channels * recording.delays
     size = plan.state_size or numbers
     if size < numbers:
         must_have(f"at least {numbers} units, as a state has numbers that are seen", size, "Ask for fewer delays.")
-    given: dict[str, Any] = {} if FIELDS[plan.model].hidden is None else {"hidden": plan.hidden, "activation": "swish"}
+    given: dict[str, Any] = (
+        {} if FIELDS[plan.model].hidden is None else {"hidden": plan.hidden, "activation": activation}
+    )
     return make(
         plan.model,
         input_size=recording.stretches[0].inputs.shape[1],
@@ -141,25 +206,13 @@ def _model(recording: Recording, pace: Pace, plan: Plan, seed: int) -> Model:
     )
 
 
-def _settings(plan: Plan, piece: int, noisy: bool, trials: int) -> dict[str, Any]:
-    """Pieces grow: first a step or a few, where errors are nearly linear, in the end whole ones."""
-    epochs = plan.epochs or (_EPOCHS_OF_NOISY if noisy else _EPOCHS)
-    if noisy:
-        lengths, begins = (5, 12, piece), (1, epochs // 8 + 1, epochs // 4 + 1)
-    else:
-        lengths, begins = (2, piece // 3, piece), (1, epochs // 3 + 1, 2 * epochs // 3 + 1)
-    stages: list[tuple[int, int]] = []
-    for begin, length in zip(begins, lengths, strict=True):
-        length = min(max(length, 2), piece)
-        if not stages or (begin > stages[-1][0] and length > stages[-1][1]):
-            stages.append((begin, length))
+def _settings(plan: Plan, phase: Phase) -> dict[str, Any]:
     return {
         "optimiser": "levenberg-marquardt",
-        "free_starts": noisy,
-        "epochs": epochs,
-        "batch_size": min(10, trials),
-        "curriculum": tuple(stages),
-        "patience": _PATIENCE + stages[-1][0],
+        "free_starts": phase.free,
+        "epochs": phase.epochs,
+        "curriculum": phase.stages,
+        "patience": phase.patience,
         "seed": plan.seed,
         "loss": "mse",
     }

@@ -8,25 +8,29 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from gnode.errors import InvalidInput, check_known, must_have
+from gnode.errors import InvalidInput, check_known, look_up, must_have
 from gnode.files import alone, path_of, refuse_later_format, write_atomically
 from gnode.files.archive import npz_bytes, read_npz
 from gnode.files.plain import as_json, plain, spelled_out
 from gnode.models import Model, load_model
 from gnode.modes import usual_modes
+from gnode.reconstruction.counts import Rates
 from gnode.reconstruction.delays import Pace, choose_delays, lag_of, pace_of
-from gnode.reconstruction.features import Portrait, exponents_over, kinds_over, points_over, portrait
-from gnode.reconstruction.fit import Fitted, Plan, fit
+from gnode.reconstruction.features import Portrait, exponents_over, kinds_over, mean_input, points_over, portrait
+from gnode.reconstruction.fit import Fitted, Plan, fit, usual_way, way_of_counts
 from gnode.reconstruction.forecasts import TOLERANCE, Forecasts, asked_of, forecast, judged, states_now
 from gnode.reconstruction.measures import distance_of_places, distance_of_rhythms, spectrum_of
 from gnode.reconstruction.pieces import parted
 from gnode.reconstruction.recording import Recording, delayed, read_recording, thinned
+from gnode.reconstruction.spikes import Spikes, rates_of, read_spikes
+from gnode.reconstruction.states import along
 from gnode.reconstruction.words import verdict_words
-from gnode.series.arrays import described
+from gnode.series.arrays import as_floats, described
 from gnode.training.directory import place_of_member
 from gnode.training.progress import Watcher
 
 FORMAT = 1
+LOSSES = ("mse", "poisson")  # of gnode.training.losses, those that say how a recording comes of a state
 SUMMARY, ARRAYS = "reconstruction.json", "reconstruction.npz"
 _DENSE, _THIN = 60.0, 25.0  # samples in which the state moves by a deviation: beyond the first it is thinned to these
 _SURE = 0.05
@@ -56,6 +60,18 @@ class Reconstruction:
         """What was found, in sentences."""
         return " ".join(self.summary["verdict"])
 
+    def rates(self, states: Any, network: int = 0) -> np.ndarray:
+        """Of counts: the rates of all units in 1 / s, (n, units), that states (n, N) of a network give.
+
+        Raises:
+            InvalidInput: the recording is none of counts, or there is no such network.
+        """
+        weight = self.arrays.get(f"rates.{network + 1}")
+        if weight is None:
+            must_have("a reconstruction of counts, and one of its networks, from 0", f"network {network}")
+        expected = Rates(weight[:-1].astype(float), weight[-1].astype(float)).at(np.asarray(states, float))
+        return expected / self.summary["recording"]["step"]
+
     def __repr__(self) -> str:
         return f"Reconstruction({len(self.models)} networks: {self.evidence})"
 
@@ -68,6 +84,9 @@ def reconstruct(
     inputs: Any = None,
     delays: int | str = "auto",
     lag: int | str = "auto",
+    loss: str = "mse",
+    factors: int | str = "auto",
+    held: Any = "mean",
     channels: list[str] | None = None,
     out: str | Path | None = None,
     resume: bool = False,
@@ -86,6 +105,10 @@ def reconstruct(
         inputs: what was known to act, of the form of the recording.
         delays: how many samples of each channel make a state (Takens 1981); "auto": by held-out prediction.
         lag: samples between them; "auto": the first minimum of the mutual information.
+        loss: "mse", or "poisson" of counts of units in even bins: then a state is of factors that units share
+            (gnode.reconstruction.counts), and rates are exponential in it.
+        factors: of counts: how many; "auto": by how well they foretell counts that were held out.
+        held: what inputs are held at where a network is looked into: "mean", or a number for each.
         channels: names, for tables and pictures.
         out: a directory: the first network's run directory, with reconstruction.json, reconstruction.npz and the other
             networks in members/.
@@ -108,18 +131,32 @@ def reconstruct(
             must_have(f"{name} a positive integer, or 'auto'", repr(value))
     if not isinstance(resume, bool):
         must_have("resume true or false", repr(resume))
+    look_up("loss", loss, dict.fromkeys(LOSSES))
+    if loss == "mse" and factors != "auto":
+        must_have("the loss poisson for factors, which are of counts", repr(loss))
     seen = read_recording(recording, times, inputs)
+    if not isinstance(held, str):
+        held = checked_input(held, seen.stretches[0].inputs.shape[1])
+    elif held != "mean":
+        must_have("held 'mean', or a number for each input", repr(held))
     if channels is not None and (not isinstance(channels, list) or len(channels) != seen.channels):
         must_have(f"names of {seen.channels} channels", described(channels))
     folder = None if out is None else path_of(out)
     names = channels or [f"channel {at + 1}" for at in range(seen.channels)]
+    spikes = None
+    if loss == "poisson":
+        if delays not in ("auto", 1):
+            must_have("no delays of counts, whose factors are a state", delays)
+        spikes = read_spikes(seen, factors, chosen)
+        seen, names = spikes.sharpened, [f"factor {at + 1}" for at in range(spikes.sharpened.channels)]
     pace = pace_of(seen)
-    if pace.turn > _DENSE:
+    if pace.turn > _DENSE and spikes is None:
         seen = thinned(seen, max(1, int(pace.turn / _THIN)))
         pace = pace_of(seen)
-    embedded, curve = _embedded(seen, pace, delays, lag)
+    embedded, curve = _embedded(seen, pace, delays if spikes is None else 1, lag)
     learned, tested = parted(embedded)
-    fitted = fit(embedded, learned, tested, pace, chosen, folder, resume, watcher)
+    way = usual_way(pace, chosen) if spikes is None else way_of_counts(chosen)
+    fitted = fit(embedded, learned, tested, pace, chosen, way, folder, resume, watcher)
     asked = asked_of(embedded, tested, fitted.piece if fitted.noisy else 8, pace.turn)
     now = [states_now(model, asked, fitted.noisy, embedded.even) for model in fitted.models]
     each = np.stack([forecast(model, asked, states) for model, states in zip(fitted.models, now, strict=True)])
@@ -128,21 +165,41 @@ def reconstruct(
     whole = [
         (stretch.values - mean) / deviation for stretch in embedded.stretches if not np.isnan(stretch.values).any()
     ] or [((embedded.values - mean) / deviation)[~np.isnan(embedded.values).any(axis=1)]]
+    courses = None if spikes is None else [along(model, list(embedded.stretches)) for model in fitted.models]
     portraits = [
-        _portrait(model, whole, states, (mean, deviation), seen.step)
-        for model, states in zip(fitted.models, now, strict=True)
+        _portrait(
+            model,
+            whole,
+            states,
+            None if courses is None else np.concatenate(courses[at]),
+            (mean, deviation),
+            seen.step,
+            mean_input(model) if isinstance(held, str) else held,
+            None if spikes is None and not mean_input(model).size else pace.turn,
+        )
+        for at, (model, states) in enumerate(zip(fitted.models, now, strict=True))
     ]
+    found = None if spikes is None or courses is None else [rates_of(spikes, course) for course in courses]
     summary = _summary(embedded, pace, curve, names, chosen, fitted, forecasts, portraits, whole)
-    result = Reconstruction(
-        fitted.models,
-        summary,
-        _arrays(embedded, forecasts, portraits, whole, (mean, deviation)),
-        folder,
-    )
+    arrays = _arrays(embedded, forecasts, portraits, whole, (mean, deviation))
+    if spikes is not None and found is not None:
+        summary["counts"] = plain(_of_counts(spikes, [gain for _, gain in found]))
+        for number, (rates, _) in enumerate(found, start=1):
+            arrays[f"rates.{number}"] = np.vstack([rates.weight, rates.bias]).astype(np.float32)
+    summary["verdict"] = verdict_words(summary)
+    result = Reconstruction(fitted.models, spelled_out(summary), arrays, folder)
     if folder is not None:
         with alone(folder, "a reconstruction"):
             _write(result, folder)
     return result
+
+
+def checked_input(held: Any, size: int) -> np.ndarray:
+    """Numbers to hold inputs at, (K,)."""
+    values = as_floats(held, "held")
+    if values.shape != (size,) or not np.isfinite(values).all():
+        must_have(f"held 'mean', or {size} finite numbers, one for each input", described(held))
+    return values
 
 
 def load_reconstruction(directory: str | Path) -> Reconstruction:
@@ -181,7 +238,14 @@ def _embedded(seen: Recording, pace: Pace, delays: int | str, lag: int | str) ->
 
 
 def _portrait(
-    model: Model, whole: list[np.ndarray], now: np.ndarray, scale: tuple[np.ndarray, np.ndarray], step: float
+    model: Model,
+    whole: list[np.ndarray],
+    now: np.ndarray,
+    settled: np.ndarray | None,
+    scale: tuple[np.ndarray, np.ndarray],
+    step: float,
+    held: np.ndarray,
+    turn: float | None,
 ) -> Portrait:
     """A portrait in the standard deviations of the recording; the network's own scale is that of its training part."""
     states = np.concatenate(whole)
@@ -196,9 +260,10 @@ def _portrait(
     def outwards(values: np.ndarray) -> np.ndarray:
         return (np.asarray(own.unscaled(jnp.asarray(values)), float) - mean) / deviation
 
-    hidden = now[:, numbers:].mean(axis=0)
-    along = np.hstack([inwards(states), np.broadcast_to(hidden, (len(states), len(hidden)))])
-    found = portrait(model, along, [inwards(course) for course in whole], now, step)
+    if settled is None:
+        hidden = now[:, numbers:].mean(axis=0)
+        settled = np.hstack([inwards(states), np.broadcast_to(hidden, (len(states), len(hidden)))])
+    found = portrait(model, settled, [inwards(course) for course in whole], now, step, held, turn)
     return replace(found, points=outwards(found.points), runs=None if found.runs is None else outwards(found.runs))
 
 
@@ -262,7 +327,8 @@ def _summary(
         "exponents": exponents,
         "dimension": [list(one.dimension) if one.dimension else None for one in portraits],
         "fixed_points": points,
-        "attractors": kinds_over(portraits),
+        "attractors": kinds_over([one.kind for one in portraits]),
+        "soon": _soon_over(portraits, max(1, round(pace.turn)) * recording.step),
         "places": [one.places if np.isfinite(one.places) else None for one in portraits],
         "places_of_halves": distance_of_places(np.concatenate(halves[0]), np.concatenate(halves[1])),
         "rhythms": [one.rhythms for one in portraits],
@@ -271,8 +337,22 @@ def _summary(
     }
     summary["beats_linear"] = bool(forecasts.skill > 0 and forecasts.better < _SURE)
     summary["beats_mean"] = bool(forecasts.of_mean > _SURE)
-    summary["verdict"] = verdict_words(summary)
-    return spelled_out(plain(summary))
+    return dict(plain(summary))
+
+
+def _soon_over(portraits: list[Portrait], seconds: float) -> dict[str, Any] | None:
+    kinds = [one.soon for one in portraits if one.soon is not None]
+    drifts = [one.drift if np.isfinite(one.drift) else None for one in portraits]
+    return {"seconds": seconds, "attractors": kinds_over(kinds), "drifts": drifts} if kinds else None
+
+
+def _of_counts(spikes: Spikes, gains: list[float]) -> dict[str, Any]:
+    return {
+        "units": spikes.counts.channels,
+        "spikes": int(spikes.counts.values.sum()),
+        "gains_of_factors": {str(number): gain for number, gain in spikes.factors.gains.items()},
+        "bits_per_spike": gains,
+    }
 
 
 def _arrays(
