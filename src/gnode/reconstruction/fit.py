@@ -18,6 +18,7 @@ from gnode.training.progress import Silent, Watcher
 
 _EPOCHS, _EPOCHS_OF_NOISY, _PATIENCE = 60, 30, 12
 _WARM_PIECES, _PIECE_OF_COUNTS, _PATIENCE_OF_COUNTS = (6, 16), 26, 8
+_TAU_OF_COUNTS, _EPOCHS_OF_COUNTS = 1.0, 15  # tau in samples
 _SAMPLES, _SAMPLES_OF_NOISY = 12_000, 24_000  # of all training pieces of a network: noise has to be averaged
 
 
@@ -28,7 +29,7 @@ class Plan:
     Attributes:
         model, hidden, state_size: as for gnode.models.make; None: as many units as a state has numbers.
         members: how many networks, each from another seed and without another tenth of the recording.
-        epochs: steps of Levenberg-Marquardt, at most; None: 60, of noisy recordings 30.
+        epochs: steps of Levenberg-Marquardt, at most; None: 60, of noisy recordings 30, of counts 15.
         piece: samples of a free-running piece; None: by noise and pace.
         seed: of the first network.
     """
@@ -74,9 +75,16 @@ class Phase:
 
 @dataclass(frozen=True)
 class Way:
-    """How a network is fitted: activation of its hidden units, and the phases, of which the last leaves the files."""
+    """How a network is fitted.
+
+    Attributes:
+        activation: of its hidden units.
+        tau: its time constant, in samples.
+        phases: one after another, of which the last leaves the files.
+    """
 
     activation: str
+    tau: float
     phases: tuple[Phase, ...]
 
 
@@ -127,7 +135,7 @@ def fit(
             return data_of(learned, tested, phase.piece, step, even, member, plan.members, samples)
 
         try:
-            model = _model(recording, pace, plan, way.activation, plan.seed + member)
+            model = _model(recording, plan, way, plan.seed + member)
             for phase in before:
                 model = train(model, data(phase), **_settings(plan, phase)).model
             run = train(
@@ -167,28 +175,30 @@ def usual_way(pace: Pace, plan: Plan) -> Way:
         length = min(max(length, 2), piece)
         if not stages or (begin > stages[-1][0] and length > stages[-1][1]):
             stages.append((begin, length))
-    return Way("swish", (Phase(piece, noisy, epochs, tuple(stages), _PATIENCE + stages[-1][0]),))
+    tau = min(max(0.5 * pace.turn, 1.0), 5.0)
+    return Way("swish", tau, (Phase(piece, noisy, epochs, tuple(stages), _PATIENCE + stages[-1][0]),))
 
 
 def way_of_counts(plan: Plan) -> Way:
     """First from what was seen, in which states off the attractor are drawn to it, and then with starts of its own.
 
     Of what moves little without its input, the data say only by long courses, and nothing of what lies off the
-    attractor. So F is bounded, by hidden units that are, and the state with it: no course can leave.
+    attractor. So F is bounded, by hidden units that are, and the state with it: no course can leave. A short tau lets
+    states be drawn to where F says as fast as a network of neurons would.
     """
-    epochs = plan.epochs or _EPOCHS_OF_NOISY
+    epochs = plan.epochs or _EPOCHS_OF_COUNTS
     warm = tuple(Phase(piece, False, max(1, epochs // 2), ((1, piece),), _PATIENCE_OF_COUNTS) for piece in _WARM_PIECES)
     piece = plan.piece or _PIECE_OF_COUNTS
-    return Way("tanh", (*warm, Phase(piece, True, epochs, ((1, piece),), _PATIENCE_OF_COUNTS)))
+    return Way("tanh", _TAU_OF_COUNTS, (*warm, Phase(piece, True, epochs, ((1, piece),), _PATIENCE_OF_COUNTS)))
 
 
-def _model(recording: Recording, pace: Pace, plan: Plan, activation: str, seed: int) -> Model:
+def _model(recording: Recording, plan: Plan, way: Way, seed: int) -> Model:
     numbers = recording.channels * recording.delays
     size = plan.state_size or numbers
     if size < numbers:
         must_have(f"at least {numbers} units, as a state has numbers that are seen", size, "Ask for fewer delays.")
     given: dict[str, Any] = (
-        {} if FIELDS[plan.model].hidden is None else {"hidden": plan.hidden, "activation": activation}
+        {} if FIELDS[plan.model].hidden is None else {"hidden": plan.hidden, "activation": way.activation}
     )
     return make(
         plan.model,
@@ -199,7 +209,7 @@ def _model(recording: Recording, pace: Pace, plan: Plan, activation: str, seed: 
         begins="at-first",
         integrator="euler" if recording.even else "exponential-euler",
         dt=recording.step,
-        tau=recording.step * min(max(0.5 * pace.turn, 1.0), 5.0),
+        tau=recording.step * way.tau,
         scale="standard",
         seed=seed,
         **given,

@@ -23,7 +23,7 @@ from gnode.reconstruction.measures import distance_of_places, distance_of_rhythm
 from gnode.reconstruction.pieces import parted
 from gnode.reconstruction.recording import Recording, delayed, read_recording, thinned
 from gnode.reconstruction.spikes import Spikes, rates_of, read_spikes
-from gnode.reconstruction.states import along
+from gnode.reconstruction.states import WINDOW, along
 from gnode.reconstruction.words import verdict_words
 from gnode.series.arrays import as_floats, described
 from gnode.training.directory import place_of_member
@@ -46,7 +46,9 @@ class Reconstruction:
         models: the networks. The first units of each are what was recorded (with delays: the latest samples first).
         summary: plain data, as reconstruction.json holds them: what was assumed, how well it foretells, exponents,
             fixed points, attractors and distances, each with how sure it is; and `verdict`, in sentences.
-        arrays: for pictures, as reconstruction.npz holds them.
+        arrays: for pictures, as reconstruction.npz holds them; of counts also "states.1", ..., (n, N): where each
+            network was in each bin, and "rates.1", ..., (N + 1, units): logarithms of counts to expect; the last row is
+            a bias.
         path: the directory, if there is one.
     """
 
@@ -171,7 +173,7 @@ def reconstruct(
             model,
             whole,
             states,
-            None if courses is None else np.concatenate(courses[at]),
+            None if courses is None else np.concatenate([course[WINDOW - 1 :: WINDOW] for course in courses[at]]),
             (mean, deviation),
             seen.step,
             mean_input(model) if isinstance(held, str) else held,
@@ -182,10 +184,11 @@ def reconstruct(
     found = None if spikes is None or courses is None else [rates_of(spikes, course) for course in courses]
     summary = _summary(embedded, pace, curve, names, chosen, fitted, forecasts, portraits, whole)
     arrays = _arrays(embedded, forecasts, portraits, whole, (mean, deviation))
-    if spikes is not None and found is not None:
+    if spikes is not None and courses is not None and found is not None:
         summary["counts"] = plain(_of_counts(spikes, [gain for _, gain in found]))
         for number, (rates, _) in enumerate(found, start=1):
             arrays[f"rates.{number}"] = np.vstack([rates.weight, rates.bias]).astype(np.float32)
+            arrays[f"states.{number}"] = np.concatenate(courses[number - 1]).astype(np.float32)
     summary["verdict"] = verdict_words(summary)
     result = Reconstruction(fitted.models, spelled_out(summary), arrays, folder)
     if folder is not None:

@@ -17,7 +17,8 @@ def along(model: Model, stretches: list[Stretch], window: int = WINDOW) -> list[
     """Where a network was along evenly sampled stretches: in each window, the free course that fits it best.
 
     Returns:
-        for each stretch (n, N), in the scale of the network.
+        for each stretch (n, N), in the scale of the network. What lies at the end of a window, every `window` samples,
+        is known best: it is the network's own, and the noise of where the course began is forgotten.
     """
     found = []
     for stretch in stretches:
