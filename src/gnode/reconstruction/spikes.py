@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import jax.numpy as jnp
 import numpy as np
 
 from gnode.reconstruction.counts import (
@@ -57,7 +58,7 @@ def read_spikes(counts: Recording, number: int | str, plan: Plan) -> Spikes:
     states = [course[:, :size] for course in along(model, list(coarse.stretches))]
     rates = _fitted_rates(counts, states)
     made = [
-        replace(stretch, values=np.asarray(own.unscaled(sharpened(course, stretch.values, rates)), float))
+        replace(stretch, values=np.asarray(own.unscaled(jnp.asarray(sharpened(course, stretch.values, rates))), float))
         for stretch, course in zip(counts.stretches, states, strict=True)
     ]
     return Spikes(counts, factors, replace(coarse, stretches=tuple(made)))

@@ -60,8 +60,9 @@ def _html(found: Reconstruction, name: str) -> str:
             [
                 Card("Lyapunov exponents", _exponents_caption(summary), _exponents(summary), wide=True),
                 Card("Fixed points", _points_caption(), _points(summary), wide=True),
-                Card("Attractors", "What each network's long free course was named.", _attractors(summary)),
+                Card("Attractors", _attractors_caption(summary), _attractors(summary)),
                 *_delays(summary),
+                *_factors(summary),
                 Card("What was recorded, and how it was fitted", "", _facts(summary)),
             ],
         ),
@@ -175,6 +176,21 @@ def _delays(summary: dict[str, Any]) -> list[Card]:
     return [Card("How many delays a state needs", caption, figure([trace], xaxis=axis("delays", dtick=1), yaxis=y))]
 
 
+def _factors(summary: dict[str, Any]) -> list[Card]:
+    gains = summary.get("counts", {}).get("gains_of_factors", {})
+    if len(gains) < 2:
+        return []
+    points = np.array([[int(number), gain] for number, gain in gains.items()])
+    look = {"color": style.RUNS[0]}
+    trace = line(numbers(points[:, 0]), numbers(points[:, 1]), mode="lines+markers", line=look, showlegend=False)
+    caption = (
+        "How much better counts that were held out are foretold from the factors of the bins beside them than from mean "
+        "rates. The fewest with nine tenths of the most are taken."
+    )
+    y = axis("bits a spike", rangemode="tozero")
+    return [Card("How many factors units share", caption, figure([trace], xaxis=axis("factors", dtick=1), yaxis=y))]
+
+
 # -- tables --
 
 
@@ -224,7 +240,12 @@ def _points(summary: dict[str, Any]) -> str:
 
 
 def _attractors(summary: dict[str, Any]) -> str:
-    return table(["name", "in networks"], [[escape(n), f"{share:.0%}"] for n, share in summary["attractors"].items()])
+    soon = summary.get("soon")
+    looks = [("in the long run", summary["attractors"])]
+    if soon is not None:
+        looks.insert(0, (f"after {soon['seconds']:.3g} s", soon["attractors"]))
+    rows = [[when, escape(name), f"{share:.0%}"] for when, names in looks for name, share in names.items()]
+    return table(["when", "name", "in networks"], rows)
 
 
 def _distances(summary: dict[str, Any]) -> str:
@@ -242,7 +263,11 @@ def _distances(summary: dict[str, Any]) -> str:
 
 def _facts(summary: dict[str, Any]) -> str:
     recording, state, plan = summary["recording"], summary["state"], summary["plan"]
+    counts = summary.get("counts")
+    bits = [] if counts is None else [style.number(gain) for gain in counts["bits_per_spike"]]
     rows = [
+        *([["counts", f"{counts['spikes']} of {counts['units']} units"]] if counts else []),
+        *([["bits a spike, held out", ", ".join(bits)]] if counts else []),
         ["samples", f"{recording['samples']}, {style.number(recording['step'])} s apart"],
         ["noise", f"at most {recording['noise']:.2%} of the standard deviation"],
         ["pace", f"a standard deviation in {style.number(recording['turn'])} s"],
@@ -282,6 +307,15 @@ def _exponents_caption(summary: dict[str, Any]) -> str:
     return (
         "Means over networks; the interval holds how networks differ and how sure each is. The strongest contraction "
         "is known worst: data lie on the attractor, not beside it."
+    )
+
+
+def _attractors_caption(summary: dict[str, Any]) -> str:
+    if summary.get("soon") is None:
+        return "What each network's long free course was named."
+    return (
+        "What states of the recording are on a turn after the input is held, and where each network's course ends in the "
+        "long run. What lasts between the two is a memory, if no perfect one."
     )
 
 
