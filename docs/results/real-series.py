@@ -27,9 +27,9 @@ PAGE_TEXT = """# Recordings of the world
 
     python docs/results/real-series.py
 
-`gnode.reconstruct` with its default settings, on series that Python packages ship. What was expected, written before the
-first run: of the ECG a periodic attractor; of sunspots and El Nino nothing beyond linear dynamics, since a few dozen
-noisy cycles do not show more; of Lynx a refusal. Nobody knows the right answer here, so what counts is whether what is
+`gnode.reconstruct` with its default settings, on series that Python packages ship. What was expected, written before
+the first run: of the ECG a periodic attractor; of sunspots and El Nino nothing beyond linear dynamics, since a few
+dozen noisy cycles do not show more; of Lynx a refusal. Nobody knows the right answer here, so what counts is whether what is
 said is borne out by what was held out.
 
 Samples are counted as seconds apart, whatever they are: a "second" of sunspots is a year, of El Nino a month, of the
@@ -99,7 +99,7 @@ def paragraph(name: str, one: dict) -> str:
         "|---|---|",
         f"| forecast holds for, median [10 %, 90 %] of {of['starts']} starts | {of['valid_median']:.3g} "
         f"[{of['valid_low']:.3g}, {of['valid_high']:.3g}]; a linear model {of['valid_linear']:.3g} |",
-        f"| skill over a linear model, and over the mean | {of['skill']:.2f} (p = {of['p']:.2g}), {of['of_mean']:.2f} |",
+        f"| skill over a linear model | {of['skill']:.2f} (p = {of['p']:.2g}); over the mean {of['of_mean']:.2f} |",
         f"| noise, at most | {one['recording']['noise']:.0%} of the deviation |",
         f"| delays | {one['state']['delays']}, {one['state']['lag']:.3g} apart |",
         f"| largest exponent that the networks have | {exponent} |",

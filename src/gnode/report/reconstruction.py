@@ -184,8 +184,8 @@ def _factors(summary: dict[str, Any]) -> list[Card]:
     look = {"color": style.RUNS[0]}
     trace = line(numbers(points[:, 0]), numbers(points[:, 1]), mode="lines+markers", line=look, showlegend=False)
     caption = (
-        "How much better counts that were held out are foretold from the factors of the bins beside them than from mean "
-        "rates. The fewest with nine tenths of the most are taken."
+        "How much better held-out counts are foretold from the factors of the bins beside them than from mean rates. "
+        "The fewest with nine tenths of the most are taken."
     )
     y = axis("bits a spike", rangemode="tozero")
     return [Card("How many factors units share", caption, figure([trace], xaxis=axis("factors", dtick=1), yaxis=y))]
@@ -314,8 +314,8 @@ def _attractors_caption(summary: dict[str, Any]) -> str:
     if summary.get("soon") is None:
         return "What each network's long free course was named."
     return (
-        "What states of the recording are on a turn after the input is held, and where each network's course ends in the "
-        "long run. What lasts between the two is a memory, if no perfect one."
+        "What states of the recording are on a turn after the input is held, and where each network's course ends in "
+        "the long run. What lasts between the two is a memory, if no perfect one."
     )
 
 
