@@ -58,12 +58,13 @@ and 1 s, each its own; the input is as above and acts on none.
 |---|---|---|---|---|
 {controls}
 
-Drift: root mean square over the circle, of 36 parts in which it is averaged, at states a turn after the input is held;
-the median over the three networks. Correlation: of that drift with the true one at the same angle. To read it in radians
-of the head, and for the state R2, states are mapped linearly to the true z, with a map that is fitted on the first nine
-tenths; R2 are of the last tenth, of the first network. Rates are its own readout, against the true ones. The error of
-what is fitted adds to drift as squares do, so that a small drift comes out too large. How networks are fitted to counts
-was chosen while looking at recordings ring 0 and ring 2; the others were seen by none of it. {when}
+Drift: root mean square over the circle, of 36 parts in which it is averaged, at states a turn after the input is
+held; the median over the three networks. Correlation: of that drift with the true one at the same angle. To read it
+in radians of the head, and for the state R2, states are mapped linearly to the true z, with a map that is fitted on
+the first nine tenths; R2 are of the last tenth, of the first network. Rates are its own readout, against the true
+ones. The error of what is fitted adds to drift as squares do, so that a small drift comes out too large. How networks
+are fitted to counts was chosen while looking at recordings ring 0 and ring 2; the others were seen by none of it.
+{when}
 """
 
 

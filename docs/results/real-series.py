@@ -29,8 +29,8 @@ PAGE_TEXT = """# Recordings of the world
 
 `gnode.reconstruct` with its default settings, on series that Python packages ship. What was expected, written before
 the first run: of the ECG a periodic attractor; of sunspots and El Nino nothing beyond linear dynamics, since a few
-dozen noisy cycles do not show more; of Lynx a refusal. Nobody knows the right answer here, so what counts is whether what is
-said is borne out by what was held out.
+dozen noisy cycles do not show more; of Lynx a refusal. Nobody knows the right answer here, so what counts is whether
+what is said is borne out by what was held out.
 
 Samples are counted as seconds apart, whatever they are: a "second" of sunspots is a year, of El Nino a month, of the
 ECG a 360th of a second.

@@ -14,6 +14,7 @@ from gnode.report.blocks import Figure, axis, figure, line, log_axis, numbers, s
 from gnode.report.html import Card, Section, html_page, table
 
 REPORT = "report.html"
+_FAR, _LISTED = 5.0, 12  # standard deviations from data, beyond which points are not drawn; and how many are listed
 _POINTS, _TRIALS, _AHEAD = 2500, 6, 600  # of a course, of forecasts, and samples of one, that are drawn
 
 
@@ -127,11 +128,14 @@ def _portrait(found: Reconstruction) -> Figure:
             look = {"color": style.RUNS[(number - 1) % len(style.RUNS)], "width": 2}
             visible: Any = True if number == 1 else "legendonly"
             traces.append(scatter(run[:_POINTS][:, shown], f"network {number}", None, line=look, visible=visible))
+    alike: dict[tuple[str, float], list[list[float]]] = {}
     for point in summary["fixed_points"]:
-        colour, marker, _ = style.STABILITY[style.stability_class(point["stability"])]
-        dots = {"size": 7, "color": colour, "symbol": marker, "opacity": max(0.3, point["share"])}
-        label = f"{point['stability']}, in {point['share']:.0%}"
-        traces.append(scatter(np.array([point["place"]])[:, shown], label, dots))
+        if point["distance"] <= _FAR:
+            alike.setdefault((point["stability"], point["share"]), []).append(point["place"])
+    for (stability, share), places in alike.items():
+        colour, marker, _ = style.STABILITY[style.stability_class(stability)]
+        dots = {"size": 7, "color": colour, "symbol": marker, "opacity": max(0.3, share)}
+        traces.append(scatter(np.array(places)[:, shown], f"{stability}, in {share:.0%}", dots))
     if len(shown) == 3:
         return figure(traces, 520, scene=scene(axes[:3]))
     second = axes[1] if len(axes) > 1 else ""
@@ -205,6 +209,8 @@ def _beside(summary: dict[str, Any]) -> str:
 
 
 def _exponents(summary: dict[str, Any]) -> str:
+    if not summary["exponents"]:
+        return "<p>None: no network stays where the recording is.</p>"
     rows = [
         [
             str(number),
@@ -220,7 +226,7 @@ def _exponents(summary: dict[str, Any]) -> str:
 
 def _points(summary: dict[str, Any]) -> str:
     rows = []
-    for point in summary["fixed_points"]:
+    for point in summary["fixed_points"][:_LISTED]:
         place = ", ".join(style.number(value) for value in point["place"])
         near = "yes" if point["near"] else f"no: {point['distance']:.2g} deviations away"
         rows.append(
@@ -236,7 +242,11 @@ def _points(summary: dict[str, Any]) -> str:
                 else "no",
             ]
         )
-    return table(["kind", "in networks", "did data come near?", "where", "can be trusted"], rows)
+    more = len(summary["fixed_points"]) - _LISTED
+    rest = f"<p>And {more} more, which fewer networks have or which lie farther from data.</p>" if more > 0 else ""
+    if not rows:
+        return "<p>None was found.</p>"
+    return table(["kind", "in networks", "did data come near?", "where", "can be trusted"], rows) + rest
 
 
 def _attractors(summary: dict[str, Any]) -> str:
