@@ -13,7 +13,7 @@ import numpy as np
 from gnode.errors import must_have
 from gnode.reconstruction.recording import Recording, Stretch
 
-MOST_FACTORS = 8
+MOST_FACTORS = 6
 _FEWEST_UNITS = 3
 _ENOUGH = 0.9  # of the best held-out gain: the fewest factors that reach it are taken
 _HELD_OUT = 0.2  # of what is learned from, on which numbers of factors are compared
