@@ -84,3 +84,15 @@ def test_nothing_is_claimed_that_forecasts_do_not_bear_out():
     assert any("No chaos with confidence" in line for line in verdict_words(summary(exponents=[unsure])))
     delayed = {"delays": 3, "lag": 0.2, "units": 3, "numbers": 3}
     assert any("The state is a reconstruction" in line for line in verdict_words(summary(state=delayed)))
+
+
+def test_a_memory_that_drifts_is_named_at_both_looks():
+    soon = {"seconds": 0.9, "attractors": {"ring": 1.0}, "drifts": [0.11, 0.16, None]}
+    counts = {"units": 60, "bits_per_spike": [0.8, 0.8]}
+    words = " ".join(verdict_words(summary(soon=soon, counts=counts, attractors={"discrete, 3 points": 1.0})))
+    assert "what is left 0.9 s later: ring (100% of the networks)" in words
+    assert "In the long run: the attractor: discrete, 3 points (100% of the networks)" in words
+    assert "0.11 to 0.16 of its radius" in words
+    assert "0.8 bits a spike" in words
+    torn = verdict_words(summary(soon=soon | {"attractors": {"ring": 0.67, "interval": 0.33}}))
+    assert any("disagree on what is left" in line for line in torn)

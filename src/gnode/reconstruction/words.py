@@ -57,7 +57,7 @@ def _dynamics_words(summary: dict[str, Any]) -> list[str]:
         known = [drift for drift in soon["drifts"] if drift is not None]
         if known:
             words.append(
-                f"There states move by {min(known):.2g} to {max(known):.2g} of its radius in a second, of a ring in "
+                f"There states move by {_range(known)} of its radius in a second, of a ring in "
                 "radians (root mean square, over the networks)."
             )
         words.append(f"In the long run: {_named(summary['attractors'], 'the attractor')}")
@@ -83,6 +83,11 @@ def _named(names: dict[str, float], what: str) -> str:
     return f"the networks disagree on {what}: " + ", ".join(f"{k} ({v:.0%})" for k, v in names.items()) + "."
 
 
+def _range(values: list[float]) -> str:
+    low, high = f"{min(values):.2g}", f"{max(values):.2g}"
+    return low if low == high else f"{low} to {high}"
+
+
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
@@ -94,7 +99,7 @@ def _caveats(summary: dict[str, Any]) -> list[str]:
         gains = counts["bits_per_spike"]
         words.append(
             f"The state is {state['numbers']} factors of {counts['units']} units, in whose rates the networks explain "
-            f"{min(gains):.2g} to {max(gains):.2g} bits a spike of what was held out. Coordinates are those of factors."
+            f"{_range(gains)} bits a spike of what was held out. Coordinates are those of factors."
         )
     if state["delays"] > 1:
         words.append(
