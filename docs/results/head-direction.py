@@ -23,7 +23,7 @@ STEP, BIN, MINUTES = 0.005, 0.1, 10
 TAU, UNITS, GAIN, JITTER, NOISE = 0.1, 60, 2.0, 0.08, 0.05
 NEURONS = 60
 HIDDEN, MEMBERS = (32,), 3
-ENSEMBLES, CONTROLS = 10, 1
+ENSEMBLES, CONTROLS = 10, 2
 ANGLES = 36  # parts of the circle in which drift is averaged
 PAGE_TEXT = """# From spikes to the attractor: head direction
 
