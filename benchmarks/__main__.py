@@ -16,6 +16,7 @@ from benchmarks import (  # noqa: E402
     expressivity,
     fixed_points,
     irregular,
+    reconstruction,
     solvers,
     start_up,
     sweep,
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "expressivity": expressivity.measure,
     "collections": collections.measure,
     "dysts": dysts_exponents.measure,
+    "reconstruction": reconstruction.measure,
 }
 
 

@@ -137,13 +137,15 @@ def scored(found: gnode.reconstruction.Reconstruction, truth: dict[str, np.ndarr
     cut = round(0.9 * len(truth["z"]))
     turn = round(found.summary["soon"]["seconds"] / BIN)
     drifts, alike = [], []
-    for number, model in enumerate(found.models):
+    for number, (model, stays) in enumerate(zip(found.models, found.summary["stays"], strict=True)):
         states = found.arrays[f"states.{number + 1}"].astype(float)
         design = np.column_stack([states, np.ones(len(states))])
         to_true = np.linalg.lstsq(design[:cut], truth["z"][:cut], rcond=None)[0]
         if number == 0:
             state_r2 = r2((design @ to_true)[cut:], truth["z"][cut:])
             rate_r2 = r2(found.rates(states[cut:]), truth["rates"][cut:])
+        if not stays:
+            continue
         step, there = model.map_at([0.0]), states[19::20].astype(np.float32)
         for _ in range(turn):
             there = np.asarray(step(there))
@@ -172,12 +174,12 @@ def measured(name: str) -> dict:
         loss="poisson", held=[0.0], hidden=HIDDEN, members=MEMBERS,
     )  # fmt: skip
     record = {"case": name, "seconds": time.process_time() - began, "verdict": found.summary["verdict"]}
-    record |= {key: found.summary[key] for key in ("soon", "attractors", "counts", "state", "forecast")}
+    record |= {key: found.summary[key] for key in ("soon", "attractors", "counts", "state", "forecast", "stays")}
     return record | (scored(found, truth, int(seed)) if kind == "ring" else {})
 
 
 def named(record: dict) -> str:
-    name, share = next(iter(record["soon"]["attractors"].items()))
+    name, share = next(iter(record["soon"]["attractors"].items()), ("no network stays", 0.0))
     return name if share >= 0.75 else f"none ({name} {share:.0%})"
 
 

@@ -101,7 +101,7 @@ def paragraph(name: str, one: dict) -> str:
         return f"{head}\nRefused: *{one['refused']}*"
     of, first = one["forecast"], one["exponents"][0] if one["exponents"] else None
     exponent = "none" if first is None else f"{first['value']:.3f} [{first['low']:.3f}, {first['high']:.3f}]"
-    names = ", ".join(f"{kind} ({share:.0%})" for kind, share in one["attractors"].items())
+    names = ", ".join(f"{kind} ({share:.0%})" for kind, share in one["attractors"].items()) or "none: no network stays"
     lines = [
         "| | |",
         "|---|---|",

@@ -368,8 +368,8 @@ def sweep(
         str, typer.Argument(metavar="NAME|EXPERIMENT.toml", help="One of gnode list experiments, or a file.")
     ],
     out: Annotated[
-        Path, typer.Option(help="Directory of the sweep: new or empty.", show_default=False, callback=_at_home)
-    ],
+        Path | None, typer.Option(help="Directory of the sweep: new or empty.", show_default=False, callback=_at_home)
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(help="Preset of the file, as quick or paper. \\[default: quick where there is one]")
     ] = None,
@@ -383,6 +383,7 @@ def sweep(
     ] = None,
     halving: Annotated[bool | None, typer.Option(help="Stop hopeless runs early by successive halving.")] = None,
     reports: Annotated[bool, typer.Option("--reports", help="Also make the report of every selected run.")] = False,
+    only_plan: Annotated[bool, typer.Option("--plan", help="Only say what would be run, and for how long.")] = False,
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
@@ -395,6 +396,14 @@ def sweep(
         if trust:
             _trust(Path(experiment))
         plan = read_plan(experiment, preset, halving)
+        if only_plan:
+            from gnode.sweeps.outlook import outlook
+
+            numbers, lines = outlook(plan, workers)
+            _answer(as_json, numbers, *lines)
+            return
+        if out is None:
+            raise typer.BadParameter("Must have a directory for the sweep, or --plan.", param_hint="--out")
         runs = run_sweep(plan, out, resume=resume, on=on, address=address, workers=workers, watcher=sweep_watcher())
         from gnode.report.sweep import run_reports, sweep_report  # late: it would take memory while the workers run
 
@@ -414,7 +423,8 @@ def sweep(
         },
         f"{len(runs)} runs: " + ", ".join(f"{count} {state}" for state, count in counts.items()),
         *_reasons(failed),
-        f"Tables: {out}/results.parquet, {out}/epochs.parquet",
+        f"Tables: {out}/results.parquet, {out}/epochs.parquet"
+        + (f", {out}/examinations.parquet" if plan.examination is not None else ""),
         f"Report: {page}",
     )
 
@@ -541,12 +551,16 @@ def reconstruct(
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Steps of each, at most. \\[default: 60; 30 of noisy ones]")
     ] = None,
+    piece: Annotated[
+        int | None, typer.Option(min=3, help="Samples on which they run freely. \\[default: by noise and pace]")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="\\[default: 0]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what the directory holds.")] = False,
     as_json: Json = False,
 ) -> None:
     """From a recording to the dynamics behind it, with what of them can be trusted."""
-    given = {"model": model, "members": members, "epochs": epochs, "seed": seed, "hidden": _widths(hidden)}
+    numbers = {"members": members, "epochs": epochs, "piece": piece, "seed": seed}
+    given = {"model": model, "hidden": _widths(hidden), **numbers}
     plan: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if state_size != "auto":
         plan["state_size"] = _whole("--state-size", state_size)

@@ -1,10 +1,13 @@
 """Counts: factors that units share, Poisson regression, and what a bin says of its state."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import gnode
 from gnode.errors import InvalidInput
+from gnode.reconstruction import fit as fitting
 from gnode.reconstruction.counts import bits_per_spike, find_factors, fit_rates, sharpened
 from gnode.reconstruction.pieces import parted
 from gnode.reconstruction.recording import read_recording
@@ -102,6 +105,34 @@ def test_what_are_no_counts_is_refused(change, options, line):
         gnode.reconstruct(change(counts), **({"inputs": velocity, "loss": "poisson"} | options))
 
 
+def test_too_few_counts_are_refused_before_anything_is_fitted(monkeypatch):
+    monkeypatch.setattr(fitting, "train", lambda *_, **__: pytest.fail("a network was fitted"))
+    counts, velocity, _, _ = rotating(bins=600)
+    times = np.arange(600.0) + 1e4 * (np.arange(600) // 20)
+    with pytest.raises(InvalidInput, match=r"stretches of at least 26 samples.* Record 780 samples"):
+        gnode.reconstruct(counts, times, inputs=velocity, loss="poisson")
+
+
+def test_phases_are_fitted_one_after_another(monkeypatch):
+    """Each from where the last one ended, to pieces of its own length, of which only the last leave files."""
+    seen = []
+
+    def train(model, data, out=None, **settings):
+        seen.append((model, data.train.targets.shape[1], settings["free_starts"], out))
+        return SimpleNamespace(model=len(seen))
+
+    monkeypatch.setattr(fitting, "train", train)
+    recording = read_recording(rotating()[0][:, :2])
+    plan = fitting.Plan(hidden=(4,))
+    way = fitting.way_of_counts(plan)
+    pieces = fitting.data_for(recording, *parted(recording), way, 2)
+    assert fitting.fit_one(recording, pieces[1], plan, way, out="run").model == 3
+    assert [one[1:] for one in seen] == [(6, False, None), (16, False, None), (26, True, "run")]
+    assert [one[0] for one in seen[1:]] == [1, 2]
+    shorter = fitting.way_of_counts(fitting.Plan(piece=10))
+    assert [phase.piece for phase in shorter.phases] == [6, 10, 10]
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     counts, velocity, states, _ = rotating(bins=3000, units=30, peak=1.0, speed=0.04)
@@ -117,6 +148,7 @@ def test_a_ring_is_named_and_its_rates_are_those_of_the_units(found):
     assert made.summary["soon"]["attractors"] == {"ring": 1.0}
     assert "ring (100% of the networks)" in made.evidence
     assert max(made.summary["soon"]["drifts"]) < 0.02  # the angle itself does not drift
+    assert made.summary["stays"] == [True]  # under the recorded input
     where = made.arrays["states.1"]
     design = np.column_stack([where, np.ones(len(where))])
     said = design @ np.linalg.lstsq(design[:2700], states[:2700], rcond=None)[0]

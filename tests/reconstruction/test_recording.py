@@ -95,6 +95,53 @@ def test_options_that_cannot_be_are_refused_before_anything_is_computed(options,
         gnode.reconstruct(waves(), **({"delays": 1} | options))
 
 
+def holed(rows, channels):
+    values = waves()
+    values[rows, channels] = np.nan
+    return values
+
+
+def clock_of(stretch, count=600):
+    """A clock that jumps after every so many samples."""
+    return np.arange(float(count)) + 1e4 * (np.arange(count) // stretch)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("data", "times", "options", "line"),
+    [
+        (holed(slice(None), 1), None, {}, "channel 1 that never was. Leave it out"),
+        (holed(slice(0, 600, 2), 0), clock_of(600), {}, "7 samples that follow each other.* at most 1. .*fill short"),
+        (holed(slice(0, 600, 3), 0), None, {}, "7 samples that follow each other.* at most 2"),
+        (waves(), clock_of(3), {}, "7 samples that follow each other.* at most 3"),
+        (waves(), clock_of(10), {}, "stretches of at least 16 samples.* at most 9. Record 480 samples without a jump"),
+        (waves(), clock_of(20), {}, "10 pieces of 16 .*, [0-9]+ and 0. Record 480 samples without a gap"),
+        (waves(300), None, {"piece": 60}, "10 pieces of 60 .*, 0 and 0. Record 1800 samples"),
+        (waves(300)[:, 0], None, {"delays": 8, "lag": 30}, "at least 410 samples for 8 delays of 30 samples"),
+        (waves(), clock_of(9), {"piece": 5}, "10 pieces of 5 .* and 0. Record 150 samples without a gap"),
+        (holed(slice(545, 600, 5), 0), None, {"piece": 5}, "none without a gap. Record"),
+        (np.sin(1e-3 * np.arange(3000.0)), None, {}, "Record [0-9]{5} samples without a gap"),
+    ],
+)
+def test_too_short_says_how_long_would_do(unit, kind, data, times, options, line):
+    with pytest.raises(InvalidInput, match=line):
+        gnode.reconstruct((unit * data).astype(kind), times, **({"delays": 1} | options))
+
+
+def test_as_many_delays_are_tried_as_the_recording_has_room_for():
+    values = waves(201)[:, 0]
+    recording = read_recording(values)
+    number, errors = choose_delays(recording, 3)
+    assert (number, list(errors)) == (1, [1])  # two would leave 198 samples
+
+
+def test_a_gap_does_not_take_what_validates():
+    values = holed(slice(200, 450), 0)
+    data = data_of(*parted(read_recording(values)), 10, 1.0, True, 0, 1, 5000)
+    assert min(len(data.train), len(data.validation), len(data.test)) > 0
+
+
 @pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
 @pytest.mark.parametrize("share", [0.02, 0.1])
 def test_noise_is_measured_in_any_unit(unit, share):

@@ -15,7 +15,7 @@ import numpy as np
 
 from gnode.analysis.dynamics import Dynamics
 from gnode.analysis.embedded_pair import cash_karp, change_of_size, stacked_cash_karp
-from gnode.analysis.frameworks import Function, undisturbed
+from gnode.analysis.frameworks import Function, compiled, undisturbed
 from gnode.analysis.tangents import by_autodiff, by_differences
 
 SMALLEST = 1e-15  # of the time: a step that asks for less never arrives
@@ -134,7 +134,7 @@ def follower(f: Function, dynamics: Dynamics, kind: str, rules: Rules, autodiff:
         autodiff: tangent vectors by automatic differentiation (JAX alone), else by differences of f.
     """
     if dynamics.framework == "jax":
-        return _compiled(f, kind, rules, autodiff)
+        return _from_numpy(compiled(_followed, f, kind, rules, autodiff))
     return called(dynamics.bare, kind, rules)
 
 
@@ -146,12 +146,7 @@ def recorder(f: Function, dynamics: Dynamics, kind: str, rules: Rules, count: in
     Args:
         longest: no step of a flow takes more time than this.
     """
-    onwards, _ = _how(kind, rules)
-
-    def step(numbers: Any, slopes: Callable[[Any], Any], course: Course, units: Units) -> Course:
-        shorter = course._replace(size=numbers.minimum(course.size, longest))
-        return onwards(numbers, slopes, shorter, course.time + 2 * longest, units, rules)  # which it cannot reach
-
+    step = _attempting(kind, rules, longest)
     if dynamics.framework != "jax":
 
         @undisturbed()
@@ -165,17 +160,35 @@ def recorder(f: Function, dynamics: Dynamics, kind: str, rules: Rules, count: in
 
         return record
 
-    @jax.jit
-    def run(course: Course, units: Units) -> tuple[Course, Path]:
-        slopes = by_differences(jnp, _values_of(f), units.reach)
+    run = _from_numpy(compiled(_recorded, f, kind, rules, count))
+    return lambda course, units: run(course, units, longest)
 
-        def once(course: Course, _: None) -> tuple[Course, Path]:
-            course = step(jnp, slopes, course, units)
-            return course, Path(course.time, course.states, course.growth)
 
-        return jax.lax.scan(once, course, length=count)
+Attempt = Callable[[Any, Callable[[Any], Any], Course, Units], Course]  # the first: numpy or jax.numpy
 
-    return _from_numpy(run)
+
+def _attempting(kind: str, rules: Rules, longest: Any) -> Attempt:
+    """An attempt of a step that takes at most so much time."""
+    onwards, _ = _how(kind, rules)
+
+    def step(numbers: Any, slopes: Callable[[Any], Any], course: Course, units: Units) -> Course:
+        shorter = course._replace(size=numbers.minimum(course.size, longest))
+        return onwards(numbers, slopes, shorter, course.time + 2 * longest, units, rules)  # which it cannot reach
+
+    return step
+
+
+def _recorded(
+    f: Function, kind: str, rules: Rules, count: int, course: Course, units: Units, longest: Any
+) -> tuple[Course, Path]:
+    step = _attempting(kind, rules, longest)
+    slopes = by_differences(jnp, _values_of(f), units.reach)
+
+    def once(course: Course, _: None) -> tuple[Course, Path]:
+        course = step(jnp, slopes, course, units)
+        return course, Path(course.time, course.states, course.growth)
+
+    return jax.lax.scan(once, course, length=count)
 
 
 def called(values: Callable[[np.ndarray], np.ndarray], kind: str, rules: Rules) -> Follow:
@@ -246,33 +259,30 @@ def _how(kind: str, rules: Rules) -> tuple[Callable[..., Course], int | float]:
     return _integrated, rules.attempts if rules.step is None else np.inf
 
 
-def _compiled(f: Function, kind: str, rules: Rules, autodiff: bool) -> Follow:
+def _followed(
+    f: Function, kind: str, rules: Rules, autodiff: bool, course: Course, times: jax.Array, units: Units
+) -> tuple[Course, Path]:
     onwards, attempts = _how(kind, rules)
     values = _values_of(f)
+    slopes = by_autodiff(values) if autodiff else by_differences(jnp, values, units.reach)
 
-    @jax.jit
-    def run(course: Course, times: jax.Array, units: Units) -> tuple[Course, Path]:
-        slopes = by_autodiff(values) if autodiff else by_differences(jnp, values, units.reach)
+    def to(carry: tuple[Course, jax.Array], until: jax.Array) -> tuple[tuple[Course, jax.Array], Path]:
+        def under_way(loop: tuple) -> jax.Array:
+            tried, now = loop
+            return (tried < attempts) & (now.time < until).any()
 
-        def to(carry: tuple[Course, jax.Array], until: jax.Array) -> tuple[tuple[Course, jax.Array], Path]:
-            def under_way(loop: tuple) -> jax.Array:
-                tried, now = loop
-                return (tried < attempts) & (now.time < until).any()
+        def once(loop: tuple) -> tuple:
+            tried, now = loop
+            return tried + 1, onwards(jnp, slopes, now, until, units, rules)
 
-            def once(loop: tuple) -> tuple:
-                tried, now = loop
-                return tried + 1, onwards(jnp, slopes, now, until, units, rules)
+        before, stopped = carry
+        tried = jnp.where(stopped, jnp.inf, 0.0)
+        course = jax.lax.while_loop(under_way, once, (tried, before))[1]
+        stopped = (course.time < until).any()
+        return (course, stopped), Path(course.time, course.states, course.growth)
 
-            before, stopped = carry
-            tried = jnp.where(stopped, jnp.inf, 0.0)
-            course = jax.lax.while_loop(under_way, once, (tried, before))[1]
-            stopped = (course.time < until).any()
-            return (course, stopped), Path(course.time, course.states, course.growth)
-
-        (course, _), path = jax.lax.scan(to, (course, jnp.array(False)), times)
-        return course, path
-
-    return _from_numpy(run)
+    (course, _), path = jax.lax.scan(to, (course, jnp.array(False)), times)
+    return course, path
 
 
 def _values_of(f: Function) -> Callable[[jax.Array], jax.Array]:

@@ -12,8 +12,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -153,8 +155,8 @@ def _traceable(function: Function, probe: np.ndarray) -> bool:
 
 def _jax(function: Function, size: int) -> Speaker:
     jacobian_rows = 2 ** int(np.log2(np.clip(_JACOBIAN_ENTRIES // size**2, 1, _JACOBIAN_ROWS)))
-    values = jax.jit(lambda states: jnp.asarray(function(states), jnp.float64))
-    jacobians = jax.jit(lambda states: _batched_jacobian(function, states))
+    values = compiled(_values, function)
+    jacobians = compiled(_batched_jacobian, function)
 
     def raw(states: np.ndarray) -> np.ndarray:
         with jax.enable_x64(True):
@@ -167,6 +169,26 @@ def _jax(function: Function, size: int) -> Speaker:
         lambda states: _in_batches(jacobians, jacobian_rows, states, np.empty((len(states), size, size))),
         "autodiff",
     )
+
+
+def compiled(program: Callable[..., Any], function: Function, *fixed: Any) -> Callable[..., Any]:
+    """program(function, *fixed, ...), compiled.
+
+    Functions that are pytrees of one structure, such as those of networks of one architecture, share what is compiled,
+    since their arrays are arguments. `program` is one at the top of a module, and what is fixed can be hashed.
+    """
+    arrays, rest = eqx.partition(function, eqx.is_array)
+    try:
+        hash((tuple(jax.tree.leaves(rest)), jax.tree.structure(rest)))
+    except TypeError:
+        arrays = None
+    if not jax.tree.leaves(arrays):
+        return jax.jit(partial(program, function, *fixed))
+    return partial(eqx.filter_jit(program), function, *fixed)
+
+
+def _values(function: Function, states: jax.Array) -> jax.Array:
+    return jnp.asarray(function(states), jnp.float64)
 
 
 def _in_batches(compiled: Callable, largest: int, states: np.ndarray, out: np.ndarray) -> np.ndarray:

@@ -139,6 +139,11 @@ def read(model: Any, states: np.ndarray) -> np.ndarray:
         return np.asarray(model.readout(jnp.asarray(states)), dtype=float)
 
 
+def occupied_cells(readouts: np.ndarray, cell: float | int) -> np.ndarray:
+    """How many of the readouts (V, D_out) lie in each cell of a side that has any: as many as are told apart."""
+    return np.unique(np.round(readouts / cell), axis=0, return_counts=True)[1]
+
+
 def fallen(silences: np.ndarray, counts: np.ndarray, level: float) -> float:
     """Where counts first fall to a level, between silences on the axis log(1 + silence); infinite where they do not."""
     below = np.flatnonzero(counts <= level)
@@ -164,7 +169,7 @@ class _Look:
     @cached_property
     def occupied(self) -> np.ndarray:
         """How many readouts lie in each cell that has any."""
-        return np.unique(np.round(self.readouts[~self.gone] / self.cell), axis=0, return_counts=True)[1]
+        return occupied_cells(self.readouts[~self.gone], self.cell)
 
     @property
     def distinct(self) -> int:

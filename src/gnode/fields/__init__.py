@@ -21,7 +21,8 @@ class FieldKind:
     Attributes:
         draw: a random field from a generator and options.
         hidden: the hidden widths of F where the user names none; None where F is a single layer by definition.
-        reads: the options of FieldOptions, beside sizes and widths of F, that mean anything to it.
+        reads: the options of FieldOptions, beside sizes and widths of F, that mean anything to it; "learn_gates" where
+            its gates may be kept from training.
         candidate_activation: nonlinearity of F's last layer where the user names none.
         summary: one line for `gnode list models`.
     """
@@ -35,10 +36,13 @@ class FieldKind:
 
 _PLAIN = frozenset({"candidate_activation", "layer_norm", "leak", "gain"})
 _GATED = _PLAIN | {"gate_activation", "gate_bias"}
+_GATES = {"gate_reads", "learn_gates"}
 _DEEP, _DEEP_GATED = _PLAIN | {"activation"}, _GATED | {"activation", "gate_hidden"}
 
 FIELDS: dict[str, FieldKind] = {
-    "gnode": FieldKind(draw_gnode, (128, 128), _DEEP_GATED, "identity", "gated neural ODE: G(h,x) * (-h + F(h,x))"),
+    "gnode": FieldKind(
+        draw_gnode, (128, 128), _DEEP_GATED | _GATES, "identity", "gated neural ODE: G(h,x) * (-h + F(h,x))"
+    ),
     "node": FieldKind(draw_node, (128, 128), _DEEP, "identity", "neural ODE: -h + F(h,x)"),
     "leaky-node": FieldKind(
         draw_leaky_node,
@@ -47,7 +51,7 @@ FIELDS: dict[str, FieldKind] = {
         "identity",
         "leaky neural ODE: rate * (-h + F(h,x)), a constant rate for each unit",
     ),
-    "mgru": FieldKind(draw_gnode, None, _GATED, "tanh", "minimal GRU: the gnODE whose F is one tanh layer"),
+    "mgru": FieldKind(draw_gnode, None, _GATED | _GATES, "tanh", "minimal GRU: the gnODE whose F is one tanh layer"),
     "gru": FieldKind(draw_gru, None, _GATED, "tanh", "GRU in continuous time, with update and reset gates"),
     "rnn": FieldKind(draw_node, None, _PLAIN, "tanh", "RNN: the nODE whose F is one tanh layer"),
 }

@@ -57,6 +57,9 @@ class Field(eqx.Module):
         return {}
 
 
+GATE_READS = ("both", "state", "input")
+
+
 @dataclass(frozen=True)
 class FieldOptions:
     """What a field is made from. All of it is plain data.
@@ -74,6 +77,7 @@ class FieldOptions:
         leak: keep the term -h.
         gain: a learned scalar in front of F, starting at 1.
         learn_rates: the constant rates of a leaky nODE are trained, one a unit; else all stay as they start.
+        gate_reads: what the gate of a gnODE depends on: "both", "state" or "input".
     """
 
     state_size: int
@@ -88,3 +92,4 @@ class FieldOptions:
     leak: bool
     gain: bool
     learn_rates: bool = True
+    gate_reads: str = "both"

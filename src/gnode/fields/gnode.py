@@ -19,12 +19,17 @@ class GatedField(Field):
     state_size: int = eqx.field(static=True)
     input_size: int = eqx.field(static=True)
     leak: bool = eqx.field(static=True)
+    gate_reads: str = eqx.field(static=True, default="both")
 
     def __call__(self, state: Array, inputs: Array, dense: Apply = affine) -> Array:
         candidate = self.candidate(state, inputs, dense)
         return self.gate(state, inputs, dense) * (candidate - state if self.leak else candidate)
 
     def gate(self, state: Array, inputs: Array, dense: Apply = affine) -> Array:
+        if self.gate_reads == "input":
+            state = jnp.zeros_like(state)
+        elif self.gate_reads == "state":
+            inputs = jnp.zeros_like(inputs)
         return self.gating(state, inputs, dense)
 
     def candidate(self, state: Array, inputs: Array, dense: Apply = affine) -> Array:
@@ -32,7 +37,11 @@ class GatedField(Field):
         return value if self.gain is None else self.gain * value
 
     def gates(self) -> dict[str, FeedForward]:
-        return {"gate": self.gating}
+        """The gate's net; what it does not read has weights of 0."""
+        if self.gate_reads == "both":
+            return {"gate": self.gating}
+        unread = {"input": lambda net: net.from_state, "state": lambda net: net.from_input}[self.gate_reads]
+        return {"gate": eqx.tree_at(lambda net: unread(net).weight, self.gating, replace_fn=jnp.zeros_like)}
 
 
 def draw_gnode(generator: np.random.Generator, options: FieldOptions) -> GatedField:
@@ -64,4 +73,5 @@ def draw_gnode(generator: np.random.Generator, options: FieldOptions) -> GatedFi
         state_size=options.state_size,
         input_size=options.input_size,
         leak=options.leak,
+        gate_reads=options.gate_reads,
     )

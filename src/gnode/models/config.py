@@ -9,6 +9,7 @@ import numpy as np
 from gnode.arguments import integer, number
 from gnode.errors import look_up, must_have
 from gnode.fields import FIELDS, FieldOptions
+from gnode.fields.field import GATE_READS
 from gnode.integrate import INTERPOLATIONS, SCANS, Integrator, integrator_kind, make_integrator
 from gnode.models.encoding import BEGINS, ELAPSED, MISSING
 from gnode.models.initial import INITIAL_STATES
@@ -19,7 +20,8 @@ from gnode.nn.activations import ACTIVATIONS
 # Keys that came after version 0.1.0. At their default they are left out of files, so that what is hashed stays.
 _LATER = (
     "integrator", "truncate", "rtol", "atol", "most_steps", "substeps", "interpolation", "adjoint", "grid", "missing",
-    "events", "reading", "learn_rates", "scale", "residual", "elapsed", "begins",
+    "events", "reading", "learn_rates", "scale", "residual", "elapsed", "begins", "gate_reads", "learn_gates",
+    "initial_gain",
 )  # fmt: skip
 
 
@@ -38,10 +40,13 @@ class ModelConfig:
         gate_bias: where the biases of the gate's last layer start, and the logits of a leaky nODE's rates; negative
             for slow units.
         learn_rates: train the rates of a leaky nODE; else all are sigmoid(gate_bias).
+        gate_reads: what the gate depends on: "both", "state" or "input"; gnode and mgru only.
+        learn_gates: train the gate; else it stays as it was drawn; gnode and mgru only.
         layer_norm: layer normalisation inside F and G.
         leak: keep the term -h.
         gain: a learned scalar in front of F.
         critical: critical initialisation of F (gnode.nn.critical).
+        initial_gain: by how much F, as it is drawn or made critical, is multiplied along its weights from the state.
         readout_hidden: hidden widths of the readout; empty means a linear readout.
         residual: outputs are the first inputs, where missing the last seen, and what the readout adds to them: for
             predicting the next sample.
@@ -103,6 +108,9 @@ class ModelConfig:
     elapsed: str = "step"
     begins: str = "before-first"
     scale: str = "none"
+    gate_reads: str = "both"
+    learn_gates: bool = True
+    initial_gain: float = 1.0
 
     def __post_init__(self) -> None:
         kind = look_up("model", self.model, FIELDS)
@@ -121,12 +129,12 @@ class ModelConfig:
         }
         for name, bound in least.items():
             object.__setattr__(self, name, integer(name, getattr(self, name), bound))
-        for name in ("dt", "tau", "rtol", "atol"):
+        for name in ("dt", "tau", "rtol", "atol", "initial_gain"):
             value = number(name, getattr(self, name))
             if not value > 0:
                 must_have(f"{name} a positive number{' of seconds' if name in ('dt', 'tau') else ''}", repr(value))
             object.__setattr__(self, name, value)
-        for name in ("layer_norm", "leak", "gain", "critical", "learn_rates", "residual"):
+        for name in ("layer_norm", "leak", "gain", "critical", "learn_rates", "residual", "learn_gates"):
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 must_have(f"{name} true or false", repr(getattr(self, name)))
             object.__setattr__(self, name, bool(getattr(self, name)))
@@ -168,6 +176,7 @@ class ModelConfig:
         if self.initial_state == "observed" and self.residual:
             must_have("no residual for units that are observed", "residual", "Their readout has nothing to add.")
         look_up("scale", self.scale, dict.fromkeys(SCALES))
+        look_up("gate_reads", self.gate_reads, dict.fromkeys(GATE_READS))
         look_up("missing", self.missing, MISSING)
         look_up("gradient", self.gradient, SCANS)
         look_up("interpolation", self.interpolation, INTERPOLATIONS)

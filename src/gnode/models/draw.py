@@ -55,10 +55,12 @@ def draw(config: ModelConfig, seed: int = 0) -> Model:
         else Readout(net.layers, net.activation)
     )
     model = Model(encoding, initial, field, readout, impulse, config.make_integrator(), bits, config)
-    if not config.critical:
+    if config.critical:
+        told = np.zeros((1, config.output_size)) if model.is_told else None
+        model = make_critical(model, np.zeros((1, 1, config.input_size)), told)
+    if config.initial_gain == 1.0:
         return model
-    told = np.zeros((1, config.output_size)) if model.is_told else None
-    return make_critical(model, np.zeros((1, 1, config.input_size)), told)
+    return eqx.tree_at(lambda tree: tree.field, model, _scaled(model.field, config.initial_gain))
 
 
 def model_table(model: Model) -> dict[str, Any]:
@@ -107,18 +109,23 @@ def make_critical(model: Model, inputs: ArrayLike, first_targets: ArrayLike | No
     state = model.initial(samples.inputs[:, 0], samples.told).mean(axis=0)
     held = samples.inputs.mean(axis=(0, 1))
     jacobian = jax.jit(jax.jacfwd(lambda state, field: field.candidate(state, held)))
-    layers = 1 + len(model.field.drive.later)
 
-    def scaled(scale: float) -> Field:
-        factor = scale ** (1 / layers)
+    def slopes(scale: float) -> np.ndarray:
+        return np.asarray(jacobian(state, _scaled(model.field, scale)), dtype=float)
 
-        def weights(field: Field) -> list:
-            return [field.drive.from_state.weight, *(field.drive.later[at].weight for at in range(layers - 1))]
+    scale = critical_scale(slopes, tolerance=1e-4)
+    return eqx.tree_at(lambda tree: tree.field, model, _scaled(model.field, scale))
 
-        return eqx.tree_at(weights, model.field, replace_fn=lambda weight: weight * jnp.float32(factor))
 
-    scale = critical_scale(lambda scale: np.asarray(jacobian(state, scaled(scale)), dtype=float), tolerance=1e-4)
-    return eqx.tree_at(lambda tree: tree.field, model, scaled(scale))
+def _scaled(field: Field, scale: float) -> Field:
+    """The field whose F has weights that carry the state multiplied, each layer's alike, by so much in all."""
+    layers = 1 + len(field.drive.later)
+    factor = jnp.float32(scale ** (1 / layers))
+
+    def weights(field: Field) -> list:
+        return [field.drive.from_state.weight, *(field.drive.later[at].weight for at in range(layers - 1))]
+
+    return eqx.tree_at(weights, field, replace_fn=lambda weight: weight * factor)
 
 
 @usual_modes()

@@ -14,7 +14,7 @@ from jaxtyping import Float, PyTree
 from gnode.arguments import positive
 from gnode.cards import Card, as_html, as_text
 from gnode.errors import Diverged, must_have
-from gnode.fields import Field
+from gnode.fields import Field, GatedField
 from gnode.integrate import Integrator, Path, explain
 from gnode.models.config import ModelConfig
 from gnode.models.description import taken_apart
@@ -330,13 +330,27 @@ def checked_model(model: object) -> Model:
     must_have("a model (gnode.models.make, gnode.load)", described(model))
 
 
+@jax.tree_util.register_pytree_node_class  # so that those of models that are alike share what is compiled
 class StillField:
     """The flow of a model whose input is held still. It knows that it is a flow, so analysis need not be told."""
 
     kind = "flow"
 
     def __init__(self, model: Model, held: Array) -> None:
-        self._model, self._held, self.config = model, held, model.config
+        self._model, self._held = model, held
+
+    @property
+    def config(self) -> ModelConfig:
+        return self._model.config
+
+    def tree_flatten(self) -> tuple[tuple[Any, Any], None]:  # JAX also makes trees of something else
+        return (self._model, self._held), None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, parts: Any) -> "StillField":
+        still = object.__new__(cls)
+        still._model, still._held = parts
+        return still
 
     @entrance
     def __call__(self, states: ArrayLike) -> Array:
@@ -345,14 +359,29 @@ class StillField:
         return self._model.field(states, held) / self.config.tau
 
 
+@jax.tree_util.register_pytree_node_class
 class StillMap:
     """The map of a model whose input is held still. It knows that it is a map, so analysis need not be told."""
 
     kind = "map"
 
     def __init__(self, model: Model, held: Array, step: float) -> None:
-        self._model, self._held, self.config = model, held, model.config
+        self._model, self._held = model, held
         self._step = step  # in units of tau
+
+    @property
+    def config(self) -> ModelConfig:
+        return self._model.config
+
+    def tree_flatten(self) -> tuple[tuple[Any, Any], float]:
+        return (self._model, self._held), self._step
+
+    @classmethod
+    def tree_unflatten(cls, step: float, parts: Any) -> "StillMap":
+        still = object.__new__(cls)
+        still._model, still._held = parts
+        still._step = step
+        return still
 
     @entrance
     def __call__(self, states: ArrayLike) -> Array:
@@ -479,8 +508,8 @@ def with_scalings(model: Model, inputs: Scaling | None, outputs: Scaling | None)
 
 
 def trainable(model: Model) -> PyTree:
-    """True at every array that training may change: all but scalings, a fixed random initial state, and a readout of
-    units that are observed."""
+    """True at every array that training may change: all but scalings, a fixed random initial state, a readout of units
+    that are observed, and gates that are to stay as they were drawn."""
     free = jax.tree.map(eqx.is_inexact_array, model)
 
     def kept(tree: Model) -> tuple:
@@ -489,6 +518,9 @@ def trainable(model: Model) -> PyTree:
     never = jax.tree.map(lambda _: False, kept(model))
     free = eqx.tree_at(kept, free, never, is_leaf=lambda part: part is None)
     free = eqx.tree_at(lambda tree: tree.seed, free, False)  # in a mean over models it is no integer
+    if isinstance(model.field, GatedField) and not model.config.learn_gates:
+        never = jax.tree.map(lambda _: False, free.field.gating)
+        free = eqx.tree_at(lambda tree: tree.field.gating, free, never)
     if isinstance(model.initial, FixedState):
         return eqx.tree_at(lambda tree: tree.initial.value, free, False)
     if isinstance(model.initial, Observed):

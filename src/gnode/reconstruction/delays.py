@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from gnode.reconstruction.recording import Recording, Stretch, delayed
+from gnode.reconstruction.recording import TOGETHER, Recording, Stretch, delayed, suffices_for
 
 _BINS, _MOST_LAG, _MOST_DELAYS = 16, 200, 8
-_WINDOW = 7  # samples among which noise is told from a smooth path
 _LIBRARY, _ASKED = 4000, 400  # states among which neighbours are sought, and of which the future is predicted
 _CLEAN, _CLEAN_COARSE = 4e-3, 0.05  # shares of noise below which first samples are taken as they are
 _COARSE = 3.0  # samples in a turn
@@ -57,13 +56,13 @@ def pace_of(recording: Recording) -> Pace:
 def _roughness(stretch: Stretch) -> np.ndarray:
     """What no polynomial of degree 5 explains in seven samples that follow each other, at whatever times: their sixth
     divided difference, scaled so that it has the variance of white noise; (windows, C)."""
-    if len(stretch) < _WINDOW:
+    if len(stretch) < TOGETHER:
         return np.empty((0, stretch.values.shape[1]))
-    times = np.lib.stride_tricks.sliding_window_view(np.cumsum(stretch.gaps), _WINDOW)
-    apart = times[:, :, None] - times[:, None, :] + np.eye(_WINDOW) * stretch.gaps.mean()
+    times = np.lib.stride_tricks.sliding_window_view(np.cumsum(stretch.gaps), TOGETHER)
+    apart = times[:, :, None] - times[:, None, :] + np.eye(TOGETHER) * stretch.gaps.mean()
     weights = 1.0 / np.prod(apart / stretch.gaps.mean(), axis=2)
     weights /= np.linalg.norm(weights, axis=1, keepdims=True)
-    values = np.lib.stride_tricks.sliding_window_view(stretch.values, _WINDOW, axis=0)
+    values = np.lib.stride_tricks.sliding_window_view(stretch.values, TOGETHER, axis=0)
     return np.einsum("wi,wci->wc", weights, values)
 
 
@@ -104,7 +103,7 @@ def choose_delays(recording: Recording, lag: int) -> tuple[int, dict[int, float]
     errors: dict[int, float] = {}
     for delays in range(1, _MOST_DELAYS + 1):
         longest = max(map(len, recording.stretches))
-        if longest <= (delays + 1) * lag + 100:
+        if delays > 1 and (longest <= (delays + 1) * lag + 100 or not suffices_for(recording, delays, lag)):
             break
         errors[delays] = _simplex_error(delayed(recording, delays, lag), lag)
     least = min(errors.values())

@@ -1,5 +1,6 @@
 """An ensemble of small networks, each fitted to free-running pieces of a recording."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from gnode.errors import Diverged, look_up, must_have
 from gnode.fields import FIELDS
 from gnode.models import Model, make
 from gnode.reconstruction.delays import Pace
+from gnode.reconstruction.features import Runs
 from gnode.reconstruction.pieces import data_of
 from gnode.reconstruction.recording import Recording, Stretch
 from gnode.series import Data
-from gnode.training import train
+from gnode.training import Run, train
 from gnode.training.directory import place_of_member
 from gnode.training.progress import Silent, Watcher
 
@@ -28,7 +30,8 @@ class Plan:
 
     Attributes:
         model, hidden, state_size: as for gnode.models.make; None: as many units as a state has numbers.
-        members: how many networks, each from another seed and without another tenth of the recording.
+        members: how many networks, each from another seed and without another tenth of the recording. Where some do not
+            stay where the recording is, more are fitted: at most as many again.
         epochs: steps of Levenberg-Marquardt, at most; None: 60, of noisy recordings 30, of counts 15.
         piece: samples of a free-running piece; None: by noise and pace.
         seed: of the first network.
@@ -80,12 +83,24 @@ class Way:
     Attributes:
         activation: of its hidden units.
         tau: its time constant, in samples.
+        samples: of all its training pieces together, at most.
         phases: one after another, of which the last leaves the files.
     """
 
     activation: str
     tau: float
+    samples: int
     phases: tuple[Phase, ...]
+
+    @property
+    def piece(self) -> int:
+        """Samples of a piece in the end."""
+        return self.phases[-1].piece
+
+    @property
+    def free(self) -> bool:
+        """Whether starts of pieces are fitted too in the end, since samples are not to be trusted as they are."""
+        return self.phases[-1].free
 
 
 @dataclass(frozen=True)
@@ -97,64 +112,104 @@ class Fitted:
         numbers: which of the ensemble they are, from 0.
         losses: of each on its test pieces, mean squared error in standard deviations.
         failed: why others were not, in sentences.
-        piece, noisy: samples of a piece, and whether the starts of pieces were fitted too.
+        runs: of each, long and free.
     """
 
     models: tuple[Model, ...]
     numbers: tuple[int, ...]
     losses: tuple[float, ...]
     failed: tuple[str, ...]
-    piece: int
-    noisy: bool
+    runs: tuple[Runs, ...]
+
+
+def data_for(
+    recording: Recording, learned: list[Stretch], tested: list[Stretch], way: Way, members: int
+) -> list[tuple[Data, ...]]:
+    """The pieces of each member that was asked for, of one phase after another.
+
+    Raises:
+        InvalidInput: the recording is too short.
+    """
+    step, even, every = recording.step, recording.even, recording.every
+    lengths = sorted({phase.piece for phase in way.phases}, reverse=True)  # what the longest need does for all
+    made = []
+    for member in range(members):
+        of = {
+            length: data_of(learned, tested, length, step, even, member, members, way.samples, every)
+            for length in lengths
+        }
+        made.append(tuple(of[phase.piece] for phase in way.phases))
+    return made
 
 
 def fit(
     recording: Recording,
-    learned: list[Stretch],
-    tested: list[Stretch],
-    pace: Pace,
+    pieces: list[tuple[Data, ...]],
     plan: Plan,
     way: Way,
+    run_on: Callable[[Model], Runs],
     out: Path | None,
     resume: bool,
     watcher: Watcher | None,
 ) -> Fitted:
     """Fit the ensemble; with `out` each member is a run directory: the first is `out` itself.
 
+    Networks of which long runs leave the recording are kept, and others of other seeds are fitted beside them until as
+    many stay as were asked for: at most as many again, and none where not one stays.
+
+    Args:
+        pieces: of each member that was asked for; the others begin with the first again.
+        run_on: a network to its long free runs.
+
     Raises:
         Diverged: not one member could be fitted.
-        InvalidInput: the recording is too short, or the network too large.
+        InvalidInput: the network is too large.
     """
-    *before, last = way.phases
-    models, numbers, losses, failed = [], [], [], []
-    for member in range(plan.members):
-
-        def data(phase: Phase, member: int = member) -> Data:
-            samples = _SAMPLES_OF_NOISY if pace.noisy else _SAMPLES
-            step, even = recording.step, recording.even
-            return data_of(learned, tested, phase.piece, step, even, member, plan.members, samples)
-
+    models, numbers, losses, failed, runs = [], [], [], [], []
+    for member in range(2 * plan.members):
+        staying = sum(one.network_stays for one in runs)
+        if member >= plan.members and not 0 < staying < plan.members:
+            break
+        place = None if out is None else place_of_member(out, member)
         try:
-            model = _model(recording, plan, way, plan.seed + member)
-            for phase in before:
-                model = train(model, data(phase), **_settings(plan, phase)).model
-            run = train(
-                model,
-                data(last),
-                out=None if out is None else place_of_member(out, member),
-                resume=resume,
-                watcher=watcher or Silent(),
-                **_settings(plan, last),
-            )
+            run = fit_one(recording, pieces[member % plan.members], plan, way, member, place, resume, watcher)
         except Diverged as error:
             failed.append(f"Member {member + 1}: {error}")
             continue
         models.append(run.model)
         numbers.append(member)
         losses.append(float(run.summary["test_loss"]))
+        runs.append(run_on(run.model))
     if not models:
         raise Diverged(f"No network of {plan.members} could be fitted. {failed[0]}")
-    return Fitted(tuple(models), tuple(numbers), tuple(losses), tuple(failed), last.piece, last.free)
+    return Fitted(tuple(models), tuple(numbers), tuple(losses), tuple(failed), tuple(runs))
+
+
+def fit_one(
+    recording: Recording,
+    pieces: tuple[Data, ...],
+    plan: Plan,
+    way: Way,
+    member: int = 0,
+    out: Path | None = None,
+    resume: bool = False,
+    watcher: Watcher | None = None,
+) -> Run:
+    """Fit one network, phase after phase; with `out`, the last of them is its run directory.
+
+    Args:
+        pieces: of each phase.
+        member: which of the ensemble it is, from 0.
+
+    Raises:
+        Diverged: it could not be fitted.
+        InvalidInput: the network is too large.
+    """
+    model = _model(recording, plan, way, plan.seed + member)
+    for phase, data in zip(way.phases[:-1], pieces[:-1], strict=True):
+        model = train(model, data, **_settings(plan, phase)).model
+    settings = _settings(plan, way.phases[-1])
+    return train(model, pieces[-1], out=out, resume=resume, watcher=watcher or Silent(), **settings)
 
 
 def usual_way(pace: Pace, plan: Plan) -> Way:
@@ -176,7 +231,8 @@ def usual_way(pace: Pace, plan: Plan) -> Way:
         if not stages or (begin > stages[-1][0] and length > stages[-1][1]):
             stages.append((begin, length))
     tau = min(max(0.5 * pace.turn, 1.0), 5.0)
-    return Way("swish", tau, (Phase(piece, noisy, epochs, tuple(stages), _PATIENCE + stages[-1][0]),))
+    samples = _SAMPLES_OF_NOISY if noisy else _SAMPLES
+    return Way("swish", tau, samples, (Phase(piece, noisy, epochs, tuple(stages), _PATIENCE + stages[-1][0]),))
 
 
 def way_of_counts(plan: Plan) -> Way:
@@ -187,9 +243,13 @@ def way_of_counts(plan: Plan) -> Way:
     states be drawn to where F says as fast as a network of neurons would.
     """
     epochs = plan.epochs or _EPOCHS_OF_COUNTS
-    warm = tuple(Phase(piece, False, max(1, epochs // 2), ((1, piece),), _PATIENCE_OF_COUNTS) for piece in _WARM_PIECES)
     piece = plan.piece or _PIECE_OF_COUNTS
-    return Way("tanh", _TAU_OF_COUNTS, (*warm, Phase(piece, True, epochs, ((1, piece),), _PATIENCE_OF_COUNTS)))
+    warm = tuple(
+        Phase(size, False, max(1, epochs // 2), ((1, size),), _PATIENCE_OF_COUNTS)
+        for size in (min(size, piece) for size in _WARM_PIECES)
+    )
+    last = Phase(piece, True, epochs, ((1, piece),), _PATIENCE_OF_COUNTS)
+    return Way("tanh", _TAU_OF_COUNTS, _SAMPLES_OF_NOISY, (*warm, last))
 
 
 def _model(recording: Recording, plan: Plan, way: Way, seed: int) -> Model:

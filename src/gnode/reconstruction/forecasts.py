@@ -8,6 +8,7 @@ import numpy as np
 from jax import Array
 from scipy.stats import binomtest
 
+from gnode.errors import must_have
 from gnode.models import Model
 from gnode.models.model import in_units, said
 from gnode.reconstruction.recording import Recording, Stretch
@@ -65,7 +66,11 @@ class Forecasts:
 
 
 def asked_of(recording: Recording, tested: list[Stretch], window: int, turn: float) -> Asked:
-    """Up to twenty places, evenly spaced over what is held out."""
+    """Up to twenty places, evenly spaced over what is held out.
+
+    Raises:
+        InvalidInput: there is none, with how long a recording would do.
+    """
     length = max(map(len, tested))
     future = int(min(_LONGEST, max(length // 2, length - window - 40 * max(turn, 1.0))))
     future = max(3, min(future, length - window))
@@ -75,7 +80,13 @@ def asked_of(recording: Recording, tested: list[Stretch], window: int, turn: flo
         for first in range(window, len(stretch) - future + 1)
         if not np.isnan(stretch.values[first - window : first]).any()
     ]
-    chosen = [places[at] for at in np.unique(np.linspace(0, len(places) - 1, _STARTS).astype(int))] if places else []
+    if not places:
+        must_have(
+            f"{window} samples that were all seen, and {future} after them, to forecast from",
+            f"a stretch of at most {length}" if length < window + future else "none without a gap",
+            f"Record trials of {window + future} samples and more, or {10 * (window + future)} in one, without a gap.",
+        )
+    chosen = [places[at] for at in np.unique(np.linspace(0, len(places) - 1, _STARTS).astype(int))]
     parts = [stretch.part(first - window, first + future) for stretch, first in chosen]
     return Asked(
         np.stack([part.values[:window] for part in parts]),
@@ -159,25 +170,37 @@ def judged(recording: Recording, asked: Asked, each: np.ndarray, turn: float, le
 
 
 def _linear(recording: Recording, learned: list[Stretch], asked: Asked) -> np.ndarray:
-    """The forecasts of a linear autoregression on the window, which is as long as that of the networks, (n, T, C)."""
+    """The forecasts of a linear autoregression on the window, which is as long as that of the networks, and on the
+    known inputs of the window and of the next sample, (n, T, C)."""
     mean, deviation = (part[: recording.channels] for part in recording.scale())
     window, channels = asked.windows.shape[1], recording.channels
+    acted = np.concatenate([stretch.inputs for stretch in learned])
+    usual, spread = acted.mean(axis=0), acted.std(axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
     rows, nexts = [], []
     for stretch in learned:
         scaled = np.nan_to_num((stretch.values[:, :channels] - mean) / deviation)
         if len(scaled) > window:
-            view = np.lib.stride_tricks.sliding_window_view(scaled[:-1], window, axis=0)
-            rows.append(np.swapaxes(view, 1, 2).reshape(len(view), -1))
+            past = _windows(scaled[:-1], window)
+            rows.append(np.hstack([past, _windows((stretch.inputs - usual) / spread, window + 1)]))
             nexts.append(scaled[window:])
-    past, following = np.concatenate(rows), np.concatenate(nexts)
-    keep = np.linspace(0, len(past) - 1, min(len(past), 20_000)).astype(int)
-    past, following = past[keep], following[keep]
-    matrix = past.T @ past + 1e-6 * len(past) * np.eye(past.shape[1])
-    weights = np.linalg.solve(matrix, past.T @ following)
+    known, following = np.concatenate(rows), np.concatenate(nexts)
+    keep = np.linspace(0, len(known) - 1, min(len(known), 20_000)).astype(int)
+    known, following = known[keep], following[keep]
+    matrix = known.T @ known + 1e-6 * len(known) * np.eye(known.shape[1])
+    weights = np.linalg.solve(matrix, known.T @ following)
     state = ((asked.windows[..., :channels] - mean) / deviation).reshape(len(asked.windows), -1)
+    inputs = (asked.inputs - usual) / spread
     said = np.empty_like(asked.futures)
     for at in range(said.shape[1]):
-        now = np.clip(state @ weights, -1e6, 1e6)
+        acting = inputs[:, at : at + window + 1].reshape(len(inputs), -1)
+        now = np.clip(np.hstack([state, acting]) @ weights, -1e6, 1e6)
         state = np.hstack([state[:, channels:], now])
         said[:, at] = now * deviation + mean
     return said
+
+
+def _windows(course: np.ndarray, length: int) -> np.ndarray:
+    """All windows of so many samples of a course (n, C), the earliest sample first, (n - length + 1, length * C)."""
+    view = np.lib.stride_tricks.sliding_window_view(course, length, axis=0)
+    return np.swapaxes(view, 1, 2).reshape(len(view), length * course.shape[1])

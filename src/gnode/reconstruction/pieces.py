@@ -7,6 +7,7 @@ from gnode.reconstruction.recording import Recording, Stretch
 from gnode.series import Data, Series, Trials
 
 _HELD_OUT = 0.1  # of the recording for the test, and as much for validation
+_FEWEST = 10  # pieces
 _ENOUGH = 10  # series, from which on some are held out whole; of fewer, the end of each is
 
 
@@ -34,11 +35,13 @@ def data_of(
     member: int,
     members: int,
     samples: int,
+    every: int = 1,
 ) -> Data:
     """Free-running pieces for one member of an ensemble. Each has its own tenth for validation.
 
     A piece begins at a sample that was seen whole, from which the network runs freely. Targets are the samples of the
-    piece; what was not seen does not count. All training pieces together have at most so many samples.
+    piece; what was not seen does not count. All training pieces together have at most so many samples. One of `every`
+    that were recorded is a sample here.
 
     Raises:
         InvalidInput: too few pieces, with how long a recording would do.
@@ -50,33 +53,46 @@ def data_of(
         offset = member / members
         kept = [kept[int((at + offset) * len(kept) / most)] for at in range(most)]
     held, last = _starts(validation, length, max(1, length // 2)), _starts(tested, length, max(1, length // 2))
-    if len(kept) < 10 or not held or not last:
+    longest = max(map(len, learned))
+    if longest < length:
         must_have(
-            f"a recording of which at least 10 pieces of {length} samples can be learned from",
-            f"{len(kept)}, with {len(held)} to validate and {len(last)} to test",
-            f"About {30 * length} samples without a gap would do.",
+            f"stretches of at least {length} samples, the length of a piece",
+            f"at most {longest}",
+            f"Record {30 * length * every} samples without a jump, or ask for shorter pieces (piece).",
+        )
+    if len(kept) < _FEWEST or not held or not last:
+        must_have(
+            f"at least {_FEWEST} pieces of {length} samples to learn from, one to validate and one to test",
+            f"{len(kept)}, {len(held)} and {len(last)}",
+            f"Record {30 * length * every} samples without a gap, or ask for shorter pieces (piece).",
         )
     return Data(_trials(kept, length, step, even), _trials(held, length, step, even), _trials(last, length, step, even))
 
 
 def _folded(learned: list[Stretch], member: int, members: int) -> tuple[list[Stretch], list[Stretch]]:
-    """The stretches without a tenth of all samples, which lies elsewhere for each member, and that tenth."""
-    total = sum(map(len, learned))
+    """The stretches without a tenth of all samples that were seen, which lies elsewhere for each member, and that
+    tenth."""
+    seen = [_seen(stretch) for stretch in learned]
+    total = sum(int(one.sum()) for one in seen)
     size = max(1, round(total * _HELD_OUT / (1 - _HELD_OUT)))
     first = round((total - size) * (member + 0.5) / members)
     training, validation, done = [], [], 0
-    for stretch in learned:
-        low, high = np.clip([first - done, first + size - done], 0, len(stretch)).tolist()
+    for stretch, one in zip(learned, seen, strict=True):
+        low, high = np.searchsorted(np.cumsum(one), [first - done, first + size - done], side="right").tolist()
         training += [stretch.part(0, low), stretch.part(high, len(stretch))]
         validation.append(stretch.part(low, high))
-        done += len(stretch)
+        done += int(one.sum())
     return training, validation
+
+
+def _seen(stretch: Stretch) -> np.ndarray:
+    return ~np.isnan(stretch.values).any(axis=1)
 
 
 def _starts(stretches: list[Stretch], length: int, stride: int) -> list[Stretch]:
     pieces = []
     for stretch in stretches:
-        seen = ~np.isnan(stretch.values).any(axis=1)
+        seen = _seen(stretch)
         pieces += [
             stretch.part(first, first + length)
             for first in range(0, len(stretch) - length + 1, stride)

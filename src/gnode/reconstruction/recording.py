@@ -14,6 +14,7 @@ _EVEN = 0.01  # of the median gap, by which gaps of an even clock may differ
 _COPY = 1.0 - 1e-9  # correlation beyond which a channel is another's copy
 _SAME = 1e-12  # of a channel's size: spread below which it is constant, up to rounding
 FEWEST = 200  # samples, below which nothing can be held out
+TOGETHER = 7  # samples that follow each other, among which noise is told from a smooth path
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Recording:
         even: whether all gaps within stretches are that step.
         channels: how many were recorded.
         said: what was found and done at the door, in sentences.
+        every: of so many samples that were recorded one is used.
         delays, lag: states are so many samples of all channels, lag samples apart, the latest first.
     """
 
@@ -57,6 +59,7 @@ class Recording:
     even: bool
     channels: int
     said: tuple[str, ...]
+    every: int = 1
     delays: int = 1
     lag: int = 1
 
@@ -111,7 +114,7 @@ def delayed(recording: Recording, delays: int, lag: int) -> Recording:
         must_have("an even clock for delays", "gaps that differ", "Record more channels, or resample the recording.")
     reach = (delays - 1) * lag
     longer = [stretch for stretch in recording.stretches if len(stretch) > reach + 1]
-    if sum(len(stretch) - reach for stretch in longer) < FEWEST:
+    if not suffices_for(recording, delays, lag):
         need = FEWEST + reach
         must_have(
             f"a stretch of at least {need} samples for {delays} delays of {lag} samples",
@@ -126,6 +129,12 @@ def delayed(recording: Recording, delays: int, lag: int) -> Recording:
     return replace(recording, stretches=tuple(made), delays=delays, lag=lag)
 
 
+def suffices_for(recording: Recording, delays: int, lag: int) -> bool:
+    """Whether enough samples have so many delays before them."""
+    reach = (delays - 1) * lag
+    return sum(max(len(stretch) - reach, 0) for stretch in recording.stretches if len(stretch) > reach + 1) >= FEWEST
+
+
 def thinned(recording: Recording, factor: int) -> Recording:
     """Every so-manieth sample."""
     if factor == 1:
@@ -137,7 +146,7 @@ def thinned(recording: Recording, factor: int) -> Recording:
         gaps = np.diff(since, prepend=since[0] - factor * recording.step)
         made.append(Stretch(stretch.values[at], gaps, stretch.inputs[at], stretch.trial))
     said = (*recording.said, f"Sampled densely: every {factor}th sample is used.")
-    return replace(recording, stretches=tuple(made), step=factor * recording.step, said=said)
+    return replace(recording, stretches=tuple(made), step=factor * recording.step, every=factor, said=said)
 
 
 def _as_series(data: Any, times: Any) -> Series:
@@ -190,11 +199,30 @@ def _is_even(stretches: list[Stretch], step: float) -> bool:
     return all(np.abs(stretch.gaps - step).max() <= _EVEN * step for stretch in stretches)
 
 
+def _longest_run(seen: np.ndarray) -> int:
+    """How many true values follow each other at most."""
+    gaps = np.flatnonzero(~np.concatenate([[False], seen, [False]]))
+    return int(np.diff(gaps).max()) - 1
+
+
 def _refuse(recording: Recording) -> None:
-    whole = sum(int((~np.isnan(stretch.values)).all(axis=1).sum()) for stretch in recording.stretches)
-    if whole < FEWEST:
-        must_have(f"at least {FEWEST} samples in which all channels were seen", whole, "Record longer.")
     values = recording.values
+    never = np.isnan(values).all(axis=0)
+    if len(values) and never.any():
+        must_have("channels that were seen", f"channel {int(np.argmax(never))} that never was", "Leave it out.")
+    whole = [~np.isnan(stretch.values).any(axis=1) for stretch in recording.stretches]
+    count = int(sum(one.sum() for one in whole))
+    if count < FEWEST:
+        must_have(
+            f"at least {FEWEST} samples in which all channels were seen", count, "Record longer, or with fewer gaps."
+        )
+    longest = max(map(_longest_run, whole))
+    if longest < TOGETHER:
+        must_have(
+            f"at least {TOGETHER} samples that follow each other, in which all channels were seen",
+            f"at most {longest}",
+            "Record without a gap, or fill short ones.",
+        )
     size = np.nanmax(np.abs(values), axis=0)
     still = np.nanstd(values, axis=0) <= _SAME * size
     if still.any():

@@ -1,6 +1,7 @@
 """gnode.reconstruct: a recording in, the dynamics behind it out, with what of them can be trusted."""
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,21 @@ from gnode.models import Model, load_model
 from gnode.modes import usual_modes
 from gnode.reconstruction.counts import Rates
 from gnode.reconstruction.delays import Pace, choose_delays, lag_of, pace_of
-from gnode.reconstruction.features import Portrait, exponents_over, kinds_over, mean_input, points_over, portrait
-from gnode.reconstruction.fit import Fitted, Plan, fit, usual_way, way_of_counts
+from gnode.reconstruction.features import (
+    Portrait,
+    Runs,
+    exponents_over,
+    kinds_over,
+    limit_of_places,
+    long_runs,
+    points_over,
+    portrait,
+)
+from gnode.reconstruction.fit import Fitted, Plan, Way, data_for, fit, usual_way, way_of_counts
 from gnode.reconstruction.forecasts import TOLERANCE, Forecasts, asked_of, forecast, judged, states_now
 from gnode.reconstruction.measures import distance_of_places, distance_of_rhythms, spectrum_of
 from gnode.reconstruction.pieces import parted
-from gnode.reconstruction.recording import Recording, delayed, read_recording, thinned
+from gnode.reconstruction.recording import Recording, Stretch, delayed, read_recording, thinned
 from gnode.reconstruction.spikes import Spikes, rates_of, read_spikes
 from gnode.reconstruction.states import WINDOW, along
 from gnode.reconstruction.words import verdict_words
@@ -33,6 +43,7 @@ FORMAT = 1
 LOSSES = ("mse", "poisson")  # of gnode.training.losses, those that say how a recording comes of a state
 SUMMARY, ARRAYS = "reconstruction.json", "reconstruction.npz"
 _DENSE, _THIN = 60.0, 25.0  # samples in which the state moves by a deviation: beyond the first it is thinned to these
+_WINDOW = 8  # samples up to the present, from which is foretold where starts are not fitted
 _SURE = 0.05
 _AMONG = 4000  # states of the recording, among which the nearest to a fixed point is sought
 _SHOWN = 4000  # samples of courses that are kept for pictures
@@ -99,7 +110,9 @@ def reconstruct(
 
     Small networks (by default gnODEs of as many units as a state has numbers) are fitted to pieces on which they run
     freely, by Levenberg-Marquardt and, where the recording is noisy, multiple shooting (gnode.training.levenberg).
-    Then they are judged as dynamics on what was held out, and what they hold is compared across the ensemble.
+    Those of which long runs do not stay where the recording is are left out of exponents, dimension, fixed points and
+    kinds, and others are fitted beside them (`limit_of_places`, `fit`). Then they are judged as dynamics on what was
+    held out, and what they hold is compared across those that stay.
 
     Args:
         recording: (time, channels) or (time,); or several: a gnode.Series, a list of arrays. NaN is missing.
@@ -137,10 +150,10 @@ def reconstruct(
     if loss == "mse" and factors != "auto":
         must_have("the loss poisson for factors, which are of counts", repr(loss))
     seen = read_recording(recording, times, inputs)
-    if not isinstance(held, str):
-        held = checked_input(held, seen.stretches[0].inputs.shape[1])
-    elif held != "mean":
+    acted = seen.stretches[0].inputs.shape[1]
+    if isinstance(held, str) and held != "mean":
         must_have("held 'mean', or a number for each input", repr(held))
+    still = None if isinstance(held, str) else _checked_input(held, acted)
     if channels is not None and (not isinstance(channels, list) or len(channels) != seen.channels):
         must_have(f"names of {seen.channels} channels", described(channels))
     folder = None if out is None else path_of(out)
@@ -158,37 +171,39 @@ def reconstruct(
     embedded, curve = _embedded(seen, pace, delays if spikes is None else 1, lag)
     learned, tested = parted(embedded)
     way = usual_way(pace, chosen) if spikes is None else way_of_counts(chosen)
-    fitted = fit(embedded, learned, tested, pace, chosen, way, folder, resume, watcher)
-    asked = asked_of(embedded, tested, fitted.piece if fitted.noisy else 8, pace.turn)
-    now = [states_now(model, asked, fitted.noisy, embedded.even) for model in fitted.models]
+    pieces = data_for(embedded, learned, tested, way, chosen.members)
+    scale = embedded.scale()
+    whole, known = _courses(embedded.stretches, scale), _courses(learned, scale)
+    window = way.piece if way.free else _WINDOW
+    asked, earlier = (asked_of(embedded, part, window, pace.turn) for part in (tested, learned))
+    limit = limit_of_places(known, earlier.futures.shape[1] if acted else None)
+
+    def run_on(model: Model) -> Runs:
+        inwards, _ = _scales(model, scale)
+        starts = states_now(model, earlier, way.free, embedded.even)
+        driven = inwards((forecast(model, earlier, starts) - scale[0]) / scale[1]) if acted else None
+        return long_runs(_held_still(model, still), [inwards(course) for course in known], starts, limit, driven)
+
+    fitted = fit(embedded, pieces, chosen, way, run_on, folder, resume, watcher)
+    now = [states_now(model, asked, way.free, embedded.even) for model in fitted.models]
     each = np.stack([forecast(model, asked, states) for model, states in zip(fitted.models, now, strict=True)])
     forecasts = judged(embedded, asked, each[..., : seen.channels], pace.turn, learned)
-    mean, deviation = embedded.scale()
-    whole = [
-        (stretch.values - mean) / deviation for stretch in embedded.stretches if not np.isnan(stretch.values).any()
-    ] or [((embedded.values - mean) / deviation)[~np.isnan(embedded.values).any(axis=1)]]
-    courses = None if spikes is None else [along(model, list(embedded.stretches)) for model in fitted.models]
+    if spikes is None:
+        states = [_states_seen(model, whole, ends, scale) for model, ends in zip(fitted.models, now, strict=True)]
+    else:
+        courses = [along(model, list(embedded.stretches)) for model in fitted.models]
+        states = [np.concatenate([course[WINDOW - 1 :: WINDOW] for course in one]) for one in courses]
+    turn = pace.turn if acted or spikes is not None else None
     portraits = [
-        _portrait(
-            model,
-            whole,
-            states,
-            None if courses is None else np.concatenate([course[WINDOW - 1 :: WINDOW] for course in courses[at]]),
-            (mean, deviation),
-            seen.step,
-            mean_input(model) if isinstance(held, str) else held,
-            None if spikes is None and not mean_input(model).size else pace.turn,
-        )
-        for at, (model, states) in enumerate(zip(fitted.models, now, strict=True))
+        _portrait(model, still, runs, whole, where, scale, seen.step, turn)
+        for model, runs, where in zip(fitted.models, fitted.runs, states, strict=True)
     ]
-    found = None if spikes is None or courses is None else [rates_of(spikes, course) for course in courses]
-    summary = _summary(embedded, pace, curve, names, chosen, fitted, forecasts, portraits, whole)
-    arrays = _arrays(embedded, forecasts, portraits, whole, (mean, deviation))
-    if spikes is not None and courses is not None and found is not None:
+    summary = _summary(embedded, pace, curve, names, chosen, way, fitted, forecasts, portraits, whole, limit, turn)
+    arrays = _arrays(embedded, forecasts, portraits, whole, scale)
+    if spikes is not None:
+        found = [rates_of(spikes, one) for one in courses]
         summary["counts"] = plain(_of_counts(spikes, [gain for _, gain in found]))
-        for number, (rates, _) in enumerate(found, start=1):
-            arrays[f"rates.{number}"] = np.vstack([rates.weight, rates.bias]).astype(np.float32)
-            arrays[f"states.{number}"] = np.concatenate(courses[number - 1]).astype(np.float32)
+        arrays |= _arrays_of_counts(courses, [rates for rates, _ in found])
     summary["verdict"] = verdict_words(summary)
     result = Reconstruction(fitted.models, spelled_out(summary), arrays, folder)
     if folder is not None:
@@ -197,7 +212,7 @@ def reconstruct(
     return result
 
 
-def checked_input(held: Any, size: int) -> np.ndarray:
+def _checked_input(held: Any, size: int) -> np.ndarray:
     """Numbers to hold inputs at, (K,)."""
     values = as_floats(held, "held")
     if values.shape != (size,) or not np.isfinite(values).all():
@@ -218,6 +233,8 @@ def load_reconstruction(directory: str | Path) -> Reconstruction:
         summary = json.loads((folder / SUMMARY).read_text())
         refuse_later_format(summary, FORMAT, folder / SUMMARY)
         members, arrays = summary["members"], read_npz(folder / ARRAYS)
+        if len(summary["stays"]) != len(members):
+            raise ValueError("it says of other networks whether they stay")
     except InvalidInput:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -240,19 +257,17 @@ def _embedded(seen: Recording, pace: Pace, delays: int | str, lag: int | str) ->
     return delayed(seen, number, apart), curve
 
 
-def _portrait(
-    model: Model,
-    whole: list[np.ndarray],
-    now: np.ndarray,
-    settled: np.ndarray | None,
-    scale: tuple[np.ndarray, np.ndarray],
-    step: float,
-    held: np.ndarray,
-    turn: float | None,
-) -> Portrait:
-    """A portrait in the standard deviations of the recording; the network's own scale is that of its training part."""
-    states = np.concatenate(whole)
-    numbers = states.shape[1]
+def _courses(stretches: Iterable[Stretch], scale: tuple[np.ndarray, np.ndarray]) -> list[np.ndarray]:
+    """Stretches of which nothing is missing, in standard deviations; where there is none, all whole samples."""
+    mean, deviation = scale
+    values = [stretch.values for stretch in stretches]
+    together = np.concatenate(values)
+    whole = [one for one in values if len(one) and not np.isnan(one).any()]
+    return [(one - mean) / deviation for one in whole or [together[~np.isnan(together).any(axis=1)]]]
+
+
+def _scales(model: Model, scale: tuple[np.ndarray, np.ndarray]) -> tuple[Callable, Callable]:
+    """From the standard deviations of the recording to the network's own scale, that of its training part, and back."""
     own = model.output_scaling
     assert own is not None
     mean, deviation = scale
@@ -263,10 +278,40 @@ def _portrait(
     def outwards(values: np.ndarray) -> np.ndarray:
         return (np.asarray(own.unscaled(jnp.asarray(values)), float) - mean) / deviation
 
-    if settled is None:
-        hidden = now[:, numbers:].mean(axis=0)
-        settled = np.hstack([inwards(states), np.broadcast_to(hidden, (len(states), len(hidden)))])
-    found = portrait(model, settled, [inwards(course) for course in whole], now, step, held, turn)
+    return inwards, outwards
+
+
+def _held_still(model: Model, held: np.ndarray | None) -> Any:
+    """The map of a network under the input that is held, (K,); None: under its mean input."""
+    if held is not None:
+        return model.map_at(held)
+    nothing = jnp.zeros(model.config.input_size)
+    scaling = model.encoding.scaling
+    return model.map_at(np.asarray(nothing if scaling is None else scaling.unscaled(nothing)))
+
+
+def _states_seen(
+    model: Model, whole: list[np.ndarray], now: np.ndarray, scale: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Where a network was along the recording, (n, N): what was seen, and the mean of units that were not."""
+    seen = _scales(model, scale)[0](np.concatenate(whole))
+    unseen = now[:, seen.shape[1] :].mean(axis=0)
+    return np.hstack([seen, np.broadcast_to(unseen, (len(seen), len(unseen)))])
+
+
+def _portrait(
+    model: Model,
+    held: np.ndarray | None,
+    runs: Runs,
+    whole: list[np.ndarray],
+    states: np.ndarray,
+    scale: tuple[np.ndarray, np.ndarray],
+    step: float,
+    turn: float | None,
+) -> Portrait:
+    """A portrait in the standard deviations of the recording."""
+    inwards, outwards = _scales(model, scale)
+    found = portrait(_held_still(model, held), runs, states, [inwards(course) for course in whole], step, turn)
     return replace(found, points=outwards(found.points), runs=None if found.runs is None else outwards(found.runs))
 
 
@@ -276,15 +321,19 @@ def _summary(
     curve: dict[int, float],
     names: list[str],
     plan: Plan,
+    way: Way,
     fitted: Fitted,
     forecasts: Forecasts,
     portraits: list[Portrait],
     whole: list[np.ndarray],
+    limit: float,
+    turn: float | None,
 ) -> dict[str, Any]:
     mean, deviation = recording.scale()
-    exponents = exponents_over(portraits)
+    staying = [one for one in portraits if one.stays]
+    exponents = exponents_over(staying)
     states = np.concatenate(whole)
-    points = points_over(portraits, states[:: max(1, len(states) // _AMONG)])
+    points = points_over(staying, states[:: max(1, len(states) // _AMONG)])
     for point in points:
         point["place"] = (np.asarray(point["place"]) * deviation + mean).tolist()
         point["spread"] = None if point["spread"] is None else (np.asarray(point["spread"]) * deviation).tolist()
@@ -309,7 +358,7 @@ def _summary(
             "units": fitted.models[0].config.state_size,
             "errors_of_delays": {str(number): error for number, error in curve.items()},
         },
-        "plan": {**plan.__dict__, "hidden": list(plan.hidden), "piece": fitted.piece, "free_starts": fitted.noisy},
+        "plan": {**plan.__dict__, "hidden": list(plan.hidden), "piece": way.piece, "free_starts": way.free},
         "members": list(fitted.numbers),
         "failed": list(fitted.failed),
         "losses": list(fitted.losses),
@@ -330,23 +379,26 @@ def _summary(
         "exponents": exponents,
         "dimension": [list(one.dimension) if one.dimension else None for one in portraits],
         "fixed_points": points,
-        "attractors": kinds_over([one.kind for one in portraits]),
-        "soon": _soon_over(portraits, max(1, round(pace.turn)) * recording.step),
+        "attractors": kinds_over([one.kind for one in staying]),
+        "soon": None if turn is None else _soon_over(staying, max(1, round(turn)) * recording.step),
+        "stays": [one.stays for one in portraits],
+        "runs_that_stay": [one.share for one in portraits],
+        "limit_of_places": limit,
         "places": [one.places if np.isfinite(one.places) else None for one in portraits],
         "places_of_halves": distance_of_places(np.concatenate(halves[0]), np.concatenate(halves[1])),
         "rhythms": [one.rhythms for one in portraits],
         "rhythms_of_halves": distance_of_rhythms(*halves),
-        "said": sorted({sentence for one in portraits for sentence in one.said}),
+        "said": sorted({sentence for one in staying for sentence in one.said}),
     }
     summary["beats_linear"] = bool(forecasts.skill > 0 and forecasts.better < _SURE)
     summary["beats_mean"] = bool(forecasts.of_mean > _SURE)
     return dict(plain(summary))
 
 
-def _soon_over(portraits: list[Portrait], seconds: float) -> dict[str, Any] | None:
-    kinds = [one.soon for one in portraits if one.soon is not None]
+def _soon_over(portraits: list[Portrait], seconds: float) -> dict[str, Any]:
+    kinds = kinds_over([one.soon for one in portraits if one.soon is not None])
     drifts = [one.drift if np.isfinite(one.drift) else None for one in portraits]
-    return {"seconds": seconds, "attractors": kinds_over(kinds), "drifts": drifts} if kinds else None
+    return {"seconds": seconds, "attractors": kinds, "drifts": drifts}
 
 
 def _of_counts(spikes: Spikes, gains: list[float]) -> dict[str, Any]:
@@ -382,3 +434,11 @@ def _arrays(
             content[f"run.{number}"] = one.runs[0][:_SHOWN] * deviation + mean
             content[f"power.{number}"] = spectrum_of(list(one.runs), recording.step)[1]
     return {name: np.asarray(array, np.float32) for name, array in content.items()}
+
+
+def _arrays_of_counts(courses: list[list[np.ndarray]], rates: list[Rates]) -> dict[str, np.ndarray]:
+    content = {}
+    for number, (course, one) in enumerate(zip(courses, rates, strict=True), start=1):
+        content[f"rates.{number}"] = np.vstack([one.weight, one.bias])
+        content[f"states.{number}"] = np.concatenate(course)
+    return {name: array.astype(np.float32) for name, array in content.items()}

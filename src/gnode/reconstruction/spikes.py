@@ -15,8 +15,7 @@ from gnode.reconstruction.counts import (
     refuse_no_counts,
     sharpened,
 )
-from gnode.reconstruction.delays import pace_of
-from gnode.reconstruction.fit import Plan, fit, way_of_counts
+from gnode.reconstruction.fit import Plan, data_for, fit_one, way_of_counts
 from gnode.reconstruction.pieces import parted
 from gnode.reconstruction.recording import Recording, Stretch
 from gnode.reconstruction.states import along
@@ -43,15 +42,15 @@ def read_spikes(counts: Recording, number: int | str, plan: Plan) -> Spikes:
     What is held out for the test is not learned from, here neither.
 
     Raises:
-        InvalidInput: these are no counts.
+        InvalidInput: these are no counts, or too few.
         Diverged: the first network could not be fitted.
     """
     refuse_no_counts(counts)
     learned, _ = parted(counts)
     factors = find_factors(learned, number)
     coarse = as_factors(counts, factors)
-    first = replace(plan, members=1)
-    model = fit(coarse, *parted(coarse), pace_of(coarse), first, way_of_counts(plan), None, False, None).models[0]
+    way = way_of_counts(plan)
+    model = fit_one(coarse, data_for(coarse, *parted(coarse), way, 1)[0], plan, way).model
     own = model.output_scaling
     assert own is not None
     size = coarse.channels

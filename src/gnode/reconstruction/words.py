@@ -7,12 +7,29 @@ _MOST = 0.75  # share of networks from which on they are said to agree
 
 def verdict_words(summary: dict[str, Any]) -> list[str]:
     """The verdict, from the other numbers of a summary."""
-    return [_forecast_words(summary), *_dynamics_words(summary), *_caveats(summary)]
+    return [_forecast_words(summary), *_staying_words(summary), *_dynamics_words(summary), *_caveats(summary)]
 
 
 def bears_out(summary: dict[str, Any]) -> bool:
-    """Whether forecasts say that the networks hold more of the recording than a linear model does."""
+    """Whether forecasts say that the networks hold more of the recording than a linear model does, and enough of them
+    stay where the recording is: at least half as many as were asked for, and two unless one was."""
+    asked = summary["plan"]["members"]
+    return _foretell(summary) and sum(summary["stays"]) >= max(asked / 2, min(asked, 2))
+
+
+def _foretell(summary: dict[str, Any]) -> bool:
     return bool(summary["beats_mean"] and summary["beats_linear"])
+
+
+def _staying_words(summary: dict[str, Any]) -> list[str]:
+    """Said where it decides, or where a network does not stay."""
+    stay, count = sum(summary["stays"]), len(summary["stays"])
+    if not _foretell(summary) or stay == count:
+        return []
+    words = f"{stay} of {count} networks stay{'s' * (stay == 1)} where the recording is when they run on"
+    if not bears_out(summary):
+        return [f"{words}, which is too few: nothing of its long-term dynamics is claimed."]
+    return [f"{words}; the others are left out of what follows."]
 
 
 def _forecast_words(summary: dict[str, Any]) -> str:
@@ -41,7 +58,7 @@ def _dynamics_words(summary: dict[str, Any]) -> list[str]:
     if not bears_out(summary):
         return []
     words = []
-    count = len(summary["members"])
+    count = sum(summary["stays"])
     if summary["exponents"]:
         first = summary["exponents"][0]
         sure = f"{first['value']:.3g} 1/s [{first['low']:.3g}, {first['high']:.3g}]"
@@ -108,7 +125,4 @@ def _caveats(summary: dict[str, Any]) -> list[str]:
         )
     if state["units"] > state["numbers"]:
         words.append(f"{state['units'] - state['numbers']} of its units were never seen.")
-    left = summary["attractors"].get("leaves the recording", 0)
-    if left:
-        words.append(f"{left:.0%} of the networks leave the recording when they run on.")
     return [*words, *summary["recording"]["said"], *summary["failed"]]

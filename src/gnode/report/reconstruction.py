@@ -255,6 +255,8 @@ def _attractors(summary: dict[str, Any]) -> str:
     if soon is not None:
         looks.insert(0, (f"after {soon['seconds']:.3g} s", soon["attractors"]))
     rows = [[when, escape(name), f"{share:.0%}"] for when, names in looks for name, share in names.items()]
+    if not rows:
+        return "<p>None: no network stays where the recording is.</p>"
     return table(["when", "name", "in networks"], rows)
 
 
@@ -264,11 +266,14 @@ def _distances(summary: dict[str, Any]) -> str:
             "two halves of the recording",
             style.number(summary["places_of_halves"]),
             style.number(summary["rhythms_of_halves"]),
+            f"within {style.number(summary['limit_of_places'])}",
         ]
     ]
     for at, (place, rhythm) in enumerate(zip(summary["places"], summary["rhythms"], strict=True)):
-        rows.append([f"network {at + 1}", "leaves it" if place is None else style.number(place), style.number(rhythm)])
-    return table(["", "places", "rhythms"], rows)
+        runs = f"{summary['runs_that_stay'][at]:.0%}{'' if summary['stays'][at] else ': left out'}"
+        far = "leaves it" if place is None else style.number(place)
+        rows.append([f"network {at + 1}", far, style.number(rhythm), runs])
+    return table(["", "places", "rhythms", "runs that stay"], rows)
 
 
 def _facts(summary: dict[str, Any]) -> str:
@@ -309,14 +314,17 @@ def _portrait_caption(summary: dict[str, Any]) -> str:
 def _distances_caption() -> str:
     return (
         "Places: sliced Wasserstein distance of where it goes, in standard deviations. Rhythms: Hellinger distance of "
-        "power spectra, 0 to 1. The first row says what sampling alone does."
+        "power spectra, 0 to 1. The first row says what sampling alone does. A run stays where the recording is if its "
+        "distance of places is at most twice the most by which pieces of the recording differ from all of it (at least "
+        "0.1); where inputs are known, a run under those of the recording. A network of which less than three quarters "
+        "of twelve long runs stay is left out of what holds."
     )
 
 
 def _exponents_caption(summary: dict[str, Any]) -> str:
     return (
-        "Means over networks; the interval holds how networks differ and how sure each is. The strongest contraction "
-        "is known worst: data lie on the attractor, not beside it."
+        "Means over the networks that stay; the interval holds how networks differ and how sure each is. The strongest "
+        "contraction is known worst: data lie on the attractor, not beside it."
     )
 
 
@@ -338,8 +346,8 @@ def _points_caption() -> str:
 
 def _holds_lead(summary: dict[str, Any]) -> str:
     if bears_out(summary):
-        return "Shares are of the ensemble. What only one network has is its own, not the recording's."
+        return "Shares are of the networks that stay. What only one network has is its own, not the recording's."
     return (
-        "<b>The forecasts do not bear the networks out</b>: what follows is what they hold, and nothing of it is "
-        "claimed of the recording."
+        "<b>The networks are not borne out</b>, by their forecasts or since too few of them stay where the recording "
+        "is: what follows is what those hold that stay, and nothing of it is claimed of the recording."
     )

@@ -1,5 +1,6 @@
 """The page of a sweep: what came out over seeds, how sure that is, how it was learned, and every run."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -11,9 +12,12 @@ import pandas as pd
 from gnode.files import path_of, write_atomically
 from gnode.report import style
 from gnode.report.blocks import log_axis, numbers
+from gnode.report.examined import examined_sections
+from gnode.report.groups import figure, grouped, titled
 from gnode.report.html import Card, Section, html_page, table
 from gnode.report.page import report
 from gnode.sweeps import results
+from gnode.sweeps.tables import EXAMINED
 from gnode.workers import run_jobs
 
 
@@ -84,7 +88,7 @@ def sweep_report(directory: str | Path) -> Path:
             "Validation loss of the selected runs: the line is the median over seeds, the band reaches from the least "
             "to the greatest.",
             [
-                Card(_titled("Validation loss against epoch", name), "", _curves(part, epochs, by))
+                Card(titled("Validation loss against epoch", name), "", _curves(part, epochs, by))
                 for name, part in results.panels(chosen).items()
                 if len(part)
             ],
@@ -95,14 +99,30 @@ def sweep_report(directory: str | Path) -> Path:
             "The median over seeds of the lowest validation loss, with the other hyper-parameters at their best. A "
             "flat curve: the choice does not matter.",
             [
-                Card(_titled(f"Sensitivity to {axis}", name), "", _sensitivity(part, axis, by))
+                Card(titled(f"Sensitivity to {axis}", name), "", _sensitivity(part, axis, by))
                 for name, part in results.panels(runs[runs["state"] == "done"]).items()
                 for axis in select
                 if len(part)
             ],
         ),
+        Section(
+            "trainability",
+            "What trains",
+            f"The share of seeds whose validation loss falls below {style.number(runs.attrs.get('reach', 0.0))}.",
+            [
+                Card(
+                    titled(f"Share of seeds that learn: {first} and {second}", str(value)),
+                    "",
+                    _shares(group, first, second),
+                )
+                for first, second in _pairs_of_numbers(runs)
+                for _, (value, group) in grouped(runs, by)
+            ],
+        ),
         Section("runs", "Every run", "", [Card("Runs", _run_caption(runs), _runs(path, runs), wide=True)]),
     ]
+    if (path / EXAMINED).is_file():
+        sections[1:1] = examined_sections(runs, results.load_examinations(path))
     page = html_page(
         path.resolve().name, _top(path, runs), sections, origin="the tables of the sweep's directory alone"
     )
@@ -148,10 +168,6 @@ def _how_selected(select: Sequence[str]) -> str:
     )
 
 
-def _titled(title: str, panel: str) -> str:
-    return f"{title}: {panel}" if panel else title
-
-
 def _outcome(name: str, part: pd.DataFrame, by: str, score: Score) -> list[Card]:
     if score.column not in part or part[score.column].isna().all():
         return []
@@ -173,8 +189,8 @@ def _outcome(name: str, part: pd.DataFrame, by: str, score: Score) -> list[Card]
     head = [by, "seeds", "median", "95 % interval", "mean", "least to greatest", score.beside_head]
     dots = _dots(known, by, score)
     cards = [
-        Card(_titled(score.title, name), "", table(head, rows), wide=True),
-        Card(_titled(f"{score.title}, seed by seed", name), "Each dot is a seed; the bar is the median.", dots),
+        Card(titled(score.title, name), "", table(head, rows), wide=True),
+        Card(titled(f"{score.title}, seed by seed", name), "Each dot is a seed; the bar is the median.", dots),
     ]
     tests = results.rank_tests(known, by, score.column)
     if len(tests) and known.groupby(by)["seed"].nunique().min() > 1:
@@ -182,14 +198,14 @@ def _outcome(name: str, part: pd.DataFrame, by: str, score: Score) -> list[Card]
             [escape(str(row["first"])), escape(str(row["second"])), style.number(row["ratio"]), style.number(row["p"])]
             for row in tests.to_dict("records")
         ]
-        title = _titled(f"Rank tests of the {score.title.lower()}", name)
+        title = titled(f"Rank tests of the {score.title.lower()}", name)
         cards.append(Card(title, "", table(["first", "second", "ratio of medians", "p"], lines)))
     return cards
 
 
 def _dots(part: pd.DataFrame, by: str, score: Score) -> dict[str, Any]:
     traces = []
-    for colour, (value, group) in _groups(part, by):
+    for colour, (value, group) in grouped(part, by):
         hover = "%{y:" + score.hover + "}, seed %{customdata}<extra>" + escape(str(value)) + "</extra>"
         dots = {"x": [str(value)] * len(group), "y": numbers(group[score.column]), "customdata": numbers(group["seed"])}
         traces.append(
@@ -199,12 +215,12 @@ def _dots(part: pd.DataFrame, by: str, score: Score) -> dict[str, Any]:
         bar = {"x": [str(value)], "y": [float(group[score.column].median())], "mode": "markers", "showlegend": False}
         symbol = {"symbol": "line-ew", "size": 30, "line": {"color": colour, "width": 3}}
         traces.append({"type": "scatter", "marker": symbol, "hoverinfo": "skip", **bar})
-    return _figure(traces, xaxis={"type": "category"}, yaxis=score.axis(_heights(traces)))
+    return figure(traces, xaxis={"type": "category"}, yaxis=score.axis(_heights(traces)))
 
 
 def _curves(part: pd.DataFrame, epochs: pd.DataFrame, by: str) -> dict[str, Any]:
     traces = []
-    for colour, (value, group) in _groups(part, by):
+    for colour, (value, group) in grouped(part, by):
         per_epoch = epochs[epochs["run"].isin(group["run"])].groupby("epoch")["val_loss"]
         middle, low, high = per_epoch.median(), per_epoch.min(), per_epoch.max()
         at = numbers(middle.index.to_numpy())
@@ -213,17 +229,43 @@ def _curves(part: pd.DataFrame, epochs: pd.DataFrame, by: str) -> dict[str, Any]
         traces.append({"type": "scatter", "mode": "lines", "fillcolor": f"{colour}26", **around, **hidden})
         line = {"x": at, "y": numbers(middle), "line": {"color": colour, "width": 2}, "name": str(value)}
         traces.append({"type": "scatter", "mode": "lines", "legendgroup": str(value), **line})
-    return _figure(traces, xaxis={"title": {"text": "epoch"}}, yaxis=log_axis("validation loss", _heights(traces)))
+    return figure(traces, xaxis={"title": {"text": "epoch"}}, yaxis=log_axis("validation loss", _heights(traces)))
 
 
 def _sensitivity(part: pd.DataFrame, axis: str, by: str) -> dict[str, Any]:
     traces = []
-    for colour, (value, group) in _groups(part, by):
+    for colour, (value, group) in grouped(part, by):
         best = group.groupby([axis, "seed"])["val_loss"].min().groupby(axis).median()
         line = {"x": [str(at) for at in best.index], "y": numbers(best), "name": str(value)}
         traces.append({"type": "scatter", "mode": "lines+markers", "line": {"color": colour, "width": 2}, **line})
     xaxis = {"type": "category", "title": {"text": axis}}
-    return _figure(traces, xaxis=xaxis, yaxis=log_axis("validation loss", _heights(traces)))
+    return figure(traces, xaxis=xaxis, yaxis=log_axis("validation loss", _heights(traces)))
+
+
+def _pairs_of_numbers(runs: pd.DataFrame) -> list[tuple[str, str]]:
+    """Pairs of the axes that a loss to be reached is looked at over: those of more than one value, but the compared."""
+    if "reach" not in runs.attrs:
+        return []
+    axes = [axis for axis in runs.attrs["axes"] if axis != runs.attrs["compare"] and runs[axis].nunique() > 1]
+    return list(itertools.combinations(axes, 2))
+
+
+def _shares(group: pd.DataFrame, first: str, second: str) -> dict[str, Any]:
+    """A map of two axes; over any others the mean."""
+    shares = results.learned(group, [first, second], group.attrs["reach"])
+    table = shares.pivot(index=second, columns=first, values="share")
+    heat = {
+        "x": [str(at) for at in table.columns],
+        "y": [str(at) for at in table.index],
+        "z": numbers(table.to_numpy()),
+    }
+    look = {"zmin": 0, "zmax": 1, "colorscale": "Viridis", "colorbar": {"tickformat": ".0%", "thickness": 10}}
+    hover = f"{escape(first)} %{{x}}, {escape(second)} %{{y}}: %{{z:.0%}}<extra></extra>"
+    axes = {
+        "xaxis": {"type": "category", "title": {"text": first}},
+        "yaxis": {"type": "category", "title": {"text": second}},
+    }
+    return figure([{"type": "heatmap", "hovertemplate": hover, **heat, **look}], **axes)
 
 
 def _heights(traces: list[dict[str, Any]]) -> list[list[float | None]]:
@@ -254,14 +296,3 @@ def _runs(path: Path, runs: pd.DataFrame) -> str:
 
 def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
-
-
-def _groups(part: pd.DataFrame, by: str) -> list[tuple[str, tuple[Any, pd.DataFrame]]]:
-    groups = list(part.groupby(by, sort=False))
-    return list(zip([style.RUNS[at % len(style.RUNS)] for at in range(len(groups))], groups, strict=True))
-
-
-def _figure(traces: list[dict[str, Any]], **axes: dict[str, Any]) -> dict[str, Any]:
-    layout = {"height": 380, "margin": {"l": 64, "r": 16, "t": 24, "b": 48}, "hovermode": "closest"}
-    legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
-    return {"data": traces, "layout": {**layout, "legend": legend, **axes}}

@@ -11,6 +11,7 @@ import tomli_w
 from gnode import tasks
 from gnode.errors import InvalidInput, must_have
 from gnode.files import begin_folder, refuse_later_format, write_atomically
+from gnode.sweeps.examinations import examinations
 from gnode.sweeps.grid import Plan, PlannedRun
 from gnode.training.directory import SUMMARY, RunDirectory
 
@@ -29,9 +30,11 @@ class Sweep:
         return self.path / RUNS / run.id
 
     def state(self, run: PlannedRun) -> str:
-        """done, failed, or waiting: not begun or not finished."""
+        """done, failed, or waiting: not begun or not finished, or not yet examined."""
         folder = self.folder(run)
-        return "done" if (folder / SUMMARY).is_file() else "failed" if (folder / FAILED).is_file() else "waiting"
+        if (folder / SUMMARY).is_file() and (self.plan.examination is None or examinations(folder)[1]):
+            return "done"
+        return "failed" if (folder / FAILED).is_file() else "waiting"
 
     def failure(self, run: PlannedRun) -> str:
         """Why a failed run failed."""

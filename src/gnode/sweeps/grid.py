@@ -2,11 +2,14 @@
 
     [task], [model], [training]   as for a single run
     [grid]                        axis = [values]; every combination is a run
-    [sweep]                       seeds, select, compare, halving
+    [sweep]                       seeds, select, compare, halving, reach
+    [examine]                     what is measured on snapshots while runs train (gnode.examine.along)
+    [primary]                     what is to be decided, and by which comparisons (gnode.sweeps.levels)
     [presets.NAME.TABLE]          what `--preset NAME` puts on top of the tables above
 
 An axis is any key of a run: "lr", or with its table "training.lr"; "task" is the task's name. A value may be a table of
-keys that change together: model = [{model = "gnode", hidden = [100, 100]}, {model = "rnn"}].
+keys that change together: model = [{model = "gnode", hidden = [100, 100]}, {model = "rnn"}]. It goes by the key that
+the axis is named after, or by what it is `called`.
 
 See docs/sweeps.md.
 """
@@ -24,15 +27,22 @@ from pathlib import Path
 from typing import Any
 
 from gnode import tasks
+from gnode.arguments import positive
 from gnode.errors import InvalidInput, check_known, look_up, must_have
+from gnode.examine.along import Examination, examination
+from gnode.examine.evaluate import VALUES
 from gnode.files import path_of
 from gnode.models import tabulate
+from gnode.sweeps.primary import Primary, part_name, primary
 from gnode.training.experiment import SECTIONS, Experiment, assemble
 from gnode.training.programs import check_programs
 from gnode.training.train import configuration
 
 MOST_RUNS = 100_000
+CALLED = "called"  # a key of a value of an axis
 OWN_TASKS = "own_tasks"  # a table of sweep.toml: the digests of files of the user's own
+# Seconds on one core: a layer's step for a minibatch, a product of a forward pass, the dear examinations of a level.
+_STEP, _PRODUCT, _DEAR = 5e-6, 2 / 6e10, 5.0
 Tables = dict[str, Any]
 
 
@@ -68,6 +78,9 @@ class Plan:
         select: the axes over which, for each seed, the run with the lowest validation loss is taken.
         compare: the axis whose values are put side by side.
         halving: stop hopeless runs early.
+        examination: what is measured along training; None for nothing.
+        primary: what is to be decided; None for nothing.
+        reach: the validation loss below which a run counts as having learned; None where nobody asks.
     """
 
     tables: Tables
@@ -76,6 +89,9 @@ class Plan:
     select: list[str]
     compare: str
     halving: bool
+    examination: Examination | None = None
+    primary: Primary | None = None
+    reach: float | None = None
 
 
 def experiments() -> dict[str, str]:
@@ -113,16 +129,17 @@ def plan(tables: Tables, folder: Path = Path()) -> Plan:
     Args:
         folder: where the paths of tasks of the user's own start.
     """
-    known = (*SECTIONS, "grid", "sweep", OWN_TASKS)
+    known = (*SECTIONS, "grid", "sweep", "examine", "primary", OWN_TASKS)
     if not isinstance(tables, dict):
         must_have("tables: a dictionary of dictionaries", type(tables).__name__)
-    check_known(tables, known, f"only the tables {', '.join(SECTIONS)}, grid, sweep and presets")
+    check_known(tables, known, f"only the tables {', '.join(SECTIONS)}, grid, sweep, examine, primary and presets")
     for name, table in tables.items():
         if not isinstance(table, dict):
             must_have(f"{name} a table of keys", repr(table))
-    options = {"seeds": [0], "select": [], "compare": None, "halving": False, **tables.get("sweep", {})}
+    usual = {"seeds": [0], "select": [], "compare": None, "halving": False, "reach": None}
+    options = {**usual, **tables.get("sweep", {})}
     for key in options:
-        look_up("key of [sweep]", key, dict.fromkeys(("seeds", "select", "compare", "halving", "about")))
+        look_up("key of [sweep]", key, dict.fromkeys((*usual, "about")))
     axes = {**tables.get("grid", {}), "seed": _seeds(options["seeds"])}
     _check_axes(axes, "seed" in tables.get("grid", {}))
     count = math.prod(map(len, axes.values()))
@@ -139,13 +156,36 @@ def plan(tables: Tables, folder: Path = Path()) -> Plan:
         must_have("halving true or false", repr(options["halving"]))
     compared = [name for name in names if name not in options["select"]]
     compare = options["compare"] or ("model" if "model" in compared or not compared else compared[0])
-    runs = list(_expand(tables, axes, folder))
+    wanted = examination(tables["examine"]) if "examine" in tables else None
+    runs = list(_expand(_with_snapshots(tables, wanted), axes, folder))
     _check_different(runs)
     if own := _own_tasks(runs):
         if (theirs := tables.get(OWN_TASKS, own)) != own:
             must_have(f"the files of tasks as they were, with SHA-256 {theirs}", own, f"Or leave [{OWN_TASKS}] out.")
         tables = {**tables, OWN_TASKS: own}
-    return Plan(tables, runs, names, list(options["select"]), compare, options["halving"])
+    decided = None
+    if "primary" in tables:
+        parts = _parts(runs, [name for name in names if name not in (*options["select"], compare)])
+        values = list(dict.fromkeys(run.labels.get(compare) for run in runs))
+        decided = primary(tables["primary"], wanted, values, parts)
+    reach = None if options["reach"] is None else float(positive("reach", options["reach"]))
+    return Plan(tables, runs, names, list(options["select"]), compare, options["halving"], wanted, decided, reach)
+
+
+def _parts(runs: list[PlannedRun], axes: list[str]) -> list[str]:
+    """The names of what gnode.results.panels splits a sweep into."""
+    found = list(dict.fromkeys(part_name({axis: run.labels[axis] for axis in axes}) for run in runs))
+    return [""] if len(axes) == 1 and len(found) == 1 else found
+
+
+def _with_snapshots(tables: Tables, wanted: Examination | None) -> Tables:
+    """The tables whose runs keep the snapshots that are to be examined."""
+    if wanted is None:
+        return tables
+    training = tables.get("training", {})
+    if training.get("snapshot_every", wanted.every) != wanted.every:
+        must_have(f"snapshot_every {wanted.every}, as [examine] has every", training["snapshot_every"], "Leave it out.")
+    return {**tables, "training": {**training, "snapshot_every": wanted.every}}
 
 
 def _own_tasks(runs: list[PlannedRun]) -> dict[str, str]:
@@ -159,14 +199,21 @@ def _own_tasks(runs: list[PlannedRun]) -> dict[str, str]:
     return {place: definition.sha256 for place, definition in found.items() if definition.sha256 is not None}
 
 
-def cost(config: Tables) -> float:
-    """About how many seconds a run takes on one core: for the order of starts and the time left, nothing else."""
+def cost(config: Tables, wanted: Examination | None = None) -> float:
+    """About how many seconds a run takes on one core, with its examinations: for the order of starts and the time
+    left."""
     model, training = config["model"], config["training"]
     widths = [model["state_size"] + model["input_size"], *model.get("hidden", []), model["state_size"]]
     products = sum(a * b for a, b in itertools.pairwise(widths)) + sum(model.get("gate_hidden", []))
     batches = -(-training["train_trials"] // training["batch_size"])
     bins = config["task"].get("bins", 100)
-    return training["epochs"] * bins * (batches * 1e-5 * len(widths) + training["train_trials"] * products * 6 / 3e10)
+    steps = training["epochs"] * bins
+    seconds = steps * (batches * _STEP * len(widths) + training["train_trials"] * products * 3 * _PRODUCT)
+    if wanted is None:
+        return seconds
+    samples = VALUES * max(wanted.silences, default=0) + wanted.trials * bins
+    snapshots = training["epochs"] // wanted.every
+    return seconds + snapshots * samples * products * _PRODUCT + _DEAR * len(wanted.at_losses)
 
 
 def _read(source: str) -> Tables:
@@ -251,7 +298,7 @@ def _experiment(base: Tables, chosen: dict[str, Any], folder: Path) -> Experimen
     tables, options = copy.deepcopy(base), {}
     keys: dict[str, Any] = {}
     for axis, value in chosen.items():
-        keys |= value if isinstance(value, dict) else {axis: value}
+        keys |= {key: one for key, one in value.items() if key != CALLED} if isinstance(value, dict) else {axis: value}
     for key, value in keys.items():
         section, dot, inner = key.partition(".")
         if dot and section in SECTIONS:
@@ -270,8 +317,13 @@ def _experiment(base: Tables, chosen: dict[str, Any], folder: Path) -> Experimen
 
 
 def _label(axis: str, value: Any) -> Any:
-    """What stands for a value of an axis in tables: of a table of keys, the one that the axis is named after."""
-    if isinstance(value, dict):
+    """What stands for a value of an axis in tables: of a table of keys, what it is called, or the one that the axis is
+    named after."""
+    if isinstance(value, dict) and CALLED in value:
+        if not isinstance(value[CALLED], str):
+            must_have(f"{CALLED} a text", repr(value[CALLED]))
+        value = value[CALLED]
+    elif isinstance(value, dict):
         named = {_short(key): item for key, item in value.items()}
         value = named.get(_short(axis), ", ".join(f"{key} {plain(item)}" for key, item in named.items()))
     return plain(value)

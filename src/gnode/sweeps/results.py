@@ -10,6 +10,7 @@ from scipy import stats
 
 from gnode.errors import InvalidInput, check_known, must_have
 from gnode.files import path_of
+from gnode.sweeps.primary import part_name
 
 CONFIDENCE, RESAMPLES = 0.95, 9999
 
@@ -18,7 +19,7 @@ def load(directory: str | Path) -> pd.DataFrame:
     """One row a run: configuration, losses, seconds, state ("done", "failed", "stopped" or "waiting") and why.
 
     `attrs` of the frame holds the experiment's "axes", those that it selects over ("select") and the one that it
-    compares ("compare").
+    compares ("compare"); and what is to be decided ("primary"), where it says.
 
     Raises:
         InvalidInput: the directory holds no tables of a sweep.
@@ -29,6 +30,15 @@ def load(directory: str | Path) -> pd.DataFrame:
 def load_epochs(directory: str | Path) -> pd.DataFrame:
     """One row an epoch of every run: run, epoch, train_loss, val_loss, best_epoch, lr, seconds."""
     return _read(path_of(directory) / "epochs.parquet")
+
+
+def load_examinations(directory: str | Path) -> pd.DataFrame:
+    """One row a snapshot of every run: run, epoch, matching_loss and what else was measured (gnode.examine.along).
+
+    Raises:
+        InvalidInput: the directory holds no tables of a sweep that was to examine its runs.
+    """
+    return _read(path_of(directory) / "examinations.parquet")
 
 
 def _refuse_other(table: object, columns: Sequence[str] = ()) -> None:
@@ -61,12 +71,7 @@ def panels(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     by = [axis for axis in runs.attrs["axes"] if axis not in used]
     if not by:
         return {"": runs}
-    named = {
-        ", ".join(
-            value if isinstance(value, str) else f"{axis} {value}" for axis, value in zip(by, key, strict=True)
-        ): part
-        for key, part in runs.groupby(by, sort=False)
-    }
+    named = {part_name(dict(zip(by, key, strict=True))): part for key, part in runs.groupby(by, sort=False)}
     if len(by) == 1 and len(named) == 1:
         return {"": runs}
     return named
@@ -88,6 +93,24 @@ def summary(chosen: pd.DataFrame, by: Sequence[str], of: str = "test_loss") -> p
         row |= {"seeds": len(values), "median": np.median(values), "low": low, "high": high, "mean": values.mean()}
         rows.append({**row, "least": values.min(), "greatest": values.max()})
     return pd.DataFrame(rows)
+
+
+def learned(runs: pd.DataFrame, by: Sequence[str], loss: float) -> pd.DataFrame:
+    """How many seeds learn: the share of runs whose lowest validation loss is below a loss.
+
+    A run that diverged has what it had before, and may have learned; one that never began counts for nothing.
+
+    Returns:
+        one row for each combination of `by`: these, seeds, share, and its 95 % interval (Wilson), low and high.
+    """
+    _refuse_other(runs, [*by, "state", "val_loss"])
+    rows = []
+    for key, group in runs[runs["state"].isin(("done", "failed"))].groupby(list(by), sort=False):
+        there = int((group["val_loss"] < loss).sum())
+        interval = stats.binomtest(there, len(group)).proportion_ci(CONFIDENCE, "wilson")
+        row = dict(zip(by, key, strict=True)) | {"seeds": len(group), "share": there / len(group)}
+        rows.append({**row, "low": interval.low, "high": interval.high})
+    return pd.DataFrame(rows, columns=[*by, "seeds", "share", "low", "high"])
 
 
 def rank_tests(chosen: pd.DataFrame, compare: str, of: str = "test_loss") -> pd.DataFrame:

@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gnode.errors import Diverged, must_have
+from gnode.examine.along import Examination
 from gnode.files import alone, path_of, write_atomically
 from gnode.files.plain import as_json
 from gnode.sweeps.directory import FAILED, RUNS, Sweep, open_sweep
+from gnode.sweeps.examinations import Examiner
 from gnode.sweeps.grid import Plan, PlannedRun, cost, plan
 from gnode.sweeps.population import ALONE, FREE, train_group
 from gnode.sweeps.progress import SweepWatcher
@@ -148,7 +150,8 @@ def run_sweep(
     watcher = watcher or SweepWatcher()
     with alone(sweep.path, "another gnode sweep"), watcher:
         watcher.start(
-            [(run.id, cost(run.config)) for run in plan.runs if sweep.state(run) == "waiting"], len(plan.runs)
+            [(run.id, cost(run.config, plan.examination)) for run in plan.runs if sweep.state(run) == "waiting"],
+            len(plan.runs),
         )
         try:
             for rung in (*RUNGS, None) if plan.halving else (None,):
@@ -189,12 +192,14 @@ class Job:
         config: its tables task, model and training.
         until: the epoch after which it pauses; None to finish.
         definition: of a task of the user's own.
+        examination: what is measured along training; None for nothing.
     """
 
     id: str
     config: dict[str, Any]
     until: int | None
     definition: Definition | None = None
+    examination: Examination | None = None
 
     def experiment(self) -> Experiment:
         return assemble(self.config, {}, self.definition)
@@ -217,15 +222,21 @@ class PauseAfter(Silent):
 
 
 def train_in_place(runs: Path, job: Job) -> None:
-    """Train a run into runs/<id>, from its checkpoint if there is one. Divergence is written down there."""
+    """Train a run into runs/<id>, from its checkpoint if there is one, and examine it as it learns. Divergence is
+    written down there."""
     folder, pause = _usable_folder(runs, job), PauseAfter(job.until)
+    experiment = job.experiment()
+    examiner = None if job.examination is None else Examiner(folder, experiment, job.examination)
     try:
-        train_experiment(job.experiment(), out=folder, resume=True, watcher=pause)
+        train_experiment(experiment, out=folder, resume=True, watcher=pause, snapshot=examiner)
     except Interrupted:
         if not pause.paused:
             raise KeyboardInterrupt from None
     except Diverged as error:
         _write_failure(folder, error)
+    else:
+        if examiner is not None:
+            examiner.finish()
 
 
 def _usable_folder(runs: Path, job: Job) -> Path:
@@ -273,9 +284,11 @@ def _put(folder: Path, content: dict[str, bytes]) -> None:
 def _job(sweep: Sweep, run: PlannedRun, rung: float | None) -> Job | None:
     """What is left to do of a run up to a rung; None where it is there already."""
     if rung is None:
-        return Job(run.id, run.config, None, run.definition)
+        return Job(run.id, run.config, None, run.definition, sweep.plan.examination)
     until = _epoch_of(run, rung)
-    return None if len(sweep.records(run)) >= until else Job(run.id, run.config, until, run.definition)
+    if len(sweep.records(run)) >= until:
+        return None
+    return Job(run.id, run.config, until, run.definition, sweep.plan.examination)
 
 
 Ended = Generator[tuple[Job, Any]]  # each job with what went wrong (an Exception) or None
@@ -303,10 +316,13 @@ def _train_on_device(runs: Path, jobs: list[Job], address: str | None, workers: 
         experiments = [job.experiment() for job in group]
         with contextlib.closing(train_group(experiments, folders, group[0].until)) as ended:
             for index, error in ended:
+                job = group[index]
                 if isinstance(error, Diverged):
                     _write_failure(folders[index], error)
                     error = None
-                yield group[index], error
+                elif error is None and job.examination is not None and job.until is None:
+                    Examiner(folders[index], experiments[index], job.examination).finish()
+                yield job, error
 
 
 def _groups(jobs: list[Job], most: int) -> list[list[Job]]:

@@ -1,20 +1,24 @@
-"""The tables of a sweep: one row a run, and one row an epoch."""
+"""The tables of a sweep: one row a run, one row an epoch, and one row an examination of a snapshot."""
 
+import dataclasses
 from typing import Any
 
 import pandas as pd
 
 from gnode.files import write_atomically
+from gnode.files.plain import plain
 from gnode.sweeps.directory import Sweep
-from gnode.sweeps.grid import PlannedRun, plain
+from gnode.sweeps.examinations import examinations
+from gnode.sweeps.grid import PlannedRun
+from gnode.sweeps.grid import plain as as_cell
 from gnode.training.directory import RunDirectory
 
-RESULTS, EPOCHS = "results.parquet", "epochs.parquet"
+RESULTS, EPOCHS, EXAMINED = "results.parquet", "epochs.parquet", "examinations.parquet"
 ACCURACIES = ("val_accuracy", "test_accuracy")  # columns where a run has classes
 
 
 def write_tables(sweep: Sweep, stopped: dict[str, str], lost: dict[str, str]) -> pd.DataFrame:
-    """Write results.parquet and epochs.parquet from the run directories, and return the first.
+    """Write results.parquet, epochs.parquet and, where runs are examined, examinations.parquet. Returns the first.
 
     Args:
         stopped, lost: runs that were stopped early, or whose workers kept dying, and why.
@@ -22,9 +26,19 @@ def write_tables(sweep: Sweep, stopped: dict[str, str], lost: dict[str, str]) ->
     results = pd.DataFrame([_row(sweep, run, stopped, lost) for run in sweep.plan.runs])
     # Kept in the file: what the tables are to be read by.
     results.attrs = {"axes": sweep.plan.axes, "select": sweep.plan.select, "compare": sweep.plan.compare}
+    if sweep.plan.reach is not None:
+        results.attrs["reach"] = sweep.plan.reach
+    if sweep.plan.primary is not None:
+        results.attrs["primary"] = plain(dataclasses.asdict(sweep.plan.primary))
+    if sweep.plan.examination is not None:
+        results.attrs["at_losses"] = list(sweep.plan.examination.at_losses)
     epochs = [{"run": run.id, **record} for run in sweep.plan.runs for record in sweep.records(run)]
     columns = ["run", "epoch", "train_loss", "val_loss", "best_epoch", "lr", "seconds"]
-    for name, frame in ((RESULTS, results), (EPOCHS, pd.DataFrame(epochs, columns=columns))):
+    tables = {RESULTS: results, EPOCHS: pd.DataFrame(epochs, columns=columns)}
+    if sweep.plan.examination is not None:
+        rows = [{"run": run.id, **row} for run in sweep.plan.runs for row in examinations(sweep.folder(run))[0]]
+        tables[EXAMINED] = pd.DataFrame(rows or None, columns=None if rows else ["run", "epoch"])
+    for name, frame in tables.items():
         write_atomically(sweep.path / name, frame.to_parquet(index=False))
     return results
 
@@ -59,4 +73,4 @@ def columns(config: dict[str, Any]) -> dict[str, Any]:
     """A run's configuration in one row; the task's name is the column "task"."""
     task = {("task" if key == "name" else key): value for key, value in config["task"].items()}
     model = {("model_seed" if key == "seed" else key): value for key, value in config["model"].items()}
-    return {key: plain(value) for key, value in {**task, **model, **config["training"]}.items()}
+    return {key: as_cell(value) for key, value in {**task, **model, **config["training"]}.items()}

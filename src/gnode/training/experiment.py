@@ -23,7 +23,7 @@ from gnode.training.programs import check_programs
 from gnode.training.progress import Watcher
 from gnode.training.schedules import SCHEDULES
 from gnode.training.settings import Settings
-from gnode.training.train import Run, train
+from gnode.training.train import Run, Snapshot, train
 
 SECTIONS = ("task", "model", "training")
 # Of a model and of training on the user's own table, whatever is in it.
@@ -217,11 +217,21 @@ def _sizes(task: tasks.Task | tasks.RecordedTask | Data) -> dict[str, int]:
     return {"input_size": task.train.series.channels, "output_size": outputs}
 
 
-def train_experiment(experiment: Experiment, *, out: Path, resume: bool, watcher: Watcher, extend: int = 0) -> Run:
+def train_experiment(
+    experiment: Experiment,
+    *,
+    out: Path,
+    resume: bool,
+    watcher: Watcher,
+    extend: int = 0,
+    snapshot: Snapshot | None = None,
+) -> Run:
     """Draw the model and train it into a run directory."""
     settings = {item.name: getattr(experiment.settings, item.name) for item in dataclasses.fields(Settings)}
     model = experiment.start or draw(experiment.model, experiment.seed)
-    return train(model, experiment.task, out=out, resume=resume, extend=extend, watcher=watcher, **settings)
+    return train(
+        model, experiment.task, out=out, resume=resume, extend=extend, watcher=watcher, snapshot=snapshot, **settings
+    )
 
 
 def catalogue(what: str) -> dict[str, str]:
