@@ -239,8 +239,8 @@ def way_of_counts(plan: Plan) -> Way:
     """First from what was seen, in which states off the attractor are drawn to it, and then with starts of its own.
 
     Of what moves little without its input, the data say only by long courses, and nothing of what lies off the
-    attractor. So F is bounded, by hidden units that are, and the state with it: no course can leave. A short tau lets
-    states be drawn to where F says as fast as a network of neurons would.
+    attractor. So F is bounded, by hidden units that are, and the state with it: no course can grow without bounds. A
+    short tau lets states be drawn to where F says as fast as a network of neurons would.
     """
     epochs = plan.epochs or _EPOCHS_OF_COUNTS
     piece = plan.piece or _PIECE_OF_COUNTS
