@@ -42,8 +42,9 @@ gnode.reconstruct(counts, times, inputs=velocity, loss="poisson", held=[0.0], hi
 ```
 
 The bar, written before the first run: named a ring in at least 9 of 10 ensembles, drift within a factor 1.5 of the true
-one; independent units are not named one. An ensemble's name is that which three quarters of its networks give what is
-left of the states a turn (here about a second) after the input is held at 0; else they disagree, and it has none.
+one; independent units are not named one. An ensemble's name is that which three quarters of its networks that stay
+give what is left of the states a turn (here about a second) after the input is held at 0; else they disagree, and it
+has none.
 
 | recording | factors | named | drift, rad/s (true) | ratio | correlation | state R2 | rate R2 | bits a spike | CPU s |
 |---|---|---|---|---|---|---|---|---|---|
@@ -59,7 +60,7 @@ and 1 s, each its own; the input is as above and acts on none.
 {controls}
 
 Drift: root mean square over the circle, of 36 parts in which it is averaged, at states a turn after the input is
-held; the median over the three networks. Correlation: of that drift with the true one at the same angle. To read it
+held; the median over the networks that stay. Correlation: of that drift with the true one at the same angle. To read it
 in radians of the head, and for the state R2, states are mapped linearly to the true z, with a map that is fitted on
 the first nine tenths; R2 are of the last tenth, of the first network. Rates are its own readout, against the true
 ones. The error of what is fitted adds to drift as squares do, so that a small drift comes out too large. How networks
@@ -179,7 +180,9 @@ def measured(name: str) -> dict:
 
 
 def named(record: dict) -> str:
-    name, share = next(iter(record["soon"]["attractors"].items()), ("no network stays", 0.0))
+    if not record["soon"]["attractors"]:
+        return "none (no network stays)"
+    name, share = next(iter(record["soon"]["attractors"].items()))
     return name if share >= 0.75 else f"none ({name} {share:.0%})"
 
 
