@@ -139,6 +139,23 @@ def test_what_is_left_is_named_only_of_networks_that_stay():
     assert portrait(f, left, circle, [circle], step=0.5, turn=7.0).soon is None
 
 
+def test_runs_are_compared_as_they_would_have_been_recorded():
+    """Of a circle that was recorded with noise of 0.5, a circle is what stays, and a point is not."""
+    random = np.random.default_rng(0)
+    angles = random.uniform(0, 2 * np.pi, size=5000)
+    circle = np.column_stack([np.cos(angles), np.sin(angles)])
+    recorded = [circle + 0.5 * random.normal(size=circle.shape)]
+    driven = np.stack([circle] * 12)
+    starts = circle[:12]
+
+    def f(states):
+        return states
+
+    assert not long_runs(f, recorded, starts, 0.05, driven).stay.any()
+    assert long_runs(f, recorded, starts, 0.05, driven, noise=0.5).stay.all()
+    assert not long_runs(f, recorded, starts, 0.05, 0 * driven, noise=0.5).stay.any()
+
+
 @pytest.mark.parametrize(
     ("asked", "stays", "enough"),
     [

@@ -100,7 +100,12 @@ def limit_of_places(recorded: list[np.ndarray], length: int | None = None) -> fl
 
 
 def long_runs(
-    f: Any, recorded: list[np.ndarray], starts: np.ndarray, limit: float, driven: np.ndarray | None = None
+    f: Any,
+    recorded: list[np.ndarray],
+    starts: np.ndarray,
+    limit: float,
+    driven: np.ndarray | None = None,
+    noise: float = 0.0,
 ) -> Runs:
     """Long free runs of a network, and whether they stay within the limit of places.
 
@@ -110,14 +115,18 @@ def long_runs(
         starts: (B, N), of which up to twelve are taken.
         driven: (B, T, C'), the courses from these starts under the inputs of the recording, which then are those that
             have to stay: where inputs act, a run without them goes elsewhere.
+        noise: standard deviation of that of samples, with which runs are compared as they would have been recorded.
     """
+    generator = np.random.default_rng(0)
     chosen = np.unique(np.linspace(0, len(starts) - 1, _RUNS).astype(int))
     courses = _run(f, starts[chosen])[:, int(_SETTLE * _STEPS) :]
     cloud = np.concatenate(recorded)
     seen = courses[..., : cloud.shape[1]]
     judged = seen if driven is None else driven[chosen]
     stay = [
-        _is_near(free) and _is_near(one) and distance_of_places(one, cloud) <= limit
+        _is_near(free)
+        and _is_near(one)
+        and distance_of_places(one + noise * generator.normal(size=one.shape), cloud) <= limit
         for free, one in zip(seen, judged, strict=True)
     ]
     return Runs(courses, np.array(stay))

@@ -178,11 +178,14 @@ def reconstruct(
     asked, earlier = (asked_of(embedded, part, window, pace.turn) for part in (tested, learned))
     limit = limit_of_places(known, earlier.futures.shape[1] if acted else None)
 
+    noise = 0.0 if spikes is None else pace.noise  # that of counts is much of where the recording is
+
     def run_on(model: Model) -> Runs:
         inwards, _ = _scales(model, scale)
         starts = states_now(model, earlier, way.free, embedded.even)
         driven = inwards((forecast(model, earlier, starts) - scale[0]) / scale[1]) if acted else None
-        return long_runs(_held_still(model, still), [inwards(course) for course in known], starts, limit, driven)
+        recorded = [inwards(course) for course in known]
+        return long_runs(_held_still(model, still), recorded, starts, limit, driven, noise)
 
     fitted = fit(embedded, pieces, chosen, way, run_on, folder, resume, watcher)
     now = [states_now(model, asked, way.free, embedded.even) for model in fitted.models]

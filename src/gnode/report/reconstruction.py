@@ -316,8 +316,8 @@ def _distances_caption() -> str:
         "Places: sliced Wasserstein distance of where it goes, in standard deviations. Rhythms: Hellinger distance of "
         "power spectra, 0 to 1. The first row says what sampling alone does. A run stays where the recording is if its "
         "distance of places is at most twice the most by which pieces of the recording differ from all of it (at least "
-        "0.1); where inputs are known, a run under those of the recording. A network of which less than three quarters "
-        "of twelve long runs stay is left out of what holds."
+        "0.1); where inputs are known, a run under those of the recording; of counts, with their noise added. A "
+        "network of which less than three quarters of twelve long runs stay is left out of what holds."
     )
 
 
