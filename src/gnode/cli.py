@@ -540,6 +540,11 @@ def reconstruct(
         str, typer.Option(help="Samples of each channel that make a state; auto: by held-out prediction.")
     ] = "auto",
     lag: Annotated[str, typer.Option(help="Samples between them; auto: by mutual information.")] = "auto",
+    loss: Annotated[str, typer.Option(help="mse, or poisson of counts.")] = "mse",
+    factors: Annotated[str, typer.Option(help="Of counts: how many; auto: by held-out prediction.")] = "auto",
+    held: Annotated[
+        str, typer.Option(help="What inputs are held at where networks are looked into: mean, or numbers as 0,0.")
+    ] = "mean",
     model: Annotated[str | None, typer.Option(help="\\[default: gnode]")] = None,
     hidden: Annotated[str | None, typer.Option(help="Hidden widths of F. \\[default: 64]")] = None,
     members: Annotated[int | None, typer.Option(min=1, help="Networks of the ensemble. \\[default: 3]")] = None,
@@ -556,7 +561,7 @@ def reconstruct(
     """From a recording to the dynamics behind it, with what of them can be trusted."""
     numbers = {"members": members, "epochs": epochs, "piece": piece, "seed": seed}
     given = {"model": model, "hidden": _widths(hidden), **numbers}
-    plan = {key: value for key, value in given.items() if value is not None}
+    plan: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if state_size != "auto":
         plan["state_size"] = _whole("--state-size", state_size)
     with _machine(), _quiet_stdout(as_json):
@@ -581,6 +586,9 @@ def reconstruct(
             channels=own.channels,
             delays=_whole("--delays", delays),
             lag=_whole("--lag", lag),
+            loss=loss,
+            factors=_whole("--factors", factors),
+            held=held if held == "mean" else _numbers("--held", held),
             out=out,
             resume=resume,
             watcher=watcher(),
@@ -697,6 +705,13 @@ def _widths(text: str | None) -> list[int] | None:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise typer.BadParameter(f"Must have widths such as 128,128, or none, instead got {text!r}.") from None
+
+
+def _numbers(name: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"Must have {name} mean, or numbers such as 0,0, instead got {text!r}.") from None
 
 
 def _names(text: str) -> list[str]:

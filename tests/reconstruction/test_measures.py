@@ -20,6 +20,7 @@ from gnode.reconstruction.features import (
     limit_of_places,
     long_runs,
     points_over,
+    portrait,
 )
 from gnode.reconstruction.measures import distance_of_places, distance_of_rhythms
 from gnode.reconstruction.pieces import parted
@@ -79,7 +80,7 @@ def test_exponents_over_networks_hold_how_these_differ():
 
 def test_names_are_counted_without_their_dimension():
     kinds = [made([], [], kind=f"strange set, of dimension about {d}") for d in (2.0, 2.1)] + [made([], [])]
-    assert kinds_over(kinds) == pytest.approx({"strange set": 2 / 3, "ring": 1 / 3})
+    assert kinds_over([one.kind for one in kinds]) == pytest.approx({"strange set": 2 / 3, "ring": 1 / 3})
 
 
 def summary(**changed):
@@ -105,6 +106,54 @@ def test_nothing_is_claimed_that_forecasts_do_not_bear_out():
     assert any("No chaos with confidence" in line for line in verdict_words(summary(exponents=[unsure])))
     delayed = {"delays": 3, "lag": 0.2, "units": 3, "numbers": 3}
     assert any("The state is a reconstruction" in line for line in verdict_words(summary(state=delayed)))
+
+
+def test_a_memory_that_drifts_is_named_at_both_looks():
+    soon = {"seconds": 0.9, "attractors": {"ring": 1.0}, "drifts": [0.11, 0.16, None]}
+    counts = {"units": 60, "bits_per_spike": [0.8, 0.8]}
+    words = " ".join(verdict_words(summary(soon=soon, counts=counts, attractors={"discrete, 3 points": 1.0})))
+    assert "what is left 0.9 s later: ring (100% of the networks)" in words
+    assert "In the long run: the attractor: discrete, 3 points (100% of the networks)" in words
+    assert "0.11 to 0.16 of its radius" in words
+    assert "0.8 bits a spike" in words
+    torn = verdict_words(summary(soon=soon | {"attractors": {"ring": 0.67, "interval": 0.33}}))
+    assert any("disagree on what is left" in line for line in torn)
+
+
+def test_what_is_left_is_named_only_of_networks_that_stay():
+    """The state turns by 0.1 a step without end: what is left of a circle is a circle."""
+    turn = np.array([[np.cos(0.1), -np.sin(0.1)], [np.sin(0.1), np.cos(0.1)]], np.float32)
+    angles = 2 * np.pi * np.arange(200) / 200
+    circle = np.column_stack([np.cos(angles), np.sin(angles)])
+
+    def f(states):
+        return states @ turn.T
+
+    runs = long_runs(f, [circle], circle, limit=0.1)
+    assert runs.network_stays
+    asked = portrait(f, runs, circle, [circle], step=0.5, turn=7.0)
+    assert asked.soon is not None
+    assert asked.drift == pytest.approx(0.1 / 0.5, rel=0.01)  # radians a second
+    assert portrait(f, runs, circle, [circle], step=0.5, turn=None).soon is None
+    left = replace(runs, stay=np.zeros(12, bool))
+    assert portrait(f, left, circle, [circle], step=0.5, turn=7.0).soon is None
+
+
+def test_runs_are_compared_as_they_would_have_been_recorded():
+    """Of a circle that was recorded with noise of 0.5, a circle is what stays, and a point is not."""
+    random = np.random.default_rng(0)
+    angles = random.uniform(0, 2 * np.pi, size=5000)
+    circle = np.column_stack([np.cos(angles), np.sin(angles)])
+    recorded = [circle + 0.5 * random.normal(size=circle.shape)]
+    driven = np.stack([circle] * 12)
+    starts = circle[:12]
+
+    def f(states):
+        return states
+
+    assert not long_runs(f, recorded, starts, 0.05, driven).stay.any()
+    assert long_runs(f, recorded, starts, 0.05, driven, noise=0.5).stay.all()
+    assert not long_runs(f, recorded, starts, 0.05, 0 * driven, noise=0.5).stay.any()
 
 
 @pytest.mark.parametrize(
@@ -139,16 +188,17 @@ def test_the_limit_is_what_pieces_differ_by():
 def test_runs_that_end_elsewhere_do_not_stay():
     model = make("gnode", input_size=0, state_size=2, output_size=2, hidden=(8,), initial_state="observed", seed=1)
     starts, chosen = np.random.default_rng(0).normal(size=(20, 2)), np.unique(np.linspace(0, 19, 12).astype(int))
-    own = long_runs(model, [np.zeros((10, 2))], starts, limit=0.1).courses
+    f = model.map_at(np.zeros(0))
+    own = long_runs(f, [np.zeros((10, 2))], starts, limit=0.1).courses
     assert own.shape[0] == 12
     cloud = np.concatenate(list(own))
-    runs = long_runs(model, [cloud], starts, limit=0.1)
+    runs = long_runs(f, [cloud], starts, limit=0.1)
     assert runs.stay.all()
     assert runs.network_stays
-    assert not long_runs(model, [cloud + 3.0], starts, limit=0.1).stay.any()
+    assert not long_runs(f, [cloud + 3.0], starts, limit=0.1).stay.any()
     # Where inputs act, the runs under them decide.
     driven = np.concatenate([own[:3], own[:1] + 3.0] * 5)
-    assert long_runs(model, [cloud], starts, 0.1, driven).stay.sum() == sum(at % 4 != 3 for at in chosen)
+    assert long_runs(f, [cloud], starts, 0.1, driven).stay.sum() == sum(at % 4 != 3 for at in chosen)
     assert not replace(runs, stay=np.arange(12) < 8).network_stays
     assert replace(runs, stay=np.arange(12) < 9).network_stays
 
@@ -194,7 +244,8 @@ def test_networks_that_leave_are_replaced(monkeypatch, stays, fitted):
         return Runs(np.zeros((4, 10, 1)), np.full(4, stays[number]))
 
     plan = Plan(members=3, hidden=(4,))
-    pieces = fitting.data_for(recording, learned, tested, Pace(0.0, 10.0), plan)
-    found = fitting.fit(recording, pieces, Pace(0.0, 10.0), plan, run_on, None, False, None)
+    way = fitting.usual_way(Pace(0.0, 10.0), plan)
+    pieces = fitting.data_for(recording, learned, tested, way, plan.members)
+    found = fitting.fit(recording, pieces, plan, way, run_on, None, False, None)
     assert found.numbers == tuple(range(fitted))
     assert [one.network_stays for one in found.runs] == stays

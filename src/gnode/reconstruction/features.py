@@ -14,7 +14,6 @@ from gnode.analysis import attractor, fixed_points
 from gnode.analysis.intervals import Interval
 from gnode.analysis.lyapunov import in_groups
 from gnode.errors import Diverged, InvalidInput
-from gnode.models import Model
 from gnode.reconstruction.measures import distance_of_places, distance_of_rhythms
 
 _ALIKE = 0.15  # standard deviations, times the root of the numbers of a state: fixed points of two networks are one
@@ -22,6 +21,7 @@ _NEAR = 0.25  # the same: data came near
 _BEYOND = 10.0  # standard deviations: a network that goes there has left the recording
 _RUNS, _SETTLE = 12, 0.2  # long runs of a network, and what share of them is not looked at
 _STEPS = 5000  # of a long run
+_NAMED = 400  # states of the recording whose end a turn later is named
 _STAYS = 0.75  # share of its long runs that have to stay for a network to stay
 _LEAST, _TIMES = 0.1, 2.0  # the limit of places: standard deviations, and times what pieces of the recording differ by
 _WALL = 100.0  # standard deviations, at which what grows beyond all bounds is held while exponents are followed
@@ -63,6 +63,9 @@ class Portrait:
         points: (K, C'), stability and eigenvalues (growth in 1 / s) of its fixed points.
         kind: of its attractor, in words.
         places, rhythms: distances of the runs from the recording.
+        soon: the name of what states of the recording are on a turn after the input is held; None where it does not
+            stay, or was not asked.
+        drift: how fast they move there, root mean square over their radius, 1 / s: of a ring, in radians.
         said: what could not be done, in sentences.
     """
 
@@ -77,6 +80,8 @@ class Portrait:
     kind: str
     places: float
     rhythms: float
+    soon: str | None = None
+    drift: float = float("nan")
     said: tuple[str, ...] = field(default=())
 
 
@@ -95,38 +100,53 @@ def limit_of_places(recorded: list[np.ndarray], length: int | None = None) -> fl
 
 
 def long_runs(
-    model: Model, recorded: list[np.ndarray], starts: np.ndarray, limit: float, driven: np.ndarray | None = None
+    f: Any,
+    recorded: list[np.ndarray],
+    starts: np.ndarray,
+    limit: float,
+    driven: np.ndarray | None = None,
+    noise: float = 0.0,
 ) -> Runs:
-    """Long free runs under the mean input, and whether they stay within the limit of places.
+    """Long free runs of a network, and whether they stay within the limit of places.
 
     Args:
+        f: the map of the network under an input that is held.
         recorded: courses (n, C') of the recording, in the scale of the network.
         starts: (B, N), of which up to twelve are taken.
         driven: (B, T, C'), the courses from these starts under the inputs of the recording, which then are those that
             have to stay: where inputs act, a run without them goes elsewhere.
+        noise: standard deviation of that of samples, with which runs are compared as they would have been recorded.
     """
+    generator = np.random.default_rng(0)
     chosen = np.unique(np.linspace(0, len(starts) - 1, _RUNS).astype(int))
-    courses = _run(_held_still(model), starts[chosen])[:, int(_SETTLE * _STEPS) :]
+    courses = _run(f, starts[chosen])[:, int(_SETTLE * _STEPS) :]
     cloud = np.concatenate(recorded)
     seen = courses[..., : cloud.shape[1]]
     judged = seen if driven is None else driven[chosen]
     stay = [
-        _is_near(free) and _is_near(one) and distance_of_places(one, cloud) <= limit
+        _is_near(free)
+        and _is_near(one)
+        and distance_of_places(one + noise * generator.normal(size=one.shape), cloud) <= limit
         for free, one in zip(seen, judged, strict=True)
     ]
     return Runs(courses, np.array(stay))
 
 
-def portrait(model: Model, runs: Runs, states: np.ndarray, recorded: list[np.ndarray], step: float) -> Portrait:
-    """The portrait of a network under its mean input: of a network that stays, along those of its runs that do.
+def portrait(
+    f: Any, runs: Runs, states: np.ndarray, recorded: list[np.ndarray], step: float, turn: float | None
+) -> Portrait:
+    """The portrait of a network under an input that is held: of a network that stays, along those of its runs that do.
 
     Args:
+        f: its map under that input, and runs: of this map.
         states: (n, N), where the network was along the recording.
         recorded: courses (n, C') of the recording, in the scale of the network.
         step: seconds of one step of the map.
+        turn: samples after which what is left of these states is named; None for no such name.
     """
-    f, size = _held_still(model), recorded[0].shape[1]
-    exponents = intervals = dimension = None
+    size = recorded[0].shape[1]
+    exponents = intervals = dimension = soon = None
+    drift = float("nan")
     kind, places, rhythms, shown = "leaves the recording", float("inf"), 1.0, None
     said: list[str] = []
     stays = runs.network_stays
@@ -147,6 +167,9 @@ def portrait(model: Model, runs: Runs, states: np.ndarray, recorded: list[np.nda
         except (Diverged, InvalidInput) as error:
             kind = "undecided"
             said.append(f"No name of the attractor: {error}")
+    if stays and turn is not None:
+        soon, drift, failed = _soon(f, states, turn, step)
+        said += failed
     generator = np.random.default_rng(0)
     around = states[np.linspace(0, len(states) - 1, min(len(states), 300)).astype(int)]
     around = np.concatenate([around, around + generator.normal(size=around.shape) * 0.5 * states.std(axis=0)])
@@ -163,15 +186,10 @@ def portrait(model: Model, runs: Runs, states: np.ndarray, recorded: list[np.nda
         kind,
         places,
         rhythms,
+        soon,
+        drift,
         tuple(said),
     )
-
-
-def _held_still(model: Model) -> Any:
-    held = np.zeros(model.config.input_size)
-    if model.encoding.scaling is not None:
-        held = np.asarray(model.encoding.scaling.unscaled(jnp.zeros(model.config.input_size)))
-    return model.map_at(held)
 
 
 def _is_near(course: np.ndarray) -> bool:
@@ -202,6 +220,20 @@ def _exponents(
         (float(middle), (float(middle - width), float(middle + width))),
         sorted(line for line, count in lines.items() if count >= len(each) / 2),
     )
+
+
+def _soon(f: Any, states: np.ndarray, turn: float, step: float) -> tuple[str, float, list[str]]:
+    """What states of the recording are on a turn after the input is held, how fast they move there, and what failed.
+
+    In the long run they may end in a few points; what they keep until then is what a network has for a memory.
+    """
+    some = states[np.linspace(0, len(states) - 1, min(len(states), _NAMED)).astype(int)]
+    try:
+        found = attractor(f, states=some, silence=max(1, round(turn)))
+    except (Diverged, InvalidInput) as error:
+        return "undecided", float("nan"), [f"No name of what is left a turn after the input is held: {error}"]
+    radius = np.sqrt(np.mean(np.sum((found.states - found.states.mean(axis=0)) ** 2, axis=1)))
+    return found.kind, float(np.sqrt(np.mean(found.drifts**2)) / max(radius, 1e-300) / step), []
 
 
 def _run(f: Any, starts: np.ndarray) -> np.ndarray:
@@ -284,7 +316,7 @@ def points_over(portraits: list[Portrait], recorded: np.ndarray) -> list[dict[st
     return sorted(found, key=lambda one: (-one["share"], one["distance"]))
 
 
-def kinds_over(portraits: list[Portrait]) -> dict[str, float]:
-    """In what share of the networks the attractor has which name."""
-    names = Counter(one.kind.split(", of dimension")[0] for one in portraits)
-    return {name: count / len(portraits) for name, count in names.most_common()}
+def kinds_over(kinds: list[str]) -> dict[str, float]:
+    """In what share of the networks an attractor has which name, the most frequent first."""
+    names = Counter(kind.split(", of dimension")[0] for kind in kinds)
+    return {name: count / len(kinds) for name, count in names.most_common()}

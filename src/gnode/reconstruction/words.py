@@ -68,14 +68,18 @@ def _dynamics_words(summary: dict[str, Any]) -> list[str]:
             )
         else:
             words.append(f"No chaos with confidence: the largest exponent is {sure}.")
-    names = summary["attractors"]
-    name, share = next(iter(names.items()))
-    if share >= _MOST:
-        words.append(f"The attractor: {name} ({share:.0%} of the networks).")
+    if soon := summary.get("soon"):
+        left = f"what is left {soon['seconds']:.3g} s later"
+        words.append(f"When its input is held: {_named(soon['attractors'], left)}")
+        known = [drift for drift in soon["drifts"] if drift is not None]
+        if known:
+            words.append(
+                f"There states move by {_range(known)} of its radius in a second, of a ring in "
+                "radians (root mean square, over the networks)."
+            )
+        words.append(f"In the long run: {_named(summary['attractors'], 'the attractor')}")
     else:
-        words.append(
-            "The networks disagree on the attractor: " + ", ".join(f"{k} ({v:.0%})" for k, v in names.items()) + "."
-        )
+        words.append(_capital(_named(summary["attractors"], "the attractor")))
     shared = [point for point in summary["fixed_points"] if point["share"] >= _MOST]
     near = [point for point in shared if point["near"]]
     words.append(
@@ -89,9 +93,31 @@ def _dynamics_words(summary: dict[str, Any]) -> list[str]:
     return words
 
 
+def _named(names: dict[str, float], what: str) -> str:
+    name, share = next(iter(names.items()))
+    if share >= _MOST:
+        return f"{what}: {name} ({share:.0%} of the networks)."
+    return f"the networks disagree on {what}: " + ", ".join(f"{k} ({v:.0%})" for k, v in names.items()) + "."
+
+
+def _range(values: list[float]) -> str:
+    low, high = f"{min(values):.2g}", f"{max(values):.2g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
 def _caveats(summary: dict[str, Any]) -> list[str]:
     words = []
     state = summary["state"]
+    if counts := summary.get("counts"):
+        gains = counts["bits_per_spike"]
+        words.append(
+            f"The state is {state['numbers']} factors of {counts['units']} units, in whose rates the networks explain "
+            f"{_range(gains)} bits a spike of what was held out. Coordinates are those of factors."
+        )
     if state["delays"] > 1:
         words.append(
             f"The state is a reconstruction: {state['delays']} samples, {state['lag']:.3g} s apart. Exponents and "

@@ -14,6 +14,7 @@ from gnode.report.blocks import Figure, axis, figure, line, log_axis, numbers, s
 from gnode.report.html import Card, Section, html_page, table
 
 REPORT = "report.html"
+_FAR, _LISTED = 5.0, 12  # standard deviations from data, beyond which points are not drawn; and how many are listed
 _POINTS, _TRIALS, _AHEAD = 2500, 6, 600  # of a course, of forecasts, and samples of one, that are drawn
 
 
@@ -60,8 +61,9 @@ def _html(found: Reconstruction, name: str) -> str:
             [
                 Card("Lyapunov exponents", _exponents_caption(summary), _exponents(summary), wide=True),
                 Card("Fixed points", _points_caption(), _points(summary), wide=True),
-                Card("Attractors", "What each network's long free course was named.", _attractors(summary)),
+                Card("Attractors", _attractors_caption(summary), _attractors(summary)),
                 *_delays(summary),
+                *_factors(summary),
                 Card("What was recorded, and how it was fitted", "", _facts(summary)),
             ],
         ),
@@ -126,11 +128,14 @@ def _portrait(found: Reconstruction) -> Figure:
             look = {"color": style.RUNS[(number - 1) % len(style.RUNS)], "width": 2}
             visible: Any = True if number == 1 else "legendonly"
             traces.append(scatter(run[:_POINTS][:, shown], f"network {number}", None, line=look, visible=visible))
+    alike: dict[tuple[str, float], list[list[float]]] = {}
     for point in summary["fixed_points"]:
-        colour, marker, _ = style.STABILITY[style.stability_class(point["stability"])]
-        dots = {"size": 7, "color": colour, "symbol": marker, "opacity": max(0.3, point["share"])}
-        label = f"{point['stability']}, in {point['share']:.0%}"
-        traces.append(scatter(np.array([point["place"]])[:, shown], label, dots))
+        if point["distance"] <= _FAR:
+            alike.setdefault((point["stability"], point["share"]), []).append(point["place"])
+    for (stability, share), places in alike.items():
+        colour, marker, _ = style.STABILITY[style.stability_class(stability)]
+        dots = {"size": 7, "color": colour, "symbol": marker, "opacity": max(0.3, share)}
+        traces.append(scatter(np.array(places)[:, shown], f"{stability}, in {share:.0%}", dots))
     if len(shown) == 3:
         return figure(traces, 520, scene=scene(axes[:3]))
     second = axes[1] if len(axes) > 1 else ""
@@ -175,6 +180,21 @@ def _delays(summary: dict[str, Any]) -> list[Card]:
     return [Card("How many delays a state needs", caption, figure([trace], xaxis=axis("delays", dtick=1), yaxis=y))]
 
 
+def _factors(summary: dict[str, Any]) -> list[Card]:
+    gains = summary.get("counts", {}).get("gains_of_factors", {})
+    if len(gains) < 2:
+        return []
+    points = np.array([[int(number), gain] for number, gain in gains.items()])
+    look = {"color": style.RUNS[0]}
+    trace = line(numbers(points[:, 0]), numbers(points[:, 1]), mode="lines+markers", line=look, showlegend=False)
+    caption = (
+        "How much better held-out counts are foretold from the factors of the bins beside them than from mean rates. "
+        "The fewest with nine tenths of the most are taken."
+    )
+    y = axis("bits a spike", rangemode="tozero")
+    return [Card("How many factors units share", caption, figure([trace], xaxis=axis("factors", dtick=1), yaxis=y))]
+
+
 # -- tables --
 
 
@@ -189,6 +209,8 @@ def _beside(summary: dict[str, Any]) -> str:
 
 
 def _exponents(summary: dict[str, Any]) -> str:
+    if not summary["exponents"]:
+        return "<p>None: no network stays where the recording is.</p>"
     rows = [
         [
             str(number),
@@ -204,7 +226,7 @@ def _exponents(summary: dict[str, Any]) -> str:
 
 def _points(summary: dict[str, Any]) -> str:
     rows = []
-    for point in summary["fixed_points"]:
+    for point in summary["fixed_points"][:_LISTED]:
         place = ", ".join(style.number(value) for value in point["place"])
         near = "yes" if point["near"] else f"no: {point['distance']:.2g} deviations away"
         rows.append(
@@ -220,11 +242,22 @@ def _points(summary: dict[str, Any]) -> str:
                 else "no",
             ]
         )
-    return table(["kind", "in networks", "did data come near?", "where", "can be trusted"], rows)
+    more = len(summary["fixed_points"]) - _LISTED
+    rest = f"<p>And {more} more, which fewer networks have or which lie farther from data.</p>" if more > 0 else ""
+    if not rows:
+        return "<p>None was found.</p>"
+    return table(["kind", "in networks", "did data come near?", "where", "can be trusted"], rows) + rest
 
 
 def _attractors(summary: dict[str, Any]) -> str:
-    return table(["name", "in networks"], [[escape(n), f"{share:.0%}"] for n, share in summary["attractors"].items()])
+    soon = summary.get("soon")
+    looks = [("in the long run", summary["attractors"])]
+    if soon is not None:
+        looks.insert(0, (f"after {soon['seconds']:.3g} s", soon["attractors"]))
+    rows = [[when, escape(name), f"{share:.0%}"] for when, names in looks for name, share in names.items()]
+    if not rows:
+        return "<p>None: no network stays where the recording is.</p>"
+    return table(["when", "name", "in networks"], rows)
 
 
 def _distances(summary: dict[str, Any]) -> str:
@@ -245,7 +278,11 @@ def _distances(summary: dict[str, Any]) -> str:
 
 def _facts(summary: dict[str, Any]) -> str:
     recording, state, plan = summary["recording"], summary["state"], summary["plan"]
+    counts = summary.get("counts")
+    bits = [] if counts is None else [style.number(gain) for gain in counts["bits_per_spike"]]
     rows = [
+        *([["counts", f"{counts['spikes']} of {counts['units']} units"]] if counts else []),
+        *([["bits a spike, held out", ", ".join(bits)]] if counts else []),
         ["samples", f"{recording['samples']}, {style.number(recording['step'])} s apart"],
         ["noise", f"at most {recording['noise']:.2%} of the standard deviation"],
         ["pace", f"a standard deviation in {style.number(recording['turn'])} s"],
@@ -279,7 +316,8 @@ def _distances_caption() -> str:
         "Places: sliced Wasserstein distance of where it goes, in standard deviations. Rhythms: Hellinger distance of "
         "power spectra, 0 to 1. The first row says what sampling alone does. A run stays where the recording is if its "
         "distance of places is at most twice the most by which pieces of the recording differ from all of it (at least "
-        "0.1). A network of which less than three quarters of twelve long runs stay is left out of what holds."
+        "0.1); where inputs are known, a run under those of the recording; of counts, with their noise added. A "
+        "network of which less than three quarters of twelve long runs stay is left out of what holds."
     )
 
 
@@ -287,6 +325,15 @@ def _exponents_caption(summary: dict[str, Any]) -> str:
     return (
         "Means over the networks that stay; the interval holds how networks differ and how sure each is. The strongest "
         "contraction is known worst: data lie on the attractor, not beside it."
+    )
+
+
+def _attractors_caption(summary: dict[str, Any]) -> str:
+    if summary.get("soon") is None:
+        return "What each network's long free course was named."
+    return (
+        "What states of the recording are on a turn after the input is held, and where each network's course ends in "
+        "the long run. What lasts between the two is a memory, if no perfect one."
     )
 
 
