@@ -121,7 +121,11 @@ def test_orbits_around_a_centre_are_no_limit_cycle():
     assert kind.endswith("moving") and "limit" not in kind
 
 
-@pytest.mark.parametrize("system", HETEROCLINIC, ids=ids)
+@pytest.mark.parametrize(
+    "system",
+    [pytest.param(system, marks=pytest.mark.full if at % 2 else ()) for at, system in enumerate(HETEROCLINIC)],
+    ids=ids,
+)
 def test_near_a_heteroclinic_cycle_nothing_is_decided(system):
     """Each round takes longer than the one before, until rounding alone says how long."""
     found = attractor(system.f(), states=states_of(system, 300, "even"), kind="flow")
