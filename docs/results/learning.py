@@ -10,7 +10,6 @@ file, written before the first run.
 """
 
 import sys
-import tomllib
 from pathlib import Path
 
 import matplotlib
@@ -20,39 +19,26 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from machine import measured_on
+from shipped import command
 
 import gnode
 from gnode import results
 from gnode.report.examined import HEAD, comparison_row, measure_of, secondary, words
 from gnode.report.style import number
-from gnode.sweeps.grid import experiments, read_plan
-from gnode.sweeps.levels import decided
+from gnode.sweeps.levels import decided, primary_of
 
 OUT = Path(__file__).parent
 COLOURS = {"gnode": "#d9480f", "node": "#1c7ed6", "gru": "#2f9e44", "rnn": "#868e96", "mgru": "#ae3ec9"}
 TABLE = f"| {' | '.join(HEAD)} |"
 
 
-def command(directory: Path) -> str:
-    """The command that makes a sweep, checked against what the directory says."""
-    name = directory.resolve().name
-    made = tomllib.loads((directory / "sweep.toml").read_text())
-    made.pop("gnode")
-    if name not in experiments():
-        sys.exit(f"Must have directories named after experiments, instead got {name}.")
-    text = (Path(gnode.__file__).parent / "experiments" / f"{name}.toml").read_text()
-    for preset in tomllib.loads(text)["presets"]:
-        if read_plan(name, preset).tables == made:
-            return f"gnode sweep {name} --preset {preset} --out runs/{name}"
-    sys.exit(f"Must have a sweep of {name} as shipped, instead got another one in {directory}.")
-
-
 def origin(directory: Path, runs: pd.DataFrame, examinations: pd.DataFrame) -> str:
+    name = directory.resolve().name
     states = ", ".join(f"{count} {state}" for state, count in runs["state"].value_counts().items())
     trained, cheap = runs["seconds"].sum() / 60, examinations["seconds"].sum() / 60
     dear = examinations["dear_seconds"].sum() / 60 if "dear_seconds" in examinations else 0.0
     return (
-        f"```\n{command(directory)}\npython docs/results/learning.py runs/{directory.resolve().name}\n```\n\n"
+        f"```\n{command(name, directory)}\npython docs/results/learning.py runs/{name}\n```\n\n"
         f"{len(runs)} runs ({states}), seeds {', '.join(map(str, sorted(runs['seed'].unique())))}; {number(trained)} "
         f"core-minutes in all, of which {number(cheap)} went into cheap examinations, {number(dear)} into dear ones. "
         f"{measured_on()}"
@@ -61,11 +47,12 @@ def origin(directory: Path, runs: pd.DataFrame, examinations: pd.DataFrame) -> s
 
 def bias(directory: Path) -> str:
     runs, examinations = results.load(directory), results.load_examinations(directory)
-    primary = read_plan("bias", command(directory).split()[4]).primary
+    primary = primary_of(runs)
+    verdicts = decided(runs, examinations, primary) if primary else []
     measure = measure_of(runs, examinations)
     parts = results.panels(results.selected(runs))
     lines, sentences = [f"{TABLE} p (Holm) | verdict |", "|---" * 13 + "|"], []
-    for found, p, said in decided(runs, examinations, primary) if primary else []:
+    for found, p, said in verdicts:
         lines.append(f"| {' | '.join(comparison_row(found))} | {number(p)} | **{said}** |")
         if said == "undecided":
             sentences.append(f"{found.part}: undecided against {found.other} at loss {number(found.loss)}")
@@ -74,7 +61,7 @@ def bias(directory: Path) -> str:
             sentences.append(f"{found.part}: at loss {number(found.loss)} {found.first} keeps {much}")
     every = secondary(parts, runs, examinations)
     rest = [f"| {' | '.join(comparison_row(found))} | {number(p)} |" for found, p in every]
-    losses = [_losses_of_pairs(found) for found, _, _ in (decided(runs, examinations, primary) if primary else [])]
+    losses = [_losses_of_pairs(found) for found, _, _ in verdicts]
     picture = _against_loss(parts, examinations, measure, "bias.png")
     why = _why(parts, examinations, "bias-why.png")
     return f"""# Is there a bias to continuous attractors, at equal loss?

@@ -9,17 +9,17 @@ the rules in CLAIMS.
 """
 
 import sys
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 from machine import measured_on
+from shipped import command
 
 from gnode import results
 from gnode.report.style import number
-from gnode.sweeps.grid import experiments, read_plan
+from gnode.sweeps.grid import experiments
 
 OUT = Path(__file__).parent
 PAPER = "Kim, Can and Krishnamurthy (ICML 2023)"
@@ -150,7 +150,7 @@ def page(name: str, directory: Path) -> str:
     states = runs["state"].value_counts()
     parts = [
         f"# {experiments()[name]}",
-        f"```\n{_command(name, directory)}\n```",
+        f"```\n{command(name, directory)}\n```",
         f"{len(runs)} runs ({', '.join(f'{count} {state}' for state, count in states.items())}), "
         f"{number(runs['seconds'].sum() / 60)} core-minutes of training. Seeds: "
         f"{', '.join(map(str, sorted(runs['seed'].unique())))}. {measured_on()}",
@@ -282,16 +282,6 @@ def _pictures(name: str, chosen: pd.DataFrame) -> str:
     for row in chosen[chosen["seed"] == chosen["seed"].min()].itertuples():
         lines[-1] += f"\n| {row.task} | {row.model} | {row.seed} | `gnode report runs/{name}/runs/{row.run}` |"
     return "\n\n".join(lines)
-
-
-def _command(name: str, directory: Path) -> str:
-    """The command that makes this sweep, checked against what the directory says."""
-    made = tomllib.loads((directory / "sweep.toml").read_text())
-    made.pop("gnode")
-    for preset in ("quick", "paper"):
-        if read_plan(name, preset).tables == made:
-            return f"gnode sweep {name} --preset {preset} --out runs/{name}"
-    sys.exit(f"Must have a sweep of {name} as shipped, instead got another one in {directory}.")
 
 
 def main() -> None:

@@ -110,6 +110,14 @@ class Bench:
             return None
         return self.task.recall(self.values, self.wanted.silences[-1])
 
+    def held(self, model: Model) -> dict[int, np.ndarray]:
+        """The states (V, N) after each silence, as the network itself computes (float32); none where none are held."""
+        if self.written is None:
+            return {}
+        states = np.asarray(model.states(self.written.inputs, told(model, self.written)))
+        begun = states.shape[1] - 1 - self.wanted.silences[-1]
+        return {silence: states[:, begun + silence] for silence in self.wanted.silences}
+
     def loss(self, model: Model) -> float:
         return loss_on(model, self._objective, self.matching)
 
@@ -163,19 +171,18 @@ def _matching_loss(model: Model, bench: Bench) -> dict[str, Any]:
 def _kept(model: Model, bench: Bench) -> dict[str, Any]:
     """How many written values the readout tells apart after each silence, as the network itself computes (float32),
     their root mean square error; and on the first of these states its gates, and their participation ratio."""
-    if bench.written is None or bench.values is None:
+    held = bench.held(model)
+    if not held or bench.values is None:
         return {}
-    states = np.asarray(model.states(bench.written.inputs, told(model, bench.written)))
     row: dict[str, Any] = {}
-    last, longest = states.shape[1] - 1, bench.wanted.silences[-1]
-    for silence in bench.wanted.silences:
-        readouts = read(model, states[:, last - longest + silence].astype(float))
+    for silence, states in held.items():
+        readouts = read(model, states.astype(float))
         there = np.isfinite(readouts).all(axis=1)
         row[f"values_{silence}"] = len(occupied_cells(readouts[there], CELL))
         squares = np.sum((readouts - bench.values) ** 2, axis=1)
         row[f"error_{silence}"] = float(np.sqrt(squares.mean()))
-    held = states[:, last - longest + bench.wanted.silences[0]]
-    return row | _gates(model, held) | {"participation": _participation(held)}
+    first = held[bench.wanted.silences[0]]
+    return row | _gates(model, first) | {"participation": _participation(first)}
 
 
 def _participation(states: np.ndarray) -> float:
@@ -248,11 +255,10 @@ def _kind(model: Model, bench: Bench) -> dict[str, Any]:
 def _slow_modes(model: Model, bench: Bench) -> dict[str, Any]:
     """Medians over the states after the first silence of the slowest and second slowest mode of the map, in bins, and
     of how much slower the gate makes a unit there than around (gnode.analysis.timescales)."""
-    if bench.written is None:
+    held = bench.held(model)
+    if not held:
         return {}
-    longest, first = bench.wanted.silences[-1], bench.wanted.silences[0]
-    states = np.asarray(model.states(bench.written.inputs, told(model, bench.written)))
-    found = analysis.timescales(model, states[:, states.shape[1] - 1 - longest + first].astype(float))
+    found = analysis.timescales(model, held[bench.wanted.silences[0]].astype(float))
     steps = np.median(found.steps, axis=0) / model.config.dt
     return {"slowest_mode": float(steps[0]), "slow_overlap": found.slow_overlap} | (
         {"second_slowest_mode": float(steps[1])} if len(steps) > 1 else {}

@@ -12,8 +12,7 @@ from gnode.report import style
 from gnode.report.blocks import log_axis, numbers
 from gnode.report.groups import figure, grouped, titled
 from gnode.report.html import Card, Section, table
-from gnode.sweeps.levels import Comparison, at_equal_loss, decided
-from gnode.sweeps.primary import Primary
+from gnode.sweeps.levels import Comparison, at_equal_loss, decided, primary_of
 from gnode.sweeps.results import panels, selected
 
 _COURSES = {"gate": "gate where values are held", "gradient": "gradient's norm, as a share of that at the last sample"}
@@ -67,8 +66,8 @@ def examined_sections(runs: pd.DataFrame, examinations: pd.DataFrame) -> list[Se
 
 def measure_of(runs: pd.DataFrame, examinations: pd.DataFrame) -> str | None:
     """What models are compared by at equal loss: what is to be decided, or values after the longest silence."""
-    if runs.attrs.get("primary"):
-        return str(runs.attrs["primary"]["measure"])
+    if primary := primary_of(runs):
+        return primary.measure
     kept = [column for column in examinations if str(column).startswith("values_")]
     return kept[-1] if kept else None
 
@@ -110,11 +109,14 @@ def secondary(
     kept = [str(column) for column in examinations if str(column).startswith(("values_", "error_"))]
     trained = examinations[examinations["epoch"] > 0]
     measures = [column for column in kept if trained[column].notna().mean() > 0.5]  # the dear ones are on few snapshots
-    primary = runs.attrs.get("primary", {}).get("at_losses", {})
+    primary = primary_of(runs)
+    decisive = {} if primary is None else primary.at_losses
     found = []
     for name, part in parts.items():
         values = list(dict.fromkeys(part[runs.attrs["compare"]].astype(str)))
-        losses = dict.fromkeys([None, *runs.attrs.get("at_losses", []), *([primary[name]] if name in primary else [])])
+        losses = dict.fromkeys(
+            [None, *runs.attrs.get("at_losses", []), *([decisive[name]] if name in decisive else [])]
+        )
         for measure, loss, (first, other) in itertools.product(measures, losses, itertools.combinations(values, 2)):
             found.append(at_equal_loss(part, examinations, measure, first, other, loss, name))
     found = [one for one in found if np.isfinite(one.p)]
@@ -125,10 +127,9 @@ def secondary(
 
 
 def _decided(runs: pd.DataFrame, examinations: pd.DataFrame) -> list[Card]:
-    if not runs.attrs.get("primary"):
+    primary = primary_of(runs)
+    if primary is None:
         return []
-    given = runs.attrs["primary"]
-    primary = Primary(**{**given, "against": tuple(given["against"])})
     rows = [
         [*map(escape, comparison_row(found)), style.number(p), f"<b>{said}</b>"]
         for found, p, said in decided(runs, examinations, primary)

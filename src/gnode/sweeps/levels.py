@@ -135,6 +135,12 @@ def at_equal_loss(
     return Comparison(part, measure, str(first), str(other), loss, pairs, *_over_seeds(pairs["ratio"].dropna()))
 
 
+def primary_of(runs: pd.DataFrame) -> Primary | None:
+    """What the sweep of these runs (gnode.results.load) was to decide; None where it did not say."""
+    given = runs.attrs.get("primary")
+    return Primary(**{**given, "against": tuple(given["against"])}) if given else None
+
+
 def decided(runs: pd.DataFrame, examinations: pd.DataFrame, primary: Primary) -> list[tuple[Comparison, float, str]]:
     """The comparisons of the table [primary]: each with its p by Holm's method, and its verdict."""
     parts = panels(selected(runs))
