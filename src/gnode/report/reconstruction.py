@@ -166,33 +166,32 @@ def _spectra(found: Reconstruction) -> Figure:
 
 
 def _delays(summary: dict[str, Any]) -> list[Card]:
-    errors = summary["state"]["errors_of_delays"]
-    if len(errors) < 2:
-        return []
-    points = np.array([[int(number), error] for number, error in errors.items() if error is not None])
-    look = {"color": style.RUNS[0]}
-    trace = line(numbers(points[:, 0]), numbers(points[:, 1]), mode="lines+markers", line=look, showlegend=False)
     caption = (
         "Error of foretelling a state, one lag ahead, from its nearest neighbours elsewhere in the recording, in "
         "standard deviations. The fewest delays within a fifth of the least error are taken."
     )
-    y = axis("error", rangemode="tozero")
-    return [Card("How many delays a state needs", caption, figure([trace], xaxis=axis("delays", dtick=1), yaxis=y))]
+    errors = summary["state"]["errors_of_delays"]
+    return _chosen_by("How many delays a state needs", caption, errors, "delays", "error")
 
 
 def _factors(summary: dict[str, Any]) -> list[Card]:
-    gains = summary.get("counts", {}).get("gains_of_factors", {})
-    if len(gains) < 2:
-        return []
-    points = np.array([[int(number), gain] for number, gain in gains.items()])
-    look = {"color": style.RUNS[0]}
-    trace = line(numbers(points[:, 0]), numbers(points[:, 1]), mode="lines+markers", line=look, showlegend=False)
     caption = (
         "How much better held-out counts are foretold from the factors of the bins beside them than from mean rates. "
         "The fewest with nine tenths of the most are taken."
     )
-    y = axis("bits a spike", rangemode="tozero")
-    return [Card("How many factors units share", caption, figure([trace], xaxis=axis("factors", dtick=1), yaxis=y))]
+    gains = summary.get("counts", {}).get("gains_of_factors", {})
+    return _chosen_by("How many factors units share", caption, gains, "factors", "bits a spike")
+
+
+def _chosen_by(title: str, caption: str, curve: dict[str, float | None], across: str, up: str) -> list[Card]:
+    """The curve by which a number was chosen; nothing where there was no choice."""
+    if len(curve) < 2:
+        return []
+    points = np.array([[int(number), height] for number, height in curve.items() if height is not None])
+    look = {"color": style.RUNS[0]}
+    trace = line(numbers(points[:, 0]), numbers(points[:, 1]), mode="lines+markers", line=look, showlegend=False)
+    height = axis(up, rangemode="tozero")
+    return [Card(title, caption, figure([trace], xaxis=axis(across, dtick=1), yaxis=height))]
 
 
 # -- tables --
