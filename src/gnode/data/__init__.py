@@ -69,6 +69,7 @@ def fetch(name: str, told: Told = lambda line: None) -> list[Path]:
     """Bring a data set onto this machine, unless it is there: whole and checked, or not at all.
 
     Args:
+        name: of the set, in SETS.
         told: is called with a line before anything is fetched.
 
     Raises:

@@ -179,6 +179,9 @@ def model_defaults(data: Data) -> dict[str, Any]:
 
     dt and tau are the median time between samples, 1 s on a uniform grid. A step of Euler's rule over a long gap would
     overshoot, so the rule is one that is stable over any.
+
+    Raises:
+        InvalidInput: it is no data of three sets.
     """
     if not isinstance(data, Data):
         must_have("data of three sets (gnode.training.Data)", type(data).__name__)

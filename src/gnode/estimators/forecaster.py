@@ -162,6 +162,9 @@ class GatedODEForecaster(GatedODE):
 
         1 - squared error / squared error of "no change": 1 is perfect, 0 is as good as the last value seen. Where
         nothing changes it is 1 if the forecasts say so and else 0.
+
+        Raises:
+            InvalidInput: it is not fitted, or a series has no sample before its last `steps`.
         """
         series, _, _ = self._read_to_answer(X, times, covariates, static, 0)
         steps = integer("steps", self.steps, 1)

@@ -36,6 +36,7 @@ class Advice:
 
     @property
     def sentence(self) -> str:
+        """The answer in words, with the numbers behind it."""
         if self.cell is None:
             best = self.table.loc[self.table["median_error"].idxmin()]
             return (

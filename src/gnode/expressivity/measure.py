@@ -16,6 +16,10 @@ _TINY = 1e-12  # errors below count as this: no target is reproduced better in f
 class Capacity:
     """The greatest complexity reproduced at a tolerance, with a bootstrap interval over targets.
 
+    Attributes:
+        value: in units of the dial of the targets' family.
+        low, high: the 95 % interval.
+
     Each of the three is 0 where even the least complexity tried is not reproduced ("< grid"), and infinite where all
     are ("> grid").
     """

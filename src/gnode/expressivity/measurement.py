@@ -149,7 +149,19 @@ def run_plan(
     workers: int | None = None,
     done: Done | None = None,
 ) -> Result:
-    """Fit all cells that the directory does not hold yet, each in a process with one core, and write the tables."""
+    """Fit all cells that the directory does not hold yet, each in a process with one core, and write the tables.
+
+    Args:
+        plan: what is measured.
+        out: the directory, new, or with `resume` one that the same plan began.
+        given: (complexities, count, bins + 1, d), where the plan's targets are "given".
+        resume: go on with what `out` holds.
+        workers: processes; by default one a core.
+        done: is called with each cell that is finished, its share of the work, and the share that is done.
+
+    Raises:
+        InvalidInput: `out` holds something else, or the targets do not fit the plan.
+    """
     check(workers, "local", None, ENGINES)
     targets = plan.draw() if given is None else plan.checked(given)
     directory = Directory.begin(out, plan, targets, resume)

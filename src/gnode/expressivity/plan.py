@@ -20,7 +20,12 @@ from gnode.models import ModelConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """A kind of network without its state size. The keys mean what they mean in ModelConfig."""
+    """A kind of network without its state size.
+
+    Attributes:
+        model, hidden, gate_hidden, activation, candidate_activation, layer_norm, leak, gain: as in
+            gnode.models.ModelConfig.
+    """
 
     model: str = "node"
     hidden: tuple[int, ...] | None = None
@@ -38,7 +43,7 @@ class Architecture:
         object.__setattr__(self, "candidate_activation", checked.candidate_activation)
 
     def config(self, state_size: int, outputs: int) -> ModelConfig:
-        """An autonomous network of that size."""
+        """An autonomous network of `state_size` units, whose readout has so many `outputs`."""
         return ModelConfig(input_size=0, state_size=state_size, output_size=outputs, **dataclasses.asdict(self))
 
     @property
@@ -179,6 +184,7 @@ class Plan:
 
     @property
     def from_file(self) -> bool:
+        """Whether the targets are the user's, in a file."""
         return Path(self.targets).suffix in (".csv", ".npz", ".npy")
 
     @property
@@ -215,6 +221,7 @@ class Plan:
         return paths if paths.ndim == 4 else paths[None]
 
     def cells(self) -> list[Cell]:
+        """Every architecture at every size, duration and budget."""
         return [Cell(*values) for values in product(self.architectures, self.state_sizes, self.durations, self.steps)]
 
     def as_tables(self) -> dict[str, Any]:
@@ -243,7 +250,11 @@ def plan_from_tables(tables: Mapping[str, Any]) -> Plan:
 
 
 def read_plan(path: str | Path) -> Plan:
-    """A plan from a TOML file."""
+    """A plan from a TOML file.
+
+    Raises:
+        InvalidInput: there is no such file, it is no TOML, or a key or a value cannot be.
+    """
     path = path_of(path)
     try:
         return plan_from_tables(tomllib.loads(path.read_text()))

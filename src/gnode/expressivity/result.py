@@ -20,7 +20,14 @@ from gnode.expressivity.plan import Architecture, Cell, Plan, as_architecture
 @carded(lambda result: _card(result))
 @dataclass(frozen=True, repr=False)
 class Result:
-    """A measurement, with everything that is said about it computed from its errors alone."""
+    """A measurement, with everything that is said about it computed from its errors alone.
+
+    Attributes:
+        plan: what determined it.
+        targets: (complexities, count, bins + 1, d), standardised.
+        arrays: of each cell by name, as its file holds them: errors (complexities, count, restarts), parameters, and
+            polished (complexities, count) where the best restarts were.
+    """
 
     plan: Plan
     targets: np.ndarray
@@ -56,7 +63,15 @@ class Result:
         return pd.DataFrame(rows)
 
     def cell(self, architecture: Architecture | str | Mapping[str, Any], state_size: int) -> Cell:
-        """The cell at the first duration and budget."""
+        """The cell at the first duration and budget.
+
+        Args:
+            architecture: itself, its label, a model's name, or a table of its keys.
+            state_size: N.
+
+        Raises:
+            InvalidInput: it was not measured.
+        """
         kind = next((a for a in self.plan.architectures if a.label == architecture), None)
         cell = Cell(kind or as_architecture(architecture), state_size, self.plan.durations[0], self.plan.steps[0])
         if cell not in self.arrays:
@@ -68,10 +83,11 @@ class Result:
         return best_errors(self.arrays[cell])
 
     def unpolished(self, cell: Cell) -> np.ndarray:
+        """Errors of the best restarts before the polish, (complexities, targets)."""
         return measure.best_of_restarts(self.arrays[cell]["errors"])
 
     def capacity(self, cell: Cell, tolerance: float | None = None) -> Capacity:
-        """The capacity of a cell with its interval."""
+        """The capacity of a cell with its interval, at a tolerance e; by default the plan's first."""
         return measure.with_interval(*self._capacities(cell, tolerance))
 
     def _capacities(self, cell: Cell, tolerance: float | None) -> tuple[float, np.ndarray]:
@@ -85,25 +101,29 @@ class Result:
         return {}
 
     def interval(self, cell: Cell, tolerance: float | None = None) -> tuple[float, float]:
+        """The 95 % interval of that capacity."""
         found = self.capacity(cell, tolerance)
         return found.low, found.high
 
     def smallest_state(self, architecture: Architecture, wanted: float, tolerance: float | None = None) -> Capacity:
-        """The smallest N of the plan whose capacity reaches the wanted complexity."""
+        """The smallest N of the plan at which an architecture's capacity reaches the wanted complexity."""
         duration, steps = self.plan.durations[0], self.plan.steps[0]
         cells = {size: Cell(architecture, size, duration, steps) for size in self.plan.state_sizes}
         return measure.smallest_state({size: self._capacities(cell, tolerance) for size, cell in cells.items()}, wanted)
 
     @property
     def dial(self) -> tuple[float, ...]:
+        """The complexities of the targets, from the least to the greatest."""
         assert self.plan.complexities is not None
         return self.plan.complexities
 
     @cached_property
     def draws(self) -> np.ndarray:
+        """Which targets each resample of the bootstrap has, (resamples, count)."""
         return measure.resamples(self.plan.count, self.plan.resamples, self.plan.seed)
 
     def parameters(self, cell: Cell) -> int:
+        """How many numbers a network of the cell has to learn."""
         return int(self.arrays[cell]["parameters"].item())
 
     def floor(self, state_size: int) -> np.ndarray:

@@ -20,7 +20,14 @@ from gnode.nn.feedforward import FeedForward
 
 
 class Field(eqx.Module):
-    """What every field obeys. Arrays end in the state dimension N or the input dimension D; any axes may lead.
+    """What every field obeys. Arrays end in the state dimension N or the input dimension D; any axes may lead: a state
+    (..., N), inputs (..., D).
+
+    Attributes:
+        drive: the net in F; update, reset and gating are the nets of gates, where a field has them.
+        gain: a learned scalar in front of F, or None.
+        leak: whether the term -h is there.
+        state_size, input_size: N and D.
 
     Fields apply their weight matrices only through `dense(layer, values)` (see gnode.nn.dense).
     """

@@ -11,7 +11,10 @@ from gnode.nn.feedforward import FeedForward, draw_feedforward
 
 
 class GatedField(Field):
-    """tau dh/dt = G(h, x) * (-h + F(h, x)) (Kim, Can and Krishnamurthy, ICML 2023)."""
+    """tau dh/dt = G(h, x) * (-h + F(h, x)) (Kim, Can and Krishnamurthy, ICML 2023).
+
+    What the gate's net sees, `gate_reads`, is "both", "state" or "input"; of the rest it sees zeros.
+    """
 
     drive: FeedForward
     gating: FeedForward

@@ -16,7 +16,7 @@ class LeakyField(Field):
     """tau dh/dt = rate * (-h + F(h, x)), rate = sigmoid(logits): a gate that depends on neither state nor input.
 
     After the leaky-integrator units of Jaeger et al. (Neural Networks 2007), whose leak is here learned for each unit,
-    or one number that is fixed for all.
+    or one number that is fixed for all: sigmoid(fixed_logit), where `logits` is None.
     """
 
     drive: FeedForward

@@ -171,7 +171,7 @@ class Flow(eqx.Module):
         elapsed: Float[Array, "trials time"],
         impulses: Float[Array, "trials time N"] | None = None,
     ) -> Path:
-        """The state at each sample, where the input on each interval is the cubic that is given for it."""
+        """The state at each sample, where the coefficients of a cubic give the input on each interval."""
         return _follow(self._steps(), field, start, coefficients, elapsed, impulses)
 
     def step(

@@ -72,7 +72,7 @@ class Map(eqx.Module):
         inputs: Float[Array, "*batch D"],
         elapsed: Float[Array, "*#batch"] | float,
     ) -> Float[Array, "*batch N"]:
-        """The state after a time (in units of tau) under an input that is held still."""
+        """The state of a field after a time (in units of tau) under inputs that are held still."""
         length = elapsed[..., None] if isinstance(elapsed, jax.Array) and elapsed.ndim else elapsed
         return RULES[self.rule].advance(field, state, inputs, length, affine)
 
@@ -86,7 +86,10 @@ class Map(eqx.Module):
         sample: Int[Array, "trials K"],
         fraction: Float[Array, "trials K"],
     ) -> Float[Array, "trials K N"]:
-        """The state at a fraction of the interval that ends at a sample: a part of its step, from the sample before."""
+        """The state at a fraction of the interval that ends at a sample: a part of its step, from the sample before.
+
+        Arguments as for a call, which began at `start` and gave `states`.
+        """
         trial = jnp.arange(len(start))[:, None]
         before = jnp.concatenate([start[:, None], states], axis=1)[trial, sample]
         lengths = jnp.broadcast_to(elapsed, inputs.shape[:2])[trial, sample]

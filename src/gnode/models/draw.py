@@ -27,7 +27,11 @@ _BLUR = 0.01  # how far a bit of a seed may be from 0 and 1, after averages over
 
 @usual_modes()
 def draw(config: ModelConfig, seed: int = 0) -> Model:
-    """The random model that a configuration and a seed determine."""
+    """The random model that a config and a seed determine.
+
+    Raises:
+        InvalidInput: the seed is no integer from 0 to 2**64 - 1.
+    """
     seed = integer("seed", seed, 0)
     if seed >= 2**64:
         must_have("a seed below 2**64", seed)
@@ -136,6 +140,7 @@ def wide_network_gain(model: Model, state_variance: float = 1.0) -> float:
     mode of -h + F would grow. See gnode.nn.critical.mean_field_gain; layer normalisation is not in that theory.
 
     Args:
+        model: whose F it is.
         state_variance: mean square of the state's entries.
 
     Raises:

@@ -137,6 +137,9 @@ class Encoding(eqx.Module):
         """What `encode` gives for an array (trials, time, channels) on the uniform grid with nothing missing.
 
         It can be traced and differentiated; the values are not looked at, and stay in the precision that they came in.
+
+        Raises:
+            InvalidInput: another number of axes or channels.
         """
         values = values if isinstance(values, np.ndarray) else jnp.asarray(values)
         if values.ndim != 3 or values.shape[-1] != self.channels:
@@ -184,6 +187,9 @@ class Encoding(eqx.Module):
 
         Args:
             elapsed: seconds since the sample before; by default dt.
+
+        Raises:
+            InvalidInput: another number of channels.
         """
         values = values if isinstance(values, np.ndarray) else jnp.asarray(values)
         if values.shape[-1:] != (self.channels,):

@@ -57,6 +57,12 @@ class Model(eqx.Module):
 
     `model(inputs)` maps (trials, time, D) to (trials, time, outputs): the output at a sample is read from the state
     after that sample's input has acted. Make one with `gnode.models.make`.
+
+    Attributes:
+        encoding, initial, field, integrator, readout: the parts, in the order in which a series passes them.
+        impulse: by what an event of each kind moves the state; None without events.
+        seed: of the random weights, as 64 bits.
+        config: what the model is made from, as plain data (ModelConfig).
     """
 
     encoding: Encoding
@@ -260,7 +266,11 @@ class Model(eqx.Module):
     def samples_of(
         self, inputs: Any, first_targets: ArrayLike | None = None, times: Any = None, mask: ArrayLike | None = None
     ) -> tuple[Samples, Series | None]:
-        """Samples for compiled code; and the series, unless the inputs are a plain array on the uniform grid."""
+        """Samples for compiled code; and the series, unless the inputs are a plain array on the uniform grid.
+
+        Raises:
+            InvalidInput: what does not fit the model.
+        """
         if times is None and mask is None and _is_plain(inputs):
             array = inputs if isinstance(inputs, np.ndarray) else jnp.asarray(inputs)
             if array.ndim != 3 or array.shape[-1] != self.config.input_size or 0 in array.shape[:2]:
@@ -324,7 +334,11 @@ def _card(model: Model) -> Card:
 
 
 def checked_model(model: object) -> Model:
-    """The model itself; InvalidInput where it is none."""
+    """The model itself.
+
+    Raises:
+        InvalidInput: it is none.
+    """
     if isinstance(model, Model):
         return model
     must_have("a model (gnode.models.make, gnode.load)", described(model))

@@ -50,7 +50,7 @@ def model_bytes(model: Model) -> bytes:
 
 
 def save(model: Model, path: str | Path) -> None:
-    """Write the model to a .safetensors file, whole or not at all."""
+    """Write the model to the .safetensors file at `path`, whole or not at all."""
     write_atomically(path_of(path), model_bytes(model))
 
 

@@ -12,10 +12,14 @@ from gnode.models.initial import INITIAL_STATES
 
 
 def refuse_unread(config: ModelConfig, given: Iterable[str]) -> None:
-    """Raises InvalidInput where a setting was given, other than its default, that this model never reads.
+    """Refuse a setting that was given, other than its default, and that this model never reads.
 
     Args:
+        config: of the model.
         given: names of settings; those that are none of a model's are left alone.
+
+    Raises:
+        InvalidInput: there is such a setting.
     """
     defaults = {field.name: field.default for field in dataclasses.fields(ModelConfig)}
     for name in given:

@@ -178,6 +178,7 @@ def loss(source: Any, ax: Axes | None = None, *, label: str = "") -> Axes:
 
     Args:
         source: what gnode.train returned; or its history; or a run directory.
+        ax: Matplotlib's axes to draw on; by default new ones.
         label: put before "training" and "validation" in the legend, where several runs are drawn on one axes.
 
     Raises:
@@ -222,6 +223,7 @@ def memory(source: Memory | Attractor, ax: Axes | None = None, *, of: str = "dis
 
     Args:
         source: of `gnode.analysis.memory`, or an attractor of a model on its task.
+        ax: Matplotlib's axes to draw on; by default new ones.
         of: "distinct" (how many values the readout tells apart), "bits" (log2 of it) or "rms_error".
         label: in the legend, where several are drawn on one axes.
 
@@ -254,6 +256,7 @@ def trials(
 
     Args:
         answers: a model, what gnode.train returned, or what any network says, (trials, time, outputs).
+        ax: Matplotlib's axes to draw on; by default new ones.
         index: of the trial.
         dt: seconds between samples of trials without times of their own; by default the model's. Without either the
             axis counts samples.

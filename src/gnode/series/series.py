@@ -119,6 +119,9 @@ class Series:
         Args:
             collection: (cases, channels, time); (cases, time) of one channel; or a list of (channels, time).
             times, unit: as in `Series.of`.
+
+        Raises:
+            InvalidInput: another shape, or times that do not fit.
         """
         if isinstance(collection, (list, tuple)):
             cases = [as_floats(case, f"series {at}") for at, case in enumerate(collection)]
@@ -139,6 +142,9 @@ class Series:
 
         Args:
             times, unit, lengths: as in `Series.of`.
+
+        Raises:
+            InvalidInput: no frame, columns of more than two levels, or times that do not fit.
         """
         if not is_frame(frame):
             must_have("a wide pandas frame", described(frame))
@@ -195,6 +201,7 @@ class Series:
 
     @property
     def channels(self) -> int:
+        """How many numbers a sample has."""
         return self.values.shape[2]
 
     @property
@@ -227,7 +234,11 @@ class Series:
 
     @property
     def gaps(self) -> np.ndarray:
-        """Seconds since the sample before, 0 at the first, (trials, time) or (1, time); of series with a clock."""
+        """Seconds since the sample before, 0 at the first, (trials, time) or (1, time).
+
+        Raises:
+            InvalidInput: they are on the uniform grid, without times of their own.
+        """
         if self.clock is None:
             must_have("series with times of their own", "the uniform grid")
         return self.clock.gaps
@@ -240,6 +251,9 @@ class Series:
 
         Returns:
             dt for the first sample, then the gap to the sample before; 0 at padding.
+
+        Raises:
+            InvalidInput: dt is no positive number.
         """
         if isinstance(dt, bool) or not isinstance(dt, Real) or not 0 < dt < np.inf:
             must_have("dt a positive number of seconds", repr(dt))

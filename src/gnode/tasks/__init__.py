@@ -87,7 +87,7 @@ def kind_of(name: str, folder: Path = Path()) -> type[Task] | type[RecordedTask]
 
 
 def made_of(kind: type[Task] | type[RecordedTask], name: str, options: dict[str, Any]) -> Task | RecordedTask:
-    """A task of this class, which goes by this name, with these options."""
+    """A task of this class (`kind`), which goes by this name, with these options."""
     known = {field.name: field for field in dataclasses.fields(kind) if field.init}
     for option in options:
         look_up(f"{name} option", option, known)

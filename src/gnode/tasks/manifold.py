@@ -25,19 +25,27 @@ class Manifold(Protocol):
     """
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """In words."""
+        ...
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """D_out."""
+        ...
 
     @property
-    def dimension(self) -> int: ...
+    def dimension(self) -> int:
+        """Of the manifold itself."""
+        ...
 
     @property
-    def betti(self) -> tuple[int, int]: ...
+    def betti(self) -> tuple[int, int]:
+        """(b0, b1)."""
+        ...
 
     def draw(self, count: int, random: np.random.Generator) -> np.ndarray:
-        """Values drawn independently and uniformly, (count, D_out), float64."""
+        """Values drawn independently and uniformly from a random generator, (count, D_out), float64."""
         ...
 
     def sample(self, count: int, seed: Seed) -> np.ndarray:

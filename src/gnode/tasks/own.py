@@ -225,6 +225,7 @@ def in_own_code(kind: type, does: str) -> Iterator[None]:
     """What a task of the user's own raises becomes one line that says where. Of other tasks nothing is changed.
 
     Args:
+        kind: the class of the task.
         does: what it is to do meanwhile, as "draws trials".
     """
     try:

@@ -102,8 +102,10 @@ class PulseTask(Task):
 
     @final
     def recall(self, values: np.ndarray, silence: int) -> Trials:
-        """As Task.recall. Groups of channels are written one after the other, with as many silent bins between them as
-        a pulse fills."""
+        """Arguments and errors as for `Task.recall`.
+
+        Groups of channels are written one after the other, with as many silent bins between them as a pulse fills.
+        """
         values = as_floats(values, "values").astype(np.float64)
         if values.ndim != 2 or not len(values) or values.shape[1] != self.output_size:
             must_have(f"values of shape (count, {self.output_size})", f"shape {values.shape}")

@@ -16,11 +16,22 @@ from gnode.tasks.manifold import Manifold
 class Sampled(Protocol):
     """What draws trials."""
 
-    def sample(self, count: int, seed: Seed) -> Trials: ...
+    def sample(self, count: int, seed: Seed) -> Trials:
+        """So many trials, a `count` of them; equal seeds give equal trials (seed: an integer, or several)."""
+        ...
 
 
 def draw(task: Sampled, seed: int, trials: tuple[int, int, int]) -> Data:
-    """Training, validation and test trials, each set from a stream of random numbers of its own (1, 2 and 3)."""
+    """Training, validation and test trials of a task, each set from a stream of random numbers of its own.
+
+    Args:
+        task: draws trials.
+        seed: the three sets are drawn with (seed, 1), (seed, 2) and (seed, 3).
+        trials: how many of each.
+
+    Raises:
+        InvalidInput: these are not three numbers, or the task draws something else than it says.
+    """
     if not isinstance(trials, tuple | list) or len(trials) != 3:
         must_have("numbers of training, validation and test trials, three of them", repr(trials))
     train, validation, test = (_sampled(task, count, (seed, stream)) for stream, count in enumerate(trials, 1))

@@ -60,7 +60,7 @@ def place_of_member(folder: str | Path, member: int) -> Path:
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """Reads and writes one run directory."""
+    """Reads and writes one run directory, at `path`."""
 
     path: Path
 
@@ -145,7 +145,11 @@ class RunDirectory:
         return cls(path)
 
     def config(self) -> dict[str, Any]:
-        """What determines the run: the tables task, model and training, and the version of gnode."""
+        """What determines the run: the tables task, model and training, and the version of gnode.
+
+        Raises:
+            InvalidInput: config.toml is no TOML, of a later format, or lacks a table.
+        """
         try:
             config = tomllib.loads((self.path / CONFIG).read_text("utf-8-sig"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -272,7 +276,11 @@ class RunDirectory:
         return data
 
     def refuse_others(self, data: Data, place: str, advice: str = "") -> None:
-        """Raise InvalidInput where data, of this place, are not those that the run was trained on."""
+        """Refuse data, of this place, that are not those that the run was trained on; `advice` ends what is said.
+
+        Raises:
+            InvalidInput: their digest is another.
+        """
         origin = self.config().get(ORIGIN)
         if origin is not None and origin.get("data") != data.digest():
             must_have(f"the data that {self.path} was started with", f"others in {place}", advice)
@@ -304,7 +312,11 @@ class RunDirectory:
         return summary
 
     def add(self, record: Record, seconds: float) -> None:
-        """Append an epoch to metrics.jsonl."""
+        """Append the record of an epoch, which took so many seconds, to metrics.jsonl.
+
+        Raises:
+            GnodeError: it cannot be written.
+        """
         line = as_json({**record.as_dict(), "seconds": round(seconds, 4)})
         try:
             with (self.path / METRICS).open("a") as file:
@@ -364,6 +376,7 @@ class RunDirectory:
         return jax.tree.unflatten(jax.tree.structure(like), [jnp.asarray(arrays[name]) for name in wanted])
 
     def write_model(self, model: Model) -> None:
+        """Put the best parameters into model.safetensors, whole or not at all."""
         write_atomically(self.path / MODEL, model_bytes(model))
 
     def write_snapshot(self, model: Model, epoch: int) -> None:
@@ -376,6 +389,7 @@ class RunDirectory:
         return [(int(path.stem.split("-")[1]), path) for path in sorted((self.path / "snapshots").glob("epoch-*"))]
 
     def write_summary(self, summary: dict[str, Any]) -> None:
+        """Put the outcome into summary.json, whole or not at all."""
         write_atomically(self.path / SUMMARY, (as_json(summary, indent=2) + "\n").encode())
 
 

@@ -108,7 +108,11 @@ def make_settings(**settings: Any) -> Settings:
 
 
 def draw_data(task: Source | tasks.Sampled | Data, settings: Settings) -> Data:
-    """The run's three sets of trials: data as they are, or what a task gives for the seed."""
+    """The run's three sets of trials: data as they are, or what a task gives for the seed of the settings.
+
+    Raises:
+        InvalidInput: neither a task nor data, or a task that draws something else than it says.
+    """
     if not isinstance(settings, Settings):
         must_have("settings (gnode.training.make_settings)", type(settings).__name__)
     counts = settings.trials
