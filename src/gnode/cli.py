@@ -18,7 +18,6 @@ app = typer.Typer(
     name="gnode",
     help="Train gated neural ODEs, see what they learned, measure what they can express.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
