@@ -1,4 +1,4 @@
-"""What a newcomer waits for: set-up, import, help, the first epoch, the documentation. A table in Markdown comes out."""
+"""What a newcomer waits for: set-up, documentation, import, help, the first epoch. It prints a table in Markdown."""
 
 import os
 import subprocess
