@@ -5,6 +5,7 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 BENCH := .venv-bench
 TORCH := .venv-torch
+LOWEST := .venv-lowest
 
 # An environment remembers where it lies, so its stamp is named after the folder: a copied or moved checkout is set up anew.
 # A change of what is pinned only installs the difference.
@@ -14,7 +15,7 @@ BENCH_READY := $(BENCH)/.ready-$(HERE)
 TORCH_READY := $(TORCH)/.ready-$(HERE)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-torch soak faults fuzz mutate audit docs bench lock clean
+.PHONY: help setup demo test test-all test-torch package lowest soak faults fuzz mutate audit docs bench lock clean
 
 help:
 	@echo "make demo      train a small network to remember an angle, and write runs/demo/report.html"
@@ -25,6 +26,8 @@ help:
 	@echo "make faults    let every write fail in turn, in every way, go on, and compare how that ends"
 	@echo "make fuzz      damage files at random and read them, a minute for each reader"
 	@echo "make mutate    change the meaning of 300 places, and see whether the nearest tests notice"
+	@echo "make package   build wheel and source archive into dist/, install each into a clean environment, and try it"
+	@echo "make lowest    a slice of the tests with the lowest versions that pyproject.toml allows"
 	@echo "make audit     ask PyPI for known weaknesses of what is locked"
 	@echo "make docs      build the documentation into site/"
 	@echo "make bench     measure against PyTorch, side by side"
@@ -47,6 +50,20 @@ test test-all: setup
 test-torch: $(TORCH_READY)
 	$(TORCH)/bin/pytest tests/analysis/test_pytorch.py tests/analysis/test_pytorch_maps.py tests/analysis/test_documentation.py \
 	  tests/models/test_pytorch_models.py tests/models/test_from_torch.py tests/truths/test_fixed_points.py -k "pytorch"
+
+package: | $(UV)
+	.ci/package.sh
+
+# Of each package that pyproject.toml names the lowest version, of those that these need the newest.
+lowest: | $(UV)
+	$(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" $(LOWEST)
+	$(UV) pip install --quiet --python $(LOWEST) --resolution lowest-direct --editable .
+	$(UV) pip freeze --quiet --exclude-editable --python $(LOWEST) > $(LOWEST)/constraints.txt
+	$(UV) pip install --quiet --python $(LOWEST) --constraints $(LOWEST)/constraints.txt \
+	  pytest pytest-xdist pytest-timeout hypothesis beartype
+	$(LOWEST)/bin/pytest -n 0 -m "not full and not slow" tests/files tests/series tests/nn tests/models/test_model.py \
+	  tests/models/test_storage.py tests/training/test_loop.py tests/training/test_resume.py tests/sweeps/test_sweep.py \
+	  tests/estimators/test_members.py tests/report/test_plot.py tests/truths/test_topology.py tests/test_cli_table.py
 
 soak: setup
 	$(BIN)/python -m tests.soak.kills
@@ -77,7 +94,7 @@ lock: | $(UV)
 	  --no-annotate --no-emit-index-url --custom-compile-command "make lock" --quiet $(LOCK) --output-file requirements.lock
 
 clean:
-	rm -rf .venv .venv-bench .venv-torch .tools .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis site dist
+	rm -rf .venv .venv-bench .venv-torch .venv-lowest .tools .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis site dist
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -11,6 +11,7 @@ from benchmarks.machine import use_one_thread
 use_one_thread()  # before JAX, NumPy and PyTorch are imported
 
 from benchmarks import (  # noqa: E402
+    cold,
     collections,
     dysts_exponents,
     expressivity,
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "solvers": solvers.measure,
     "irregular": irregular.measure,
     "start-up": start_up.measure,
+    "cold": cold.measure,
     "fixed-points": fixed_points.measure,
     "sweep": sweep.measure,
     "expressivity": expressivity.measure,

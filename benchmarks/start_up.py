@@ -16,13 +16,10 @@ ROUNDS = 7
 
 def measure() -> list[dict]:
     """Seconds until the first line of progress, integrator by integrator: of the first start, and of later ones."""
-    # As a user's own start: all cores, and the folder of the cache that the command chooses.
-    unset = ("_THREADS", "XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR")
-    environment = {key: value for key, value in os.environ.items() if not key.endswith(unset)}
     rows = []
     for integrator in INTEGRATORS:
         with tempfile.TemporaryDirectory() as folder:
-            start = partial(_first_epoch, integrator, environment | {"XDG_CACHE_HOME": folder})
+            start = partial(first_epoch, integrator, own_start() | {"XDG_CACHE_HOME": folder})
             first, *later = (seconds_of(start) for _ in range(ROUNDS + 1))
         row = {"median_s": statistics.median(later), "least_s": min(later), "greatest_s": max(later)}
         rows.append({"integrator": integrator, "first_s": first, **row})
@@ -34,7 +31,14 @@ def measure() -> list[dict]:
     return rows
 
 
-def _first_epoch(integrator: str, environment: dict[str, str]) -> None:
+def own_start() -> dict[str, str]:
+    """The environment of a user's own start: all cores, and the folder of the cache that the command chooses."""
+    unset = ("_THREADS", "XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR")
+    return {key: value for key, value in os.environ.items() if not key.endswith(unset)}
+
+
+def first_epoch(integrator: str, environment: dict[str, str]) -> None:
+    """From typing `gnode train` to the first line of progress."""
     command = [str(Path(sys.executable).parent / "gnode"), "train", "ring", "--epochs", "1000"]
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(

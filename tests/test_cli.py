@@ -198,3 +198,9 @@ def test_ctrl_c_leaves_a_resumable_run(tmp_path, heeded):
         _, err = process.communicate(timeout=60)
         assert process.returncode == 130 and "--resume" in err and "Traceback" not in err
         assert (tmp_path / "run/checkpoint/state.safetensors").exists()
+
+
+def test_the_shell_completes_commands(tmp_path):
+    asked = {"_GNODE_COMPLETE": "complete_bash", "COMP_WORDS": "gnode ex", "COMP_CWORD": "1"}
+    done = subprocess.run([GNODE], env=os.environ | asked, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["export", "expressivity"]

@@ -85,6 +85,20 @@ def test_the_lock_pins_every_declared_requirement():
     assert wanted - pinned == set()
 
 
+def test_the_page_of_dependencies_names_those_of_pyproject():
+    def name(requirement: str) -> str:
+        return re.match(r"[\w.-]+", requirement).group()
+
+    page = (ROOT / "docs/develop/dependencies.md").read_text()
+    at_run_time, extras = page.split("Extras,")
+    assert re.findall(r"^\| `([\w.-]+)` \|", at_run_time, re.MULTILINE) == [
+        name(line) for line in PYPROJECT["project"]["dependencies"]
+    ]
+    assert re.findall(r"^\| `(\w+)` \| `([\w.-]+)` \|", extras, re.MULTILINE) == [
+        (extra, name(line)) for extra, lines in PYPROJECT["project"]["optional-dependencies"].items() for line in lines
+    ]
+
+
 def test_every_make_command_in_the_documents_exists():
     targets = set(re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split())
     documents = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

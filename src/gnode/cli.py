@@ -18,7 +18,6 @@ app = typer.Typer(
     name="gnode",
     help="Train gated neural ODEs, see what they learned, measure what they can express.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -349,17 +348,24 @@ def export(
         Path, typer.Argument(help="A run directory, or a .safetensors file.", show_default=False, callback=_at_home)
     ],
     out: Annotated[
-        Path, typer.Option(help="The file to write, whose name ends in .py.", show_default=False, callback=_at_home)
+        Path, typer.Option(help="The file to write: .py; .jaxexport for jax.", show_default=False, callback=_at_home)
     ],
-    to: Annotated[str, typer.Option(help="numpy: a function of arrays. torch: a torch.nn.Module.")] = "numpy",
+    to: Annotated[
+        str,
+        typer.Option(help="numpy: a function of arrays. torch: a torch.nn.Module. jax: an artefact of jax.export."),
+    ] = "numpy",
     as_json: Json = False,
 ) -> None:
-    """Write a trained model to one file of Python that runs where gnode is not."""
+    """Write a trained model to one file that runs where gnode is not."""
     with _machine(), _quiet_stdout(as_json):
         from gnode import models
 
         file = models.export(models.load_model(directory), out, to=to)
-    _answer(as_json, {"file": str(file), "to": to}, f"Written: {file}", f"Use it: from {file.stem} import network")
+    use = {
+        ".py": f"from {file.stem} import network",
+        ".jaxexport": f'jax.export.deserialize(open("{file}", "rb").read()).call(inputs, elapsed)',
+    }
+    _answer(as_json, {"file": str(file), "to": to}, f"Written: {file}", f"Use it: {use[file.suffix]}")
 
 
 @app.command(epilog=example("gnode sweep variable-amplitude-6 --preset quick --out runs/variable-amplitude-6"))

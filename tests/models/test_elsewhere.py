@@ -109,6 +109,35 @@ def test_a_file_runs_where_gnode_is_not(tmp_path):
     assert np.array_equal(np.load(tmp_path / "found.npy"), model.to_numpy()(**given))
 
 
+@pytest.mark.parametrize("case", [1, 14])
+def test_as_an_artefact_of_jax_it_answers_alike_on_any_number_of_trials_and_samples(case, tmp_path):
+    model, given = elsewhere.made(case), elsewhere.trials(case)
+    gnode.models.export(model, tmp_path / "net.jaxexport", to="jax")
+    given = {key: value if key == "times" else value.astype("f4").astype(float) for key, value in given.items()}
+    seconds = np.diff(given["times"], axis=1, prepend=0)
+    seconds[:, 0] = model.config.dt
+    told = [given["first_targets"]] if model.is_told else []
+    arrays = [np.asarray(array, "f4") for array in (given["inputs"], seconds, *told)]
+    np.savez(tmp_path / "given.npz", *arrays)
+    (tmp_path / "use.py").write_text(
+        "import sys\n"
+        "sys.modules['gnode'] = sys.modules['equinox'] = None\n"
+        "import jax, jax.export, numpy as np\n"
+        "given = list(np.load('given.npz').values())\n"
+        "network = jax.export.deserialize(bytearray(open('net.jaxexport', 'rb').read())).call\n"
+        "few = [given[0][:2, :6], given[1][:2, :6], *(one[:2] for one in given[2:])]\n"
+        "slope = jax.grad(lambda x: network(x, *few[1:]).sum())(few[0])\n"
+        "np.savez('found.npz', all=network(*given), few=network(*few), slope=slope)\n"
+    )
+    done = subprocess.run([sys.executable, "use.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    found = np.load(tmp_path / "found.npz")
+    assert close(found["all"], model(**given))
+    few = {key: value[:2] if key == "first_targets" else value[:2, :6] for key, value in given.items()}
+    assert close(found["few"], model(**few))
+    assert np.isfinite(found["slope"]).all() and found["slope"].any()
+
+
 class Odd(UngatedField):
     """A field of another form, which its nets do not show."""
 
@@ -130,6 +159,10 @@ def test_what_cannot_go_elsewhere_is_refused():
             model.to_numpy()
     with pytest.raises(InvalidInput, match=r"ends in \.py"):
         gnode.models.export(plain, "net.txt")
+    with pytest.raises(InvalidInput, match=r"ends in \.jaxexport"):
+        gnode.models.export(plain, "net.py", to="jax")
+    with pytest.raises(InvalidInput, match="Diffrax"):
+        gnode.models.export(gnode.models.under(plain, "tsit5"), "net.jaxexport", to="jax")
     with pytest.raises(InvalidInput, match="Did you mean 'numpy'"):
         gnode.models.export(plain, "net.py", to="nunpy")
 

@@ -165,7 +165,8 @@ def _scaling(scaling: Scaling | None, place: str) -> Description | None:
     }
 
 
-def _refuse_what_has_no_words(model: Parts) -> None:
+def refuse_what_stays(model: Parts) -> None:
+    """Raises InvalidInput for several models stacked, and for one by a solver or with events, which stay in gnode."""
     config = model.config
     if model.readout.layers[0].weight.ndim != 2:
         must_have("one model", "several stacked", "Take one: jax.tree.map(lambda a: a[0], models).")
@@ -177,6 +178,11 @@ def _refuse_what_has_no_words(model: Parts) -> None:
         )
     if config.events:
         must_have("a model without events to go elsewhere", f"one with {config.events} kinds of them")
+
+
+def _refuse_what_has_no_words(model: Parts) -> None:
+    refuse_what_stays(model)
+    config = model.config
     for name in (config.activation, config.candidate_activation, config.gate_activation):
         look_up("activation", str(name), ACTIVATIONS)
     look_up("step rule", config.integrator, RULES)

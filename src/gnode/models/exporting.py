@@ -1,20 +1,21 @@
-"""A model as a file of Python that runs where gnode is not."""
+"""A model as a file that runs where gnode is not."""
 
 import base64
 import inspect
 import io
 import pprint
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from gnode.errors import look_up, must_have
 from gnode.files import path_of, write_atomically
 from gnode.models import equations, torch_module
+from gnode.models.jax_export import jax_artefact
 from gnode.models.model import Model, checked_model
-
-FRAMEWORKS = ("numpy", "torch")
 
 _END = '''
 
@@ -36,17 +37,20 @@ network = {maker}(DESCRIPTION, {{name: _FILE[name] for name in _FILE.files}})
 
 
 def export(model: Model, path: str | Path, *, to: str = "numpy") -> Path:
-    """Write a model to a file of Python that needs NumPy, or NumPy and PyTorch, alone: `from FILE import network`.
+    """Write a model to a file that runs where gnode is not. The weights are in it.
 
-    The weights are in it, as text.
+    | to | file | needs |
+    |---|---|---|
+    | "numpy" | .py, `network` in it is a function of arrays (gnode.models.equations.Network) | NumPy |
+    | "torch" | .py, `network` in it is a torch.nn.Module (gnode.models.torch_module) | NumPy, PyTorch |
+    | "jax" | .jaxexport, compiled code (gnode.models.jax_export) | JAX, flatbuffers |
 
     Args:
-        path: a name that ends in .py, which is replaced if it is there.
-        to: "numpy", where `network` is a function of arrays (gnode.models.equations.Network), or "torch", where it is
-            a torch.nn.Module (gnode.models.torch_module).
+        path: a name with the ending that belongs to `to`; the file is replaced if it is there.
 
     Raises:
-        InvalidInput: another framework, a name that does not end in .py, or a model that cannot be taken elsewhere.
+        InvalidInput: another framework, a name that ends otherwise, a model that cannot be taken there, or a package
+            that is needed to write the file and is missing.
         GnodeError: the file cannot be written.
 
     Example:
@@ -54,11 +58,11 @@ def export(model: Model, path: str | Path, *, to: str = "numpy") -> Path:
         >>> from ring import network  # doctest: +SKIP
         >>> outputs = network(inputs)  # doctest: +SKIP
     """
-    look_up("framework", to, dict.fromkeys(FRAMEWORKS))
+    target = look_up("framework", to, FRAMEWORKS)
     path = path_of(path)
-    if path.suffix != ".py":
-        must_have("a file of Python, whose name ends in .py", str(path))
-    write_atomically(path, python_text(checked_model(model), to).encode())
+    if path.suffix != target.suffix:
+        must_have(f"a file for {to}, whose name ends in {target.suffix}", str(path))
+    write_atomically(path, target.content(checked_model(model)))
     return path
 
 
@@ -76,3 +80,15 @@ def python_text(model: Model, to: str) -> str:
         numbers="\n".join(textwrap.wrap(base64.b64encode(file.getvalue()).decode(), 118)),
         maker="torch_class()" if to == "torch" else "Network",
     )
+
+
+class _Target(NamedTuple):
+    suffix: str
+    content: Callable[[Model], bytes]
+
+
+FRAMEWORKS = {
+    "numpy": _Target(".py", lambda model: python_text(model, "numpy").encode()),
+    "torch": _Target(".py", lambda model: python_text(model, "torch").encode()),
+    "jax": _Target(".jaxexport", jax_artefact),
+}

@@ -33,7 +33,7 @@ class LearnedState(InitialState):
     value: Float[Array, " N"]
 
     def __call__(self, first_inputs: Array, told: Array | None) -> Array:
-        return jnp.broadcast_to(self.value, (len(first_inputs), len(self.value)))
+        return jnp.broadcast_to(self.value, (first_inputs.shape[0], len(self.value)))
 
 
 class FixedState(InitialState):
@@ -42,7 +42,7 @@ class FixedState(InitialState):
     value: Float[Array, " N"]
 
     def __call__(self, first_inputs: Array, told: Array | None) -> Array:
-        return jnp.broadcast_to(self.value, (len(first_inputs), len(self.value)))
+        return jnp.broadcast_to(self.value, (first_inputs.shape[0], len(self.value)))
 
 
 class FromFirstInput(InitialState):

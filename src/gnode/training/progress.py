@@ -12,21 +12,27 @@ from gnode.training.loop import Record
 
 
 class Watcher(Protocol):
-    """Is told of every epoch."""
+    """Is told of every epoch: `gnode.train(..., watcher=...)`. One of your own subclasses Silent.
+
+    It is entered when training starts and left when that ends, however it ends.
+    """
 
     def __enter__(self) -> "Watcher": ...
 
     def __exit__(self, *error: object) -> None: ...
 
-    def start(self, first_epoch: int, epochs: int) -> None: ...
+    def start(self, first_epoch: int, epochs: int) -> None:
+        """Epochs from the first one (1; later where a run goes on) to the last one are to be trained."""
 
-    def epoch(self, record: Record) -> None: ...
+    def epoch(self, record: Record) -> None:
+        """An epoch is done: `record.as_dict()` is its line of metrics.jsonl, seconds aside."""
 
-    def note(self, text: str) -> None: ...
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
 
 
 class Silent:
-    """Shows nothing but notes."""
+    """Shows nothing but notes. The base of watchers that say more: override what is wanted."""
 
     def __enter__(self) -> "Silent":
         return self

@@ -166,7 +166,7 @@ def train(
             (`epochs` is left out, or as it is there). The optimiser's state is kept, and the rate stays at the last
             value of the schedule, which goes on to span the epochs that it spanned (`schedule_epochs`). Until it ends,
             model and summary are those from before.
-        watcher: is told of every epoch (gnode.training.progress.watcher() shows a bar).
+        watcher: is told of every epoch (gnode.training.progress.watcher() shows a bar); a gnode.training.Watcher.
         snapshot: called with the model and the epoch after every `snapshot_every` epochs, when these are on disk.
         settings: any attribute of gnode.training.Settings.
 

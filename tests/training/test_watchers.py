@@ -1,0 +1,59 @@
+"""Watchers of one's own: those of docs/training.md, over stand-ins for what they write to."""
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import gnode
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
+
+
+class Writer:
+    """Keeps what TensorBoard's writer and a run of Weights & Biases are told."""
+
+    def __init__(self, *given, **options):
+        self.given, self.told, self.ended = (given, options), [], 0
+
+    def add_scalar(self, name, value, step):
+        self.told.append((step, name, value))
+
+    def log(self, values, step):
+        self.told += [(step, name, value) for name, value in values.items()]
+
+    def close(self):
+        self.ended += 1
+
+    finish = close
+
+
+def watcher_of_the_page(name: str, monkeypatch: pytest.MonkeyPatch) -> type:
+    for module, member in (("torch.utils.tensorboard", "SummaryWriter"), ("wandb", "init")):
+        parts = module.split(".")
+        for count in range(1, len(parts) + 1):
+            monkeypatch.setitem(sys.modules, ".".join(parts[:count]), ModuleType(parts[count - 1]))
+        setattr(sys.modules[module], member, Writer)
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    [text] = [block for block in blocks if f"class {name}(" in block]
+    names: dict = {}
+    exec(text, names)
+    return names[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "holds", "given"), [("TensorBoard", "writer", ("events",)), ("WeightsAndBiases", "run", ())]
+)
+def test_the_watchers_of_the_page_pass_every_epoch_on(name, holds, given, monkeypatch):
+    model = gnode.models.make("rnn", input_size=2, state_size=2, output_size=2)
+    task = gnode.tasks.make("ring", bins=10)
+    few = dict(epochs=2, batch_size=5, train_trials=5, validation_trials=5, test_trials=5)
+    watcher = watcher_of_the_page(name, monkeypatch)(*given)
+    run = gnode.train(model, task, watcher=watcher, **few)
+    writer = getattr(watcher, holds)
+    assert writer.given == ((("events",), {}) if given else ((), {"mode": "offline"}))
+    assert [value for step, key, value in writer.told if key == "val_loss"] == [line.val_loss for line in run.history]
+    assert {(step, value) for step, key, value in writer.told if key == "epoch"} == {(1, 1), (2, 2)}
+    assert writer.ended == 1
