@@ -351,7 +351,7 @@ def film(content: Content) -> Figure:
         "xanchor": "left",
         "y": 0.98,
     }
-    figure["layout"]["margin"]["t"] = 84
+    figure["layout"]["margin"]["t"] = 44
     figure["layout"]["showlegend"] = False
     figure["layout"]["meta"] = {"beyondWidth": 160}
     figure["frames"] = frames
@@ -425,7 +425,6 @@ def timescale_map(content: Content) -> Figure:
     ]
     figure = _in_plane(content.plane, content, traces)
     figure["layout"]["updatemenus"] = [blocks.buttons(steps)]
-    figure["layout"]["margin"]["t"] = 48
     return figure
 
 
@@ -499,7 +498,7 @@ def lyapunov(content: Content) -> Figure:
 
 
 def _coloured(contents: Sequence[Content]) -> list[tuple[Content, str]]:
-    return [(content, style.RUNS[at % len(style.RUNS)]) for at, content in enumerate(contents)]
+    return [(content, style.of_run(at)) for at, content in enumerate(contents)]
 
 
 def _prefix(contents: Sequence[Content], content: Content) -> str:
@@ -665,14 +664,5 @@ def _with_slider(base: list[Trace], layers: list[tuple[int, Trace]], projection:
 
 
 def _slider(steps: list[dict], prefix: str, active: int = 0) -> dict[str, Any]:
-    return {
-        "active": active,
-        "steps": steps,
-        "pad": {"t": 46, "b": 4, "l": 6, "r": 6},
-        "currentvalue": {"prefix": prefix, "xanchor": "left", "font": {"size": 13}},
-        "tickcolor": style.IDEAL,
-        "font": {"size": 11},
-        "bgcolor": "#c5ccd8",
-        "bordercolor": "#c5ccd8",
-        "activebgcolor": style.RUNS[0],
-    }
+    """A choice that page.js puts above the figure as a slider."""
+    return {"active": active, "steps": steps, "currentvalue": {"prefix": prefix}}

@@ -22,6 +22,11 @@ STABILITY = {  # colour, plotly marker, matplotlib marker
 }
 
 
+def of_run(number: int) -> str:
+    """The colour of a run of several, wherever it is drawn."""
+    return RUNS[number % len(RUNS)]
+
+
 def line_colour(name: str) -> str:
     """Of a line of a trial: "target", "output", or one of several inputs, "input 2"."""
     kind, _, number = name.partition(" ")
