@@ -132,6 +132,22 @@ def browser() -> Iterator["Browser"]:
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def inaccessible():
+    """What axe-core finds of impact serious or critical on a page that is open, as it is drawn: rule and elements."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    def look(page) -> list[tuple[str, list[str]]]:
+        found = Axe().run(page).response["violations"]
+        return [
+            (one["id"], [node["html"][:200] for node in one["nodes"][:3]])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+
+    return look
+
+
 # -- tiny runs, for the tests of examine and report --
 
 TINY = dict(batch_size=10, train_trials=40, validation_trials=10, test_trials=10)

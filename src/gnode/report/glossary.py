@@ -128,9 +128,8 @@ MEASURES = tuple(
         ),
         (
             "fixed-points", "fixed points",
-            "States at which the flow without input stands still, found by Newton's method from states that the "
-            "network "
-            "visits and from around them; only as complete as the search.",
+            "States at which the flow without input stands still, found by descent (Levenberg-Marquardt) from "
+            "states that the network visits and from around them; only as complete as the search.",
             "F(h) = 0; h that lie within 10⁻⁴ of each other are one",
         ),
         (
@@ -139,7 +138,7 @@ MEASURES = tuple(
             "largest real part of the eigenvalues of dF/dh, 1/s",
         ),
         (
-            "parameters", "parameters", "Numbers that training may change.", "count",
+            "parameters", "parameters", "Numbers that training may change.", "entries of all arrays that are trained",
         ),
     )
 )  # fmt: skip

@@ -71,8 +71,8 @@ def html_page(title: str, top: str, sections: Sequence[Section], *, origin: str,
     """
     shown = [section for section in sections if section.cards]
     if measures := glossary.used(top + "".join(map(_section, shown))):
-        how = Card("In the order of the page", "", glossary.as_html(measures), wide=True)
-        shown.append(Section("how", "How each number is computed", "", [how]))
+        how = Card("What each number says", "", glossary.as_html(measures), wide=True)
+        shown.append(Section("how", "How it is computed", "", [how]))
     navigation = "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in shown)
     body = "".join(map(_section, shown))
     programs = [get_plotlyjs(), *map(asset, (*scripts, "page.js"))]
@@ -136,7 +136,7 @@ def _row(row: Row) -> str:
         said = " ".join(filter(None, ("" if shared else card.caption, card.note)))
         note = f'<p class="note">{said}</p>' if said else ""
         body = _body(card, f"{card.title}, {name}")
-        panels += f'<div class="panel"><h4 class="run">{dot(colour)}{escape(name)}</h4>{body}{note}</div>'
+        panels += f'<div class="panel"><h4 class="run">{named(name, colour)}</h4>{body}{note}</div>'
     title = row.cards[0][2].title
     if row.without:
         shared += f" Not there for {escape(', '.join(row.without))}."
@@ -149,9 +149,9 @@ def _row(row: Row) -> str:
     )
 
 
-def dot(colour: str) -> str:
-    """A run's mark."""
-    return f'<span class="dot" style="background:{colour}"></span>'
+def named(run: str, colour: str) -> str:
+    """A run's name behind its mark."""
+    return f'<span class="named"><span class="dot" style="background:{colour}"></span>{escape(run)}</span>'
 
 
 def _body(card: Card, title: str) -> str:

@@ -15,7 +15,7 @@ from gnode.reconstruction import SUMMARY as RECONSTRUCTED
 from gnode.report import interactive, predictions, style
 from gnode.report.blocks import recoloured
 from gnode.report.glossary import linked
-from gnode.report.html import Card, Row, Section, dot, embedded_json, fact, html_page, table
+from gnode.report.html import Card, Row, Section, embedded_json, fact, html_page, named, table
 from gnode.report.portrait import portrait_weights, why_not
 from gnode.report.predictions import Tile
 from gnode.report.reconstruction import reconstruction_report
@@ -174,7 +174,7 @@ def _losses(contents: Sequence[Content]) -> list[Card]:
         "Error on the training trials (dotted) and on validation trials that were never trained on (solid), on a "
         "logarithmic axis. The parameters with the lowest validation error are kept, and shown on this page."
     )
-    return [Card("Loss against epoch", caption, interactive.losses(contents))]
+    return [Card("Loss against epoch", caption, interactive.losses(contents), wide=len(contents) > 1)]
 
 
 def _accuracies(contents: Sequence[Content]) -> list[Card]:
@@ -184,7 +184,7 @@ def _accuracies(contents: Sequence[Content]) -> list[Card]:
         "The share of answers that are right, on training trials (dotted) and on validation trials (solid). Parameters "
         "are chosen by the loss, not by this."
     )
-    return [Card("Accuracy against epoch", caption, interactive.accuracies(contents))]
+    return [Card("Accuracy against epoch", caption, interactive.accuracies(contents), wide=len(contents) > 1)]
 
 
 def _trials(content: Content) -> Card | None:
@@ -360,10 +360,10 @@ def _attractors(contents: Sequence[Content]) -> list[Card]:
     if not found:
         return []
     found.sort(key=lambda one: one[2]["silence"])  # stable: runs stay in their order
-    named = len(contents) > 1
+    several = len(contents) > 1
     rows = [
         [
-            *([f"{dot(style.of_run(run))}{escape(content.name)}"] if named else []),
+            *([named(content.name, style.of_run(run))] if several else []),
             f"{facts['silence']:,}",
             f"<b>{escape(str(facts['kind']))}</b>",
             half_life(facts),
@@ -379,7 +379,7 @@ def _attractors(contents: Sequence[Content]) -> list[Card]:
         for run, content, facts in found
     ]
     head = [
-        *(["run"] if named else []),
+        *(["run"] if several else []),
         "silent bins",
         linked("kind", "kind"),
         linked("half-life (bins)", "half-life"),
@@ -679,7 +679,7 @@ def _comparison(contents: Sequence[Content]) -> str:
         network = f"{content.model.config.model}, N = {content.model.config.state_size}"
         rows.append(
             [
-                f"{dot(style.of_run(run))}{escape(content.name)}",
+                named(content.name, style.of_run(run)),
                 escape(network),
                 f"{content.summary.get('parameters', 0):,}",
                 *(values.get(name, "–") for name in names),
@@ -705,7 +705,7 @@ def _html(contents: Sequence[Content], title: str | None) -> str:
     else:
         title = title or "Runs side by side: " + ", ".join(content.name for content in contents)
         sentences = "".join(
-            f"<li>{dot(style.of_run(run))}<b>{escape(content.name)}</b>: {_headline(content)[1]}</li>"
+            f"<li><b>{named(content.name, style.of_run(run))}</b>: {_headline(content)[1]}</li>"
             for run, content in enumerate(contents)
         )
         top = f"<h1>{escape(title)}</h1><ul class='lead runs'>{sentences}</ul>{_comparison(contents)}"

@@ -376,16 +376,13 @@ def _time_constants(content: Content) -> Figure:
             {
                 "type": "heatmap",
                 "x": numbers(example.times[some]),
-                "y": list(range(1, len(order) + 1)),
+                "y": [f"unit {unit + 1}" for unit in order],
                 "z": numbers(scale[some][:, order].T, 3),
                 "zmin": float(low),
                 "zmax": float(max(high, low + 1e-6)),
-                "text": [
-                    [f"unit {unit + 1}: {style.number(10**value)} s" for value in scale[some, unit]] for unit in order
-                ],
                 "colorscale": blocks.scale(style.SPEED[::-1]),
                 "colorbar": blocks.colourbar("τ/gate (s)", float(low), float(high)),
-                "hovertemplate": "%{text}<extra></extra>",
+                "hovertemplate": "%{y}: log₁₀ time constant %{z:.2f}<extra></extra>",
                 "visible": at == 0,
             }
         )

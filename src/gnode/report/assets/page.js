@@ -41,6 +41,10 @@
 
   /* Choices of a figure as elements of HTML: plotly's own cannot be reached by keyboard. */
   const act = (box, step) => (box.dataset.drawn ? Promise.resolve() : draw(box)).then(() => Plotly[step.method](box, ...structuredClone(step.args)));
+  const beside = (box, what, at) => {  /* what is chosen for one run is chosen for those beside it */
+    const row = box.closest(".row");
+    for (const one of row ? row.querySelectorAll(".figure") : [box]) if (one[what]) one[what](at);
+  };
   const controls = (box, layout) => {
     const row = element("div", {class: "controls", role: "group", "aria-label": "What the figure shows"});
     for (const menu of layout.updatemenus || []) {
@@ -53,12 +57,14 @@
       const made = menu.buttons.map((step, at) => {
         const button = element("button", {type: "button"}, words(step.label));
         if (step.method === "restyle") button.setAttribute("aria-pressed", at === (menu.active || 0));
-        button.onclick = () => {
-          if (step.method === "restyle") for (const other of made) other.setAttribute("aria-pressed", other === button);
-          act(box, step);
-        };
+        button.onclick = () => beside(box, "press", at);
         return button;
       });
+      box.press = at => {
+        if (!made[at]) return;
+        if (menu.buttons[at].method === "restyle") made.forEach((other, number) => other.setAttribute("aria-pressed", number === at));
+        act(box, menu.buttons[at]);
+      };
       row.append(...made);
     }
     for (const slider of layout.sliders || []) {
@@ -69,7 +75,8 @@
         said.textContent = prefix + steps[input.value].label;
         input.setAttribute("aria-valuetext", said.textContent);
       };
-      input.oninput = () => { say(); act(box, steps[input.value]); };
+      input.oninput = () => beside(box, "slide", input.value);
+      box.slide = at => { input.value = at; say(); act(box, steps[input.value]); };
       box.follow = name => { input.value = steps.findIndex(step => step.label === name); say(); };
       say();
       row.append(element("label", {}, said, input));
