@@ -148,6 +148,24 @@ def inaccessible():
     return look
 
 
+@pytest.fixture
+def accessible(browser, inaccessible):
+    """Asserts that nothing of a page, drawn as a whole, is inaccessible: on a desk, in the dark, and on a phone."""
+
+    def check(path: Path) -> None:
+        for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light")):
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            page.goto(path.resolve().as_uri())
+            for box in page.locator(".figure").all():
+                box.scroll_into_view_if_needed()
+            page.wait_for_function("[...document.querySelectorAll('.figure')].every(box => box.dataset.drawn)")
+            assert inaccessible(page) == [], (width, scheme)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            page.close()
+
+    return check
+
+
 # -- tiny runs, for the tests of examine and report --
 
 TINY = dict(batch_size=10, train_trials=40, validation_trials=10, test_trials=10)

@@ -423,7 +423,9 @@ def _persistence(content: Content) -> Card | None:
         "above the line is real, near it is noise."
     )
     note = f"Verdict: {escape(evidence)}."
-    return Card("Topology", caption, interactive.persistence(content), note=note)
+    drawn = interactive.persistence(content)
+    body = drawn if len(drawn["data"]) > 1 else "<p>No hole at any scale.</p>"  # else only the line
+    return Card("Topology", caption, body, note=note)
 
 
 def _film(content: Content) -> Card | None:
