@@ -693,14 +693,16 @@ def _comparison(contents: Sequence[Content]) -> str:
 # -- HTML --
 
 
+def _tile(tile: Tile) -> str:
+    look = ' class="words"' if len(tile.value) > 14 else ""
+    name = linked(tile.name, tile.key)
+    return f'<div class="tile"><b{look}>{tile.value}</b><span>{name}</span><small>{tile.note}</small></div>'
+
+
 def _html(contents: Sequence[Content], title: str | None) -> str:
     if len(contents) == 1:
         what, sentence = _headline(contents[0])
-        tiles = "".join(
-            f'<div class="tile"><b>{tile.value}</b><span>{linked(tile.name, tile.key)}</span>'
-            f"<small>{tile.note}</small></div>"
-            for tile in _tiles(contents[0])
-        )
+        tiles = "".join(map(_tile, _tiles(contents[0])))
         title = title or what
         top = f'<p class="of">{escape(contents[0].name)}</p><h1>{escape(title)}</h1><p class="lead">{sentence}</p>'
         top += f'<div class="tiles">{tiles}</div>'

@@ -69,7 +69,7 @@
     }
     for (const slider of layout.sliders || []) {
       const prefix = slider.currentvalue.prefix, steps = slider.steps, active = slider.active || 0;
-      const input = element("input", {type: "range", min: 0, max: steps.length - 1, step: 1, value: active});
+      const input = element("input", {type: "range", min: 0, max: steps.length - 1, step: 1, value: active, "aria-label": prefix.trim().replace(/:$/, "")});
       const said = element("output", {});
       const say = () => {
         said.textContent = prefix + steps[input.value].label;
