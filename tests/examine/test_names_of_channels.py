@@ -38,9 +38,7 @@ def test_names_are_kept_with_the_run_and_stand_beside_errors_and_trials(run):
         **{f"channel {at}": name for at, name in enumerate(TARGETS, 1)},
     }
     errors, trials = predictions.by_channel(content), interactive.trials(content)
-    assert (
-        errors is not None and ">price $ in $\\frac{</td>" in str(errors.body) and "channel" not in str(errors.body)
-    )
+    assert errors is not None and ">price $ in $\\frac{</td>" in str(errors.body) and "channel" not in str(errors.body)
     assert trials["layout"]["yaxis"]["title"]["text"] == TARGETS[0]
     assert {trace["name"] for trace in trials["data"]} == {"input", "target", "output"}  # inputs beside as many targets
 
