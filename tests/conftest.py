@@ -132,6 +132,40 @@ def browser() -> Iterator["Browser"]:
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def inaccessible():
+    """What axe-core finds of impact serious or critical on a page that is open, as it is drawn: rule and elements."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    def look(page) -> list[tuple[str, list[str]]]:
+        found = Axe().run(page).response["violations"]
+        return [
+            (one["id"], [node["html"][:200] for node in one["nodes"][:3]])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+
+    return look
+
+
+@pytest.fixture
+def accessible(browser, inaccessible):
+    """Asserts that nothing of a page, drawn as a whole, is inaccessible: on a desk, in the dark, and on a phone."""
+
+    def check(path: Path) -> None:
+        for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light")):
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            page.goto(path.resolve().as_uri())
+            for box in page.locator(".figure").all():
+                box.scroll_into_view_if_needed()
+            page.wait_for_function("[...document.querySelectorAll('.figure')].every(box => box.dataset.drawn)")
+            assert inaccessible(page) == [], (width, scheme)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            page.close()
+
+    return check
+
+
 # -- tiny runs, for the tests of examine and report --
 
 TINY = dict(batch_size=10, train_trials=40, validation_trials=10, test_trials=10)

@@ -305,6 +305,7 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="Where the page goes. \\[default: report.html in the first]", callback=_at_home)
     ] = None,
+    title: Annotated[str | None, typer.Option(help="Of the page. \\[default: what the run is]")] = None,
     figures: Annotated[
         Path | None,
         typer.Option(
@@ -337,7 +338,7 @@ def report(
             _trust(*(directory / "config.toml" for directory in directories))
         if figures is not None:
             wanted_figures(figures, **chosen)  # refused before the page is made
-        page = make_report(directories, out)
+        page = make_report(directories, out, title=title)
         drawn = [] if figures is None else [str(path) for path in draw_figures(directories[0], figures, **chosen)]
     _answer(as_json, {"report": str(page), "figures": drawn}, f"Report: {page}", *drawn)
 

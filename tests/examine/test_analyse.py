@@ -1,5 +1,6 @@
 """`analyse` on networks of one, two, three and six units."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -38,6 +39,13 @@ def test_analyse_writes_what_the_size_allows(make_run, tmp_path, size, task, opt
         assert searched.starts == kept.starts
         np.testing.assert_array_equal(searched.points, kept.points)
     assert np.isfinite(stored["lyapunov/map/exponents"]).all()
+    for name in ("x", "y", "velocity", "speed"):  # what the report draws can be read from the file
+        np.testing.assert_array_equal(stored[f"plane/{name}"], getattr(preview.flow, name))
+    assert ("memory" in numbers) == ("trajectories" in numbers) == remembers
+    if remembers:
+        for field in dataclasses.fields(stored.memory):
+            np.testing.assert_array_equal(getattr(stored.memory, field.name), getattr(preview.memory, field.name))
+        np.testing.assert_array_equal(stored["trajectories/states"], preview.traces[1])
     if remembers:
         assert [facts["silence"] for facts in numbers["attractors"]] == [100, 1000, 10_000]
         assert [facts["epoch"] for facts in numbers["birth"]] == [2]

@@ -62,6 +62,13 @@ def test_the_page_says_what_is_written(found):
         assert sentence.split(":")[0] in page
     assert "Fixed points" in page
     assert gnode.report.report([found.path]).read_text() == page
+    assert "<h1>The map of Hénon</h1>" in gnode.report.report([found.path], title="The map of Hénon").read_text()
+    reconstruction_report(found.path)
+
+
+@pytest.mark.slow
+def test_the_page_is_accessible(accessible, found):
+    accessible(reconstruction_report(found.path))
 
 
 def test_the_command_goes_on_with_what_is_there_and_ends_in_the_same_bytes(found, tmp_path):

@@ -1,11 +1,14 @@
 """The report opened and clicked through in a browser, at the width of a desk and of a phone."""
 
+import json
+import pathlib
 import shutil
 
+import pandas as pd
 import pytest
 
 from gnode.examine import analyse
-from gnode.report import report
+from gnode.report import report, style
 
 SIZES = {
     "desk": dict(viewport={"width": 1280, "height": 900}),
@@ -36,18 +39,20 @@ class Opened:
 
     def card(self, title):
         """The card of that title, scrolled to and drawn."""
-        card = self.page.locator("figure.card").filter(has=self.page.get_by_role("heading", name=title, exact=True))
+        titled = self.page.get_by_role("heading", name=title, exact=True)
+        card = self.page.locator("figure.card").filter(has=titled).last
         card.scroll_into_view_if_needed()
         if card.locator(".figure").count():
-            card.locator(".figure[data-drawn]").wait_for()
+            card.locator(".figure[data-drawn]").first.wait_for()
         return card
 
-    def finish(self):
+    def finish(self, inaccessible):
         """Everything is drawn, nothing is wider than the page, and nobody complained or asked the network."""
         for box in self.page.locator(".figure, .portrait").all():
             box.scroll_into_view_if_needed()
         self.page.wait_for_function("[...document.querySelectorAll('.figure')].every(box => box.dataset.drawn)")
         assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert inaccessible(self.page) == []
         assert self.troubles == []
         assert [url for url in self.requests if not url.startswith(("file:", "data:", "blob:"))] == []
         self.context.close()
@@ -55,7 +60,7 @@ class Opened:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", ["desk", pytest.param("phone", marks=pytest.mark.full)])
-def test_clicking_through_the_report(browser, analysed, size):
+def test_clicking_through_the_report(browser, inaccessible, analysed, size):
     opened = Opened(browser, analysed, **SIZES[size])
     page = opened.page
 
@@ -74,19 +79,23 @@ def test_clicking_through_the_report(browser, analysed, size):
     page.mouse.move(box["x"] + box["width"] / 2 - 3, box["y"] + box["height"] / 2)
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=3)
     flow.locator(".hoverlayer .hovertext").first.wait_for()
-    flow.locator(".legendtoggle").first.click()
+    flow.get_by_role("switch").first.press("Enter")
     page.wait_for_function("box => box.data.some(t => t.visible === 'legendonly')", arg=flow.element_handle())
+    assert flow.get_by_role("switch").first.get_attribute("aria-checked") == "false"
 
-    survivors = opened.card("What survives the silence, as read out").locator(".figure")
-    assert "silent bins: 100" in survivors.text_content()
-    rail = survivors.locator(".slider-rail-touch-rect").bounding_box()
-    page.mouse.click(rail["x"] + rail["width"] - 2, rail["y"] + rail["height"] / 2)
-    page.wait_for_function("box => box.textContent.includes('silent bins: 10 000')", arg=survivors.element_handle())
+    survivors = opened.card("What survives the silence, as read out")
+    slider = survivors.get_by_role("slider")
+    assert slider.get_attribute("aria-valuetext") == "silent bins: 100"
+    slider.press("End")
+    assert "silent bins: 10 000" in survivors.text_content()
+    shown = "box => box.data.map(trace => trace.visible !== false)"
+    assert survivors.locator(".figure").evaluate(shown) == [True, False, False, False, False, True]
 
-    film = opened.card("The birth of the attractor").locator(".figure")
+    film = opened.card("The birth of the attractor")
     assert "epoch 2, validation loss" in film.text_content()
-    film.get_by_text("▶ play").click()
+    film.get_by_role("button", name="play").press("Enter")
     page.wait_for_function("box => box.textContent.includes('epoch 6, validation loss')", arg=film.element_handle())
+    assert film.get_by_role("slider").get_attribute("aria-valuetext") == "epoch 6"
 
     stage = opened.card("A phase portrait to play with").locator(".portrait")
     canvas = stage.locator(".stage canvas")
@@ -112,11 +121,11 @@ def test_clicking_through_the_report(browser, analysed, size):
     stage.get_by_role("button", name="pulse", exact=True).click()
     pad.click(position={"x": 20, "y": 20})
     assert len(page.evaluate("box => box.gnodePortrait.trajectory()", portrait)) == 301
-    opened.finish()
+    opened.finish(inaccessible)
 
 
 @pytest.mark.full
-def test_the_space_of_three_units_turns(browser, space_run):
+def test_the_space_of_three_units_turns(browser, inaccessible, space_run):
     opened = Opened(browser, report([space_run]), **SIZES["desk"])
     canvas = opened.card("A phase portrait to play with").locator(".stage canvas")
     canvas.wait_for()
@@ -130,31 +139,117 @@ def test_the_space_of_three_units_turns(browser, space_run):
     opened.page.mouse.up()
     assert opened.page.evaluate(place) != pytest.approx(before, abs=1)
     assert opened.page.evaluate("document.querySelector('.portrait').gnodePortrait.trajectory()") == []
-    opened.finish()
+    opened.finish(inaccessible)
+
+
+@pytest.fixture(scope="module")
+def beside(analysed, stopped_run, own_run, tmp_path_factory):
+    """Two runs that have much in common, and one that has little."""
+    out = tmp_path_factory.mktemp("beside") / "side.html"
+    return report([analysed.parent, stopped_run, own_run], out, title="Three of <them>")
 
 
 @pytest.mark.slow
-def test_several_runs_side_by_side_on_a_phone(browser, stopped_run, own_run, tmp_path):
-    path = report([stopped_run, own_run], tmp_path / "side.html")
-    opened = Opened(browser, path, **SIZES["phone"])
+def test_a_comparison_compares(browser, inaccessible, beside, tmp_path):
+    opened = Opened(browser, beside, **SIZES["desk"])
+    page = opened.page
+    assert page.title() == "Three of <them> · gnode"
+    assert page.get_by_role("heading", level=1).text_content() == "Three of <them>"
+    assert page.evaluate("[...document.querySelectorAll('.scroll')].every(box => box.scrollWidth <= box.clientWidth)")
+
+    trials = opened.card("Sample trials")  # each run in its own colour, and what is chosen for one is for all
+    for at, colour in enumerate(style.RUNS[:2]):
+        panel = trials.locator(".panel").nth(at)
+        panel.scroll_into_view_if_needed()
+        output = "box => box.figure.data.find(trace => trace.name === 'output').line.color"
+        assert panel.locator(".figure").evaluate(output) == colour
+        assert panel.locator(".dot").evaluate("dot => dot.style.background").replace(" ", "") == (
+            f"rgb({','.join(str(int(colour[one : one + 2], 16)) for one in (1, 3, 5))})"
+        )
+    trials.locator(".panel").nth(1).get_by_role("button", name="trial 3").click()
+    for panel in trials.locator(".panel").all():
+        assert panel.get_by_role("button", name="trial 3").get_attribute("aria-pressed") == "true"
+
+    survivors = opened.card("What survives the silence, as read out")
+    assert survivors.locator("figcaption").count() == 1
+    assert "Not there for own." in survivors.locator("figcaption").text_content()
+    attractors = opened.card("The attractor, at three time scales").locator("tbody tr")
+    assert attractors.count() == 3
+    opened.finish(inaccessible)
+
+
+@pytest.mark.slow
+def test_several_runs_side_by_side_on_a_phone(browser, inaccessible, beside):
+    opened = Opened(browser, beside, **SIZES["phone"])
     text = opened.page.locator("main").text_content()
-    assert "2 runs side by side" in text
+    cells = opened.page.locator(".top td").all()
+    assert all(cell.bounding_box()["width"] > 250 for cell in cells)  # cards, not columns
     assert "stopped before its end" in text
     assert "own data" in text
-    opened.finish()
+    opened.finish(inaccessible)
 
 
 @pytest.mark.slow
-def test_predictions_of_a_run_on_own_data_on_a_phone(browser, own_run, tmp_path):
+def test_the_numbers_of_a_figure_are_downloaded(browser, beside, own_run):
+    opened = Opened(browser, beside, **SIZES["desk"])
+    with opened.page.expect_download() as download:
+        opened.card("Loss against epoch").get_by_role("button", name="CSV").click()
+    table = pd.read_csv(download.value.path())
+    drawn = table[table["name"] == "own: validation"]
+    metrics = [json.loads(line) for line in (own_run / "metrics.jsonl").read_text().splitlines()]
+    assert download.value.suggested_filename == "loss-against-epoch.csv"
+    assert drawn["x"].tolist() == [record["epoch"] for record in metrics]
+    assert drawn["y"].tolist() == pytest.approx([record["val_loss"] for record in metrics], rel=1e-4)
+    opened.context.close()
+
+
+@pytest.mark.slow
+def test_each_number_leads_to_how_it_is_computed(browser, analysed):
+    opened = Opened(browser, analysed, **SIZES["desk"])
+    page = opened.page
+    page.get_by_role("link", name="half-life").first.press("Enter")
+    assert page.locator(":target dt").text_content() == "half-life"
+    assert page.evaluate("[...document.querySelectorAll('a[href^=\"#\"]')].every(a => document.querySelector(a.hash))")
+    opened.context.close()
+
+
+@pytest.mark.slow
+def test_on_paper_no_figure_is_cut(browser, analysed):
+    opened = Opened(browser, analysed, **SIZES["desk"])
+    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    opened.page.emulate_media(media="print")
+    opened.page.wait_for_function("[...document.querySelectorAll('.figure')].every(box => box.dataset.drawn)")
+    widths = "[...document.querySelectorAll('.figure .main-svg')].map(box => box.getBoundingClientRect().width)"
+    assert max(opened.page.evaluate(widths)) <= 690  # of a sheet of A4
+    opened.context.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 820, pytest.param(1280, marks=pytest.mark.full)])
+def test_screenshots_are_kept(browser, beside, width):
+    """In screenshots/, which git ignores, for people to look at."""
+    opened = Opened(browser, beside, viewport={"width": width, "height": 900})
+    folder = pathlib.Path(__file__).parents[2] / "screenshots"
+    folder.mkdir(exist_ok=True)
+    for name in ("top", "training"):
+        place = opened.page.locator(f".{name}, #{name}")
+        place.evaluate("place => place.scrollIntoView()")
+        if name == "training":
+            opened.page.locator("#training .figure[data-drawn]").first.wait_for()
+        opened.page.screenshot(path=folder / f"comparison-{width}-{name}.png")
+    opened.context.close()
+
+
+@pytest.mark.slow
+def test_predictions_of_a_run_on_own_data_on_a_phone(browser, inaccessible, own_run, tmp_path):
     opened = Opened(browser, report([own_run], tmp_path / "own.html"), **SIZES["phone"])
     shown = "box => box.data.map(trace => trace.visible)"
-    against = opened.card("Predicted against true").locator(".figure")
-    before = against.evaluate(shown)
-    against.locator(".updatemenu-header").click()
-    against.locator(".updatemenu-dropdown-button").nth(1).click()
-    assert against.evaluate(shown) == before[::-1]  # two channels, two traces each
-    sample = opened.card("Sample trials").locator(".figure")
-    before = sample.evaluate(shown)
-    sample.get_by_text("trial 2", exact=True).click()
-    assert sample.evaluate(shown) != before
-    opened.finish()
+    against = opened.card("Predicted against true")
+    before = against.locator(".figure").evaluate(shown)
+    against.get_by_role("combobox").select_option(index=1)
+    assert against.locator(".figure").evaluate(shown) == before[::-1]  # two channels, two traces each
+    sample = opened.card("Sample trials")
+    before = sample.locator(".figure").evaluate(shown)
+    sample.get_by_role("button", name="trial 2").click()
+    assert sample.locator(".figure").evaluate(shown) != before
+    opened.finish(inaccessible)

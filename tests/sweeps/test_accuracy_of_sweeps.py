@@ -25,8 +25,7 @@ def test_the_table_has_what_a_run_of_classes_knows(tmp_path):
     assert found["test_accuracy"][0] == 0.25 and np.isnan(found["test_accuracy"][1])
 
 
-@pytest.mark.parametrize("classes", [True, False])
-def test_the_page_says_how_often_it_was_right(tmp_path, classes):
+def tables_of_a_sweep(folder, classes):
     rows = [
         {"run": f"{model}{seed}", "state": "done", "why": "", "model": model, "seed": seed, "val_loss": 1.0,
          "test_loss": 1.5 + seed, "seconds": 1.0, **({"test_accuracy": right} if classes else {})}
@@ -34,8 +33,20 @@ def test_the_page_says_how_often_it_was_right(tmp_path, classes):
     ]  # fmt: skip
     runs = pd.DataFrame(rows)
     runs.attrs = {"axes": ["model"], "select": [], "compare": "model"}
-    runs.to_parquet(tmp_path / "results.parquet")
-    pd.DataFrame({"run": runs["run"], "epoch": 1, "val_loss": 1.0}).to_parquet(tmp_path / "epochs.parquet")
+    runs.to_parquet(folder / "results.parquet")
+    pd.DataFrame({"run": runs["run"], "epoch": 1, "val_loss": 1.0}).to_parquet(folder / "epochs.parquet")
+    return runs
+
+
+@pytest.mark.slow
+def test_the_page_is_accessible(accessible, tmp_path):
+    tables_of_a_sweep(tmp_path, classes=True)
+    accessible(sweep_report(tmp_path))
+
+
+@pytest.mark.parametrize("classes", [True, False])
+def test_the_page_says_how_often_it_was_right(tmp_path, classes):
+    runs = tables_of_a_sweep(tmp_path, classes)
     page = sweep_report(tmp_path).read_text()
     assert ("Test accuracy" in page) == ("points below the best" in page) == classes
     if classes:

@@ -33,7 +33,8 @@ def analyse(directory: str | Path) -> Path:
     Both hold, for the network without input: fixed points with the stability of flow and map, slow points, nullclines
     (N = 2: of the flow, of F and of the gate at 0.5), the manifolds of saddles, the attractor after each of SILENCES
     (kind, dimension, Betti numbers, drift, half-life, coverage, Hausdorff distance), time scales, Lyapunov exponents
-    of the map and the flow, and the same kinds over the snapshots, if there are any. Trials that a flow could not be
+    of the map and the flow, and the same kinds over the snapshots, if there are any; and what the report draws: the
+    memory against silence, the flow on a grid, and trajectories. Trials that a flow could not be
     solved for are left out, and counted as unsolved.
 
     Returns:
@@ -50,12 +51,15 @@ def analyse(directory: str | Path) -> Path:
         "slow_points": split("slow_points", content.slow_points),
         "timescales": _timescales(content),
         "lyapunov": _lyapunov(content),
+        "plane": _plane(content),
     }
     if content.model.config.state_size == 2:
         parts |= _nullclines(content)
         parts["saddles"] = _saddles(content)
     if content.memory is not None:
         parts["attractors"] = _attractors(content)
+        parts["memory"] = split("memory", content.memory)
+        parts["trajectories"] = _trajectories(content)
         if birth := _birth(content):
             parts["birth"] = birth
     numbers = {"gnode": version("gnode"), **{name: part[0] for name, part in parts.items()}}
@@ -127,6 +131,22 @@ def _attractors(content: Content) -> Part:
         for order, diagram in enumerate(found.topology.diagrams[0] if found.topology.diagrams else []):
             arrays[f"attractors/{silence}/persistence/{order}"] = np.asarray(diagram)
     return facts, arrays
+
+
+def _plane(content: Content) -> Part:
+    """The flow on the grid that the report draws, and the axes of the drawing."""
+    grid, plane = content.flow, content.plane
+    arrays = {"x": grid.x, "y": grid.y, "velocity": grid.velocity, "speed": grid.speed}
+    arrays |= {"origin": plane.origin, "axes": plane.axes}
+    return {"labels": plane.labels}, {f"plane/{name}": array for name, array in arrays.items()}
+
+
+def _trajectories(content: Content) -> Part:
+    """What the report draws as trajectories after pulses."""
+    if content.traces is None:  # none could be solved
+        return {"bin_seconds": content.bin_seconds}, {}
+    values, states = content.traces
+    return {"bin_seconds": content.bin_seconds}, {"trajectories/values": values, "trajectories/states": states}
 
 
 def _timescales(content: Content) -> Part:

@@ -344,8 +344,12 @@ class Content:
 
     @cached_property
     def memory(self) -> analysis.Memory | None:
-        """Memory of the task's values against silence; None for tasks that remember no values."""
-        return None if self.task is None else memory_of(self.model, self.task)
+        """Memory of the task's values against silence: the stored one if it is there; None for tasks that remember no
+        values."""
+        if self.task is None:
+            return None
+        kept = None if self.stored is None else self.stored.memory
+        return memory_of(self.model, self.task) if kept is None else kept
 
     def after(self, silence: int) -> np.ndarray:
         """States (V, N) of the remembered values after so many silent bins, one of those of the memory."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gnode.analysis import FixedPoints, Nullclines, SlowPoints
+from gnode.analysis import FixedPoints, Memory, Nullclines, SlowPoints
 from gnode.errors import GnodeError, InvalidInput
 from gnode.files import refuse_later_format, write_atomically
 from gnode.files.archive import read_npz
@@ -41,6 +41,14 @@ class Stored:
     def slow_points(self) -> SlowPoints:
         return self._rebuilt(SlowPoints, "slow_points")
 
+    @property
+    def memory(self) -> Memory | None:
+        """None where the task remembers no values, or an earlier version analysed."""
+        if "memory" not in self.numbers:
+            return None
+        low, high = map(float, self.numbers["memory"]["half_life_interval"])
+        return self._rebuilt(Memory, "memory", half_life_interval=(low, high))
+
     def nullclines(self, of: str) -> Nullclines | None:
         """Of the flow, the candidate or the gate; None where N is not 2."""
         if f"{of}/nullclines" not in self.numbers:
@@ -55,13 +63,13 @@ class Stored:
     def __getitem__(self, name: str) -> np.ndarray:
         return self.arrays[name]
 
-    def _rebuilt(self, kind: type[Result], name: str) -> Result:
+    def _rebuilt(self, kind: type[Result], name: str, **known: Any) -> Result:
         unknown = ("inf", "-inf", "nan")
         numbers = {key: float(value) if value in unknown else value for key, value in self.numbers[name].items()}
         numbers["checks"] = tuple(self.numbers[name].get("checks", ()))
         prefix = f"{name}/"
         arrays = {key.removeprefix(prefix): array for key, array in self.arrays.items() if key.startswith(prefix)}
-        return kind(**numbers, **arrays)
+        return kind(**{**numbers, **arrays, **known})
 
 
 def write_stored(folder: Path, numbers: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:

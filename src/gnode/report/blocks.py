@@ -3,6 +3,7 @@
 Colours of text and grid lines are left to the page, which knows whether it is light or dark.
 """
 
+import json
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -52,9 +53,16 @@ def figure(traces: list[Trace], height: int = 380, **layout: Any) -> Figure:
         "hovermode": "closest",
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.16, "yanchor": "top", "font": {"size": 12}},
     }
-    if "updatemenus" in layout:
-        base["margin"]["t"] = 48
     return {"data": traces, "layout": {**base, **layout}}
+
+
+def recoloured(figure: Figure, one: str, other: str) -> Figure:
+    """The figure with two colours exchanged: so one that is drawn in the first colour is in that of its run."""
+    if one == other:
+        return figure
+    parts = json.dumps(figure, allow_nan=False).split(one)
+    exchanged: Figure = json.loads(other.join(part.replace(other, one) for part in parts))
+    return exchanged
 
 
 def line(x: Any, y: Any, **more: Any) -> Trace:
@@ -87,18 +95,8 @@ def scene(labels: list[str]) -> dict[str, Any]:
 
 
 def buttons(steps: list[dict]) -> dict[str, Any]:
-    return {
-        "type": "buttons",
-        "direction": "right",
-        "buttons": steps,
-        "x": 0,
-        "xanchor": "left",
-        "y": 1,
-        "yanchor": "bottom",
-        "pad": {"b": 8, "t": 0},
-        "showactive": True,
-        "font": {"size": 12},
-    }
+    """A choice that page.js puts above the figure as buttons."""
+    return {"type": "buttons", "buttons": steps}
 
 
 def trial_buttons(names: Sequence[str], trial_of: Sequence[int]) -> dict[str, Any]:

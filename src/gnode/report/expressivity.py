@@ -238,25 +238,12 @@ def _errors(result: Result) -> Figure:
         {"label": f"N = {size}", "method": "restyle", "args": [{"visible": [size == at for at in shown_for]}]}
         for size in sizes
     ]
-    menu = {
-        "type": "buttons",
-        "direction": "right",
-        "buttons": buttons,
-        "active": sizes.index(first),
-        "x": 0,
-        "xanchor": "left",
-        "y": 1,
-        "yanchor": "bottom",
-        "pad": {"b": 8, "t": 0},
-        "font": {"size": 11},
-    }
+    menu = {"type": "buttons", "buttons": buttons, "active": sizes.index(first)}
     low = min(
         float(np.median(result.best(_cell(result, k, n)), axis=1).min()) for k, _ in _coloured(result) for n in sizes
     )
     yaxis = _axis("e", type="log", exponentformat="power", dtick=1, range=[np.floor(np.log10(max(low, 1e-7))), 0.1])
-    figure = _figure(traces, _log_dial(result, "complexity", "x"), yaxis, height=460, updatemenus=[menu])
-    figure["layout"]["margin"]["t"] = 48
-    return figure
+    return _figure(traces, _log_dial(result, "complexity", "x"), yaxis, height=460, updatemenus=[menu])
 
 
 def _in_space(result: Result, note: str) -> list[Card]:

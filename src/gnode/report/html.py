@@ -1,19 +1,21 @@
 """Pages: sections of text and figures, put into one self-contained HTML file."""
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
-from html import escape
+from html import escape, unescape
 from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
 from plotly.offline import get_plotlyjs
 
-from gnode.report import style
+from gnode.report import glossary, style
+from gnode.report.glossary import Html
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,28 @@ class Card:
         title: a few words.
         caption: what it shows and how to read it; may hold HTML of ours.
         body: a plotly figure (a dictionary), or HTML.
-        run: the run it is of, where there are several; "" for all of them.
+        note: what is true of this run alone, after the caption; may hold HTML of ours.
         wide: takes the whole width of the page.
     """
 
     title: str
     caption: str
     body: dict[str, Any] | str
-    run: str = ""
+    note: str = ""
     wide: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cards of one title, of several runs beside each other, under one caption.
+
+    Attributes:
+        cards: the name and the colour of a run, and its card.
+        without: names of the runs that have no such card.
+    """
+
+    cards: list[tuple[str, str, Card]]
+    without: list[str]
 
 
 @dataclass(frozen=True)
@@ -42,7 +57,7 @@ class Section:
     name: str
     title: str
     lead: str
-    cards: list[Card]
+    cards: Sequence[Card | Row]
 
 
 def html_page(title: str, top: str, sections: Sequence[Section], *, origin: str, scripts: Sequence[str] = ()) -> str:
@@ -55,6 +70,9 @@ def html_page(title: str, top: str, sections: Sequence[Section], *, origin: str,
         scripts: names of files in assets/ that the page needs beside page.js, in order.
     """
     shown = [section for section in sections if section.cards]
+    if measures := glossary.used(top + "".join(map(_section, shown))):
+        how = Card("What each number says", "", glossary.as_html(measures), wide=True)
+        shown.append(Section("how", "How it is computed", "", [how]))
     navigation = "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in shown)
     body = "".join(map(_section, shown))
     programs = [get_plotlyjs(), *map(asset, (*scripts, "page.js"))]
@@ -70,8 +88,9 @@ def html_page(title: str, top: str, sections: Sequence[Section], *, origin: str,
 <style>{asset("page.css")}</style>
 </head>
 <body>
-<header><div class="bar"><span class="brand">gnode</span><nav>{navigation}</nav></div></header>
-<main>
+<a class="skip" href="#content">To the content</a>
+<header><div class="bar"><span class="brand">gnode</span><nav aria-label="Sections">{navigation}</nav></div></header>
+<main id="content">
 <div class="top">{top}</div>
 {body}
 </main>
@@ -95,31 +114,104 @@ def _policy(programs: Sequence[str]) -> str:
 
 
 def _section(section: Section) -> str:
-    cards = "".join(_card(card) for card in section.cards)
+    cards = "".join(_row(card) if isinstance(card, Row) else _card(card) for card in section.cards)
     lead = f"<p>{section.lead}</p>" if section.lead else ""
-    kind = "cards runs" if any(card.run for card in section.cards) else "cards"
     head = f"<h2>{escape(section.title)}</h2>{lead}"
-    return f'<section id="{section.name}">{head}<div class="{kind}">{cards}</div></section>'
+    return f'<section id="{section.name}">{head}<div class="cards">{cards}</div></section>'
 
 
 def _card(card: Card) -> str:
-    if isinstance(card.body, str):
-        body = card.body
-    else:
-        height = card.body["layout"].get("height", 380)
-        data = f'<script type="application/json">{embedded_json(card.body)}</script>'
-        body = f'<div class="figure" style="min-height:{height}px">{data}</div>'
-    run = f'<span class="run">{escape(card.run)}</span>' if card.run else ""
     kind = "card wide" if card.wide else "card"
-    caption = f"<figcaption>{card.caption}</figcaption>" if card.caption else ""
-    return f'<figure class="{kind}"><h3>{escape(card.title)}{run}</h3>{body}{caption}</figure>'
+    said = " ".join(filter(None, (card.caption, card.note)))
+    caption = f"<figcaption>{said}</figcaption>" if said else ""
+    return f'<figure class="{kind}"><h3>{escape(card.title)}</h3>{_body(card, card.title)}{caption}</figure>'
 
 
-def table(head: list[str], rows: list[list[str]], plain: bool = False) -> str:
-    """An HTML table that scrolls sideways where it must; cells may hold HTML of ours. `plain`: without a head."""
-    top = "" if plain else "<thead><tr>" + "".join(f"<th>{escape(name)}</th>" for name in head) + "</tr></thead>"
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table>{top}<tbody>{body}</tbody></table></div>'
+def _row(row: Row) -> str:
+    """What captions have in common stands once, below."""
+    captions = {card.caption for _, _, card in row.cards}
+    shared = captions.pop() if len(captions) == 1 else ""
+    panels = ""
+    for name, colour, card in row.cards:
+        said = " ".join(filter(None, ("" if shared else card.caption, card.note)))
+        note = f'<p class="note">{said}</p>' if said else ""
+        body = _body(card, f"{card.title}, {name}")
+        panels += f'<div class="panel"><h4 class="run">{named(name, colour)}</h4>{body}{note}</div>'
+    title = row.cards[0][2].title
+    if row.without:
+        shared += f" Not there for {escape(', '.join(row.without))}."
+    caption = f"<figcaption>{shared.strip()}</figcaption>" if shared else ""
+    columns = 1 if any(card.wide for _, _, card in row.cards) else {1: 1, 2: 2, 4: 2}.get(len(row.cards), 3)
+    alone = " alone" if len(row.cards) == 1 and columns == 1 and not row.cards[0][2].wide else ""
+    return (
+        f'<figure class="card wide{alone}"><h3>{escape(title)}</h3>'
+        f'<div class="row of{columns}">{panels}</div>{caption}</figure>'
+    )
+
+
+def named(run: str, colour: str) -> str:
+    """A run's name behind its mark."""
+    return f'<span class="named"><span class="dot" style="background:{colour}"></span>{escape(run)}</span>'
+
+
+def _body(card: Card, title: str) -> str:
+    if isinstance(card.body, str):
+        return card.body
+    height = card.body["layout"].get("height", 380)
+    data = f'<script type="application/json">{embedded_json(card.body)}</script>'
+    words = escape(f"{title}. {alternative(card.body)}", quote=True)
+    return f'<div class="figure" role="group" aria-label="{words}" style="min-height:{height}px">{data}</div>'
+
+
+def alternative(figure: dict[str, Any]) -> str:
+    """What a figure shows, for those who cannot see it: its axes, and from where to where each named line goes."""
+    layout = figure["layout"]
+    places = layout.get("scene", layout)
+    axes = [f"{key[0]}: {_plain(title)}" for key in ("xaxis", "yaxis", "zaxis") if (title := _title(places.get(key)))]
+    parts = ["; ".join(axes) + "."] if axes else []
+    for trace in figure["data"]:
+        heights = trace.get("y")
+        if trace.get("visible", True) is not True or not trace.get("name") or not isinstance(heights, list):
+            continue
+        known = [one for one in heights if isinstance(one, int | float)]
+        if trace.get("showlegend") is False or not known:
+            continue
+        name, count = _plain(trace["name"]), len(known)
+        lines = "lines" in trace.get("mode", "") and trace["type"] == "scatter"
+        ends = f", from {style.number(known[0])} to {style.number(known[-1])}" if lines else ""
+        parts.append(f"{name}: {count} point{'s' if count != 1 else ''}{ends}.")
+    return " ".join(parts[:9])
+
+
+def _title(axis: dict[str, Any] | None) -> str:
+    title = (axis or {}).get("title", "")
+    return title.get("text", "") if isinstance(title, dict) else title
+
+
+def _plain(text: str) -> str:
+    """HTML without its elements."""
+    return unescape(re.sub(r"<[^>]*>", "", text))
+
+
+def table(head: Sequence[str], rows: list[list[str]], plain: bool = False) -> str:
+    """An HTML table, which becomes cards, one a row, where there is no room for its columns.
+
+    Args:
+        head: names of the columns; text, or `Html` of ours.
+        rows: cells, which may hold HTML of ours.
+        plain: without a head.
+    """
+    names = [name if isinstance(name, Html) else escape(name) for name in head]
+    labels = [escape(_plain(name), quote=True) for name in names]
+    heads = "".join(f'<th scope="col">{name}</th>' for name in names)
+    top = "" if plain else f"<thead><tr>{heads}</tr></thead>"
+
+    def cell(at: int, content: str) -> str:
+        return f"<td>{content}</td>" if plain else f'<td data-label="{labels[at]}">{content}</td>'
+
+    body = "".join("<tr>" + "".join(cell(at, one) for at, one in enumerate(row)) + "</tr>" for row in rows)
+    many = "" if plain or len(names) < 4 else " many"
+    return f'<div class="scroll{many}"><table>{top}<tbody>{body}</tbody></table></div>'
 
 
 def fact(value: Any) -> str:

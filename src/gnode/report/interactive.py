@@ -195,13 +195,19 @@ def trajectories(content: Content) -> Figure:
     projection = content.space if deep else content.plane
     traces, named = [], content.traces is None
     for _, states, label, colour in paths:
-        path, line = projection(states), {"color": colour, "width": 3 if deep else 1.6}
+        path = projection(states)
+        line = {"color": colour, "width": 3 if deep else 1.6}
         traces.append(blocks.scatter(path, label, None, line=line, legend=named))
         end = {"size": 4 if deep else 8, "color": colour, "line": {"color": "#ffffff", "width": 0.8}}
         traces.append(blocks.scatter(path[-1:], label, end, legend=False))
     if deep:
         return _in_space(projection, traces)
     return _in_plane(projection, content, [_speed(content.flow, faint=True), *traces])
+
+
+def _drawn(samples: int) -> np.ndarray:
+    """Which samples after a pulse are drawn: the first ones, where the state moves fast, and some of the rest."""
+    return np.unique(np.append(np.arange(min(samples, 40)), np.linspace(0, samples - 1, 60).astype(int)))
 
 
 def _paths(content: Content) -> list[tuple[np.ndarray, np.ndarray, str, str]]:
@@ -212,7 +218,8 @@ def _paths(content: Content) -> list[tuple[np.ndarray, np.ndarray, str, str]]:
             for number, example in enumerate(content.examples)
         ]
     values, states = content.traces
-    times = content.bin_seconds * np.arange(states.shape[1])
+    some = _drawn(states.shape[1])
+    times, states = content.bin_seconds * some, states[:, some]
     names = [f"remember ({', '.join(f'{part:.2f}' for part in value)})" for value in values]
     return [(times, *path) for path in zip(states, names, style.value_colours(values), strict=True)]
 
@@ -351,9 +358,9 @@ def film(content: Content) -> Figure:
         "xanchor": "left",
         "y": 0.98,
     }
-    figure["layout"]["margin"]["t"] = 84
+    figure["layout"]["margin"]["t"] = 44
     figure["layout"]["showlegend"] = False
-    figure["layout"]["meta"] = {"beyondWidth": 160}
+    figure["layout"]["meta"] = {"beyondWidth": 60}
     figure["frames"] = frames
     return figure
 
@@ -425,7 +432,6 @@ def timescale_map(content: Content) -> Figure:
     ]
     figure = _in_plane(content.plane, content, traces)
     figure["layout"]["updatemenus"] = [blocks.buttons(steps)]
-    figure["layout"]["margin"]["t"] = 48
     return figure
 
 
@@ -499,7 +505,7 @@ def lyapunov(content: Content) -> Figure:
 
 
 def _coloured(contents: Sequence[Content]) -> list[tuple[Content, str]]:
-    return [(content, style.RUNS[at % len(style.RUNS)]) for at, content in enumerate(contents)]
+    return [(content, style.of_run(at)) for at, content in enumerate(contents)]
 
 
 def _prefix(contents: Sequence[Content], content: Content) -> str:
@@ -657,7 +663,7 @@ def _with_slider(base: list[Trace], layers: list[tuple[int, Trace]], projection:
         else:
             layout["yaxis"] = blocks.axis("", range=[-1, 1], showticklabels=False, showgrid=False)
     figure = blocks.figure(
-        traces, height=260 if len(projection.labels) == 1 else 600, meta={"beyondWidth": 120}, **layout
+        traces, height=260 if len(projection.labels) == 1 else 600, meta={"beyondWidth": 60}, **layout
     )
     figure["layout"]["legend"] = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}}
     figure["layout"]["margin"]["t"] = 34
@@ -665,14 +671,5 @@ def _with_slider(base: list[Trace], layers: list[tuple[int, Trace]], projection:
 
 
 def _slider(steps: list[dict], prefix: str, active: int = 0) -> dict[str, Any]:
-    return {
-        "active": active,
-        "steps": steps,
-        "pad": {"t": 46, "b": 4, "l": 6, "r": 6},
-        "currentvalue": {"prefix": prefix, "xanchor": "left", "font": {"size": 13}},
-        "tickcolor": style.IDEAL,
-        "font": {"size": 11},
-        "bgcolor": "#c5ccd8",
-        "bordercolor": "#c5ccd8",
-        "activebgcolor": style.RUNS[0],
-    }
+    """A choice that page.js puts above the figure as a slider."""
+    return {"active": active, "steps": steps, "currentvalue": {"prefix": prefix}}

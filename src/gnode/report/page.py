@@ -13,12 +13,15 @@ from gnode.examine.stored import checks_of, evidence_of
 from gnode.files import path_of, write_atomically
 from gnode.reconstruction import SUMMARY as RECONSTRUCTED
 from gnode.report import interactive, predictions, style
-from gnode.report.html import Card, Section, embedded_json, fact, html_page, table
+from gnode.report.blocks import recoloured
+from gnode.report.glossary import linked
+from gnode.report.html import Card, Row, Section, embedded_json, fact, html_page, named, table
 from gnode.report.portrait import portrait_weights, why_not
+from gnode.report.predictions import Tile
 from gnode.report.reconstruction import reconstruction_report
 
 
-def report(directories: Sequence[str | Path], out: str | Path | None = None) -> Path:
+def report(directories: Sequence[str | Path], out: str | Path | None = None, *, title: str | None = None) -> Path:
     """Make one self-contained, interactive page from the files of run directories.
 
     What `gnode analyse` has left in a directory is shown too. Nothing of the page is loaded from elsewhere.
@@ -26,6 +29,7 @@ def report(directories: Sequence[str | Path], out: str | Path | None = None) -> 
     Args:
         directories: of one run or one reconstruction, or of several runs that are to be seen side by side.
         out: the file to write; by default report.html in the first directory.
+        title: of the page; by default what the run is.
 
     Returns:
         the path of the page.
@@ -40,14 +44,14 @@ def report(directories: Sequence[str | Path], out: str | Path | None = None) -> 
     if not directories:
         must_have("at least one run directory", "none")
     if len(directories) == 1 and (path_of(directories[0]) / RECONSTRUCTED).is_file():
-        return reconstruction_report(directories[0], out)
+        return reconstruction_report(directories[0], out, title=title)
     contents = _with_distinct_names([content_of(directory) for directory in directories])
     path = path_of(out) if out is not None else contents[0].path / "report.html"
     if path.is_dir():
         path = path / "report.html"
     if not path.parent.is_dir():
         must_have("an existing folder for the page", str(path.parent))
-    write_atomically(path, _html(contents).encode())
+    write_atomically(path, _html(contents, title).encode())
     return path
 
 
@@ -63,14 +67,21 @@ def _with_distinct_names(contents: list[Content]) -> list[Content]:
 
 
 def _sections(contents: Sequence[Content]) -> list[Section]:
-    def each(make: Callable[[Content], Card | None]) -> list[Card]:
-        cards = [(content, make(content)) for content in contents]
-        label = len(contents) > 1
-        return [
-            Card(card.title, card.caption, card.body, content.name if label else "", card.wide and not label)
-            for content, card in cards
-            if card is not None
-        ]
+    def each(make: Callable[[Content], Card | None]) -> list[Card | Row]:
+        """A card of each run that has it: of several runs, those of one title beside each other."""
+        made = [(run, card) for run, content in enumerate(contents) if (card := make(content)) is not None]
+        if len(contents) == 1:
+            return [card for _, card in made]
+        rows: list[Card | Row] = []
+        for title in dict.fromkeys(card.title for _, card in made):
+            cards = {run: card for run, card in made if card.title == title}
+            rows.append(
+                Row(
+                    [(contents[run].name, style.of_run(run), _in_colour(card, run)) for run, card in cards.items()],
+                    [content.name for run, content in enumerate(contents) if run not in cards],
+                )
+            )
+        return rows
 
     return [
         Section(
@@ -124,7 +135,7 @@ def _sections(contents: Sequence[Content]) -> list[Section]:
             "What kind of attractor",
             "From the states after so many silent bins. The answer belongs to that time scale: what is a ring after a "
             "hundred bins may be a handful of points after ten thousand.",
-            [*each(_attractors), *each(_persistence), *each(_film), *each(_birth)],
+            [*_attractors(contents), *each(_persistence), *each(_film), *each(_birth)],
         ),
         Section(
             "timescales",
@@ -145,8 +156,15 @@ def _sections(contents: Sequence[Content]) -> list[Section]:
             "This is the trained network itself, running in the page.",
             each(_portrait),
         ),
-        Section("details", "Details", "", [*each(_evidence), *each(_details)]),
+        Section("details", "Details", "", [*each(_evidence), *_details(contents)]),
     ]
+
+
+def _in_colour(card: Card, run: int) -> Card:
+    """A run's card in the colour that the run has everywhere."""
+    if isinstance(card.body, str):
+        return card
+    return replace(card, body=recoloured(card.body, style.RUNS[0], style.of_run(run)))
 
 
 def _losses(contents: Sequence[Content]) -> list[Card]:
@@ -156,7 +174,7 @@ def _losses(contents: Sequence[Content]) -> list[Card]:
         "Error on the training trials (dotted) and on validation trials that were never trained on (solid), on a "
         "logarithmic axis. The parameters with the lowest validation error are kept, and shown on this page."
     )
-    return [Card("Loss against epoch", caption, interactive.losses(contents))]
+    return [Card("Loss against epoch", caption, interactive.losses(contents), wide=len(contents) > 1)]
 
 
 def _accuracies(contents: Sequence[Content]) -> list[Card]:
@@ -166,7 +184,7 @@ def _accuracies(contents: Sequence[Content]) -> list[Card]:
         "The share of answers that are right, on training trials (dotted) and on validation trials (solid). Parameters "
         "are chosen by the loss, not by this."
     )
-    return [Card("Accuracy against epoch", caption, interactive.accuracies(contents))]
+    return [Card("Accuracy against epoch", caption, interactive.accuracies(contents), wide=len(contents) > 1)]
 
 
 def _trials(content: Content) -> Card | None:
@@ -174,13 +192,14 @@ def _trials(content: Content) -> Card | None:
         return None
     origin = "Trials of the test set" if content.task is None else "Trials drawn afresh"
     caption = (
-        f"{origin}. Grey: the input, held where it is missing. Dotted: what should come out. Blue: what the network "
-        "says. A good network lies on the dots."
+        f"{origin}. Grey: the input, held where it is missing. Dotted: what should come out. In colour: what the "
+        "network says. A good network lies on the dots."
     )
     rows = dict(content.examples[0].rows)
     if "class" in rows:
         caption = (
-            f"{origin}. Dotted: the class that is right. Blue: the one that the network takes for the most likely, and "
+            f"{origin}. Dotted: the class that is right. In colour: the one that the network takes for the most "
+            f"likely, and "
             "the chance that it gives to the right one, sample by sample."
         )
     config = content.model.config
@@ -200,10 +219,9 @@ def _survivors_readout(content: Content) -> Card | None:
     if content.memory is None:
         return None
     caption = (
-        f"Each dot is one of {len(content.memory.values)} remembered values, in the colour of the "
-        "value that was written; "
-        f"grey is the task's ideal manifold ({escape(content.task.manifold.kind)}). Drag the slider to wait longer: "  # type: ignore[union-attr]
-        "dots that run together have become indistinguishable."
+        f"Each dot is one of {len(content.memory.values)} remembered values, in the colour of the value that was "
+        f"written; grey is the task's ideal manifold ({escape(content.task.manifold.kind)}). Move the slider to wait "  # type: ignore[union-attr]
+        "longer: dots that run together have become indistinguishable."
     )
     return Card("What survives the silence, as read out", caption, interactive.survivors_readout(content))
 
@@ -238,18 +256,19 @@ def _memory(contents: Sequence[Content]) -> list[Card]:
 def _flow(content: Content) -> Card:
     size = content.model.config.state_size
     where = (
-        "The state space itself"
+        "This is the state space itself."
         if size <= 2
-        else "A slice through the state space along the two directions in which states vary most"
+        else "This is a slice through the state space, along the two directions in which states vary most."
     )
     caption = (
-        f"{where}, without input. Colour: how fast the state moves (dark is slow). Arrows: where to. Markers: fixed "
-        f"points of the flow and slow points, where it only lingers, found from {content.fixed_points.starts} starts. "
-        "Hover over one for its stability as a flow and as the map that was trained."
+        "Without input. Colour: how fast the state moves (dark is slow). Arrows: where to. Markers: fixed points of "
+        "the "
+        f"flow and slow points, where it only lingers, found from {content.fixed_points.starts} starts. Hover over one "
+        "for its stability as a flow and as the map that was trained."
     )
     if size == 1:
         caption = "The velocity of the state against the state: it moves right where the curve is above zero."
-    return Card("The flow field", caption, interactive.flow(content))
+    return Card("The flow field", caption, interactive.flow(content), note="" if size == 1 else where)
 
 
 def _landscape(content: Content) -> Card | None:
@@ -272,11 +291,9 @@ def _space(content: Content) -> Card | None:
     if content.model.config.state_size < 3:
         return None
     axes = "its three units" if content.model.config.state_size == 3 else "the three main directions (PCA)"
-    caption = (
-        f"States in the coordinates of {axes}, with the fixed points in their reach. Drag to turn, scroll to come "
-        "closer."
-    )
-    return Card("The state space in three dimensions", caption, interactive.space(content))
+    caption = "States, with the fixed points in their reach. Drag to turn, scroll to come closer."
+    note = f"The axes are {axes}."
+    return Card("The state space in three dimensions", caption, interactive.space(content), note=note)
 
 
 def _trajectories(content: Content) -> Card | None:
@@ -316,67 +333,77 @@ def _fixed_points(content: Content) -> Card:
             ]
         )
     lingering = int((~slow.fixed).sum())
-    sentence = (
+    note = (
         f"{len(found)} fixed point{'s' if len(found) != 1 else ''} from {found.starts} starts; one more start would "
         f"find a new one with a chance of about {found.unseen:.0%} (Good and Turing's estimate). {lingering} slow "
         f"point{'s' if lingering != 1 else ''} where the flow lingers without standing still, from {slow.starts} "
-        "starts. The map and the flow stand still at the same points but need not agree on stability. Next to zero, "
-        "the growth rate says how slowly a state leaves or arrives: many nearly neutral points along a curve are how a "
-        "network approximates a continuous attractor."
+        "starts."
     )
-    body = (
-        table(["as a flow", "as the map", "how many", "fastest growth (1/s)"], rows) if rows else "<p>None found.</p>"
-    )
-    return Card("Fixed points by stability", sentence, body, wide=True)
-
-
-def _attractors(content: Content) -> Card | None:
-    if content.stored is None or "attractors" not in content.stored.numbers:
-        return None
-    rows = []
-    for facts in content.stored.numbers["attractors"]:
-        values = {
-            key: float(value) if value in ("inf", "nan") else value
-            for key, value in facts.items()
-            if not isinstance(value, (list, dict))
-        }
-        rows.append(
-            [
-                f"{values['silence']:,}",
-                f"<b>{escape(str(values['kind']))}</b>",
-                str(values["dimension"]),
-                ", ".join(map(str, facts["betti"])),
-                style.number(values["drift"]) + between(facts.get("intervals", {}).get("drift")),
-                style.number(values["spectral_gap"]),
-                str(values["distinct"]),
-                f"{values['coverage']:.0%}",
-                style.number(values["hausdorff"]),
-                style.number(values["rms_error"]),
-            ]
-        )
-    head = [
-        "silent bins",
-        "kind",
-        "dimension",
-        "Betti",
-        "drift per bin",
-        "pull across / along",
-        "distinct",
-        "coverage",
-        "Hausdorff",
-        "RMS error",
-    ]
-    first = content.stored.numbers["attractors"][0]
-    half = first["half_life"]
-    half_life = "more than 10,000" if half == "inf" else f"{half:,.0f}"
-    half_life += between(first.get("intervals", {}).get("half_life"))
     caption = (
-        f"Half of the values are lost after {half_life} silent bins. In brackets: 95 % "
-        "intervals, of what another draw of values would change. Drift: how far a state moves in one bin, in units "
-        "of the state (median). Betti: number of pieces, loops (and voids). Coverage: share of the ideal manifold that "
-        "has a readout near it. Hausdorff: the largest distance between the two."
+        "The map and the flow stand still at the same points but need not agree on stability. Next to zero, the growth "
+        "rate says how slowly a state leaves or arrives: many nearly neutral points along a curve are how a network "
+        "approximates a continuous attractor."
     )
-    return Card("The attractor, at three time scales", caption, table(head, rows), wide=True)
+    head = ["as a flow", "as the map", "how many", linked("fastest growth (1/s)", "growth")]
+    body = table(head, rows) if rows else "<p>None found.</p>"
+    return Card("Fixed points by stability", caption, body, note=note)
+
+
+def _attractors(contents: Sequence[Content]) -> list[Card]:
+    """One table of all runs: after each silence, run by run."""
+    found = [
+        (run, content, facts)
+        for run, content in enumerate(contents)
+        if content.stored is not None
+        for facts in content.stored.numbers.get("attractors", [])
+    ]
+    if not found:
+        return []
+    found.sort(key=lambda one: one[2]["silence"])  # stable: runs stay in their order
+    several = len(contents) > 1
+    rows = [
+        [
+            *([named(content.name, style.of_run(run))] if several else []),
+            f"{facts['silence']:,}",
+            f"<b>{escape(str(facts['kind']))}</b>",
+            half_life(facts),
+            style.number(float(facts["drift"])) + between(facts.get("intervals", {}).get("drift")),
+            str(facts["distinct"]),
+            str(facts["dimension"]),
+            ", ".join(map(str, facts["betti"])),
+            style.number(float(facts["spectral_gap"])),
+            f"{float(facts['coverage']):.0%}",
+            style.number(float(facts["hausdorff"])),
+            style.number(float(facts["rms_error"])),
+        ]
+        for run, content, facts in found
+    ]
+    head = [
+        *(["run"] if several else []),
+        "silent bins",
+        linked("kind", "kind"),
+        linked("half-life (bins)", "half-life"),
+        linked("drift per bin", "drift"),
+        linked("values kept apart", "distinct"),
+        linked("dimension", "dimension"),
+        linked("Betti", "betti"),
+        linked("pull across / along", "pull"),
+        linked("coverage", "coverage"),
+        linked("Hausdorff", "hausdorff"),
+        linked("RMS error", "memory-error"),
+    ]
+    caption = "In brackets: 95 % intervals, of what another draw of values would change."
+    without = [content.name for run, content in enumerate(contents) if run not in {run for run, *_ in found}]
+    if without:
+        caption += f" Not there for {escape(', '.join(without))}: no remembered values, or not yet analysed."
+    return [Card("The attractor, at three time scales", caption, table(head, rows), wide=True)]
+
+
+def half_life(facts: dict) -> str:
+    """In silent bins, with its interval, as analysis.json has it."""
+    found = float(facts["half_life"])
+    words = "more than 10,000" if np.isinf(found) else f"{found:,.0f}"
+    return words + between(facts.get("intervals", {}).get("half_life"))
 
 
 def between(interval: Sequence[float | str] | None) -> str:
@@ -393,9 +420,12 @@ def _persistence(content: Content) -> Card | None:
     evidence = content.stored.numbers["attractors"][0]["evidence"]
     caption = (
         "Holes in the set of states after 100 silent bins: each dot is born at one scale and filled at another. Far "
-        f"above the line is real, near it is noise. Verdict: {escape(evidence)}."
+        "above the line is real, near it is noise."
     )
-    return Card("Topology", caption, interactive.persistence(content))
+    note = f"Verdict: {escape(evidence)}."
+    drawn = interactive.persistence(content)
+    body = drawn if len(drawn["data"]) > 1 else "<p>No hole at any scale.</p>"  # else only the line
+    return Card("Topology", caption, body, note=note)
 
 
 def _film(content: Content) -> Card | None:
@@ -419,7 +449,10 @@ def _birth(content: Content) -> Card | None:
         ]
         for facts in content.stored.numbers["birth"]
     ]
-    rows_of_snapshots = table(["epoch", "validation loss", "kind", "dimension", "Betti", "drift per bin"], rows)
+    rows_of_snapshots = table(
+        ["epoch", "validation loss", linked("kind", "kind"), "dimension", "Betti", linked("drift per bin", "drift")],
+        rows,
+    )
     return Card(
         "Its kind, snapshot by snapshot",
         f"After {FILM_SILENCE} silent bins.",
@@ -432,11 +465,13 @@ def _timescale_map(content: Content) -> Card | None:
         return None
     overlap = content.stored.numbers["timescales"]["slow_overlap"]
     caption = (
-        f"The effective time constant τ/gate of each unit over the plane; dark is slow. Dots: {_looked_at(content)}. "
-        f"A state there has smaller gates than one elsewhere with a chance of {100 * overlap:.0f} % (50 %: the "
-        "gate makes no difference)."
+        f"The effective time constant τ/gate of each unit over the plane; dark is slow. Dots: {_looked_at(content)}."
     )
-    return Card("Where the gate makes it slow", caption, interactive.timescale_map(content))
+    note = (
+        f"A state there has smaller gates than one elsewhere with a chance of {100 * overlap:.0f} % (50 %: the gate "
+        "makes no difference)."
+    )
+    return Card("Where the gate makes it slow", caption, interactive.timescale_map(content), note=note)
 
 
 def _gate_histogram(content: Content) -> Card | None:
@@ -469,14 +504,15 @@ def _lyapunov(content: Content) -> Card | None:
     exponents = content.stored["lyapunov/map/exponents"]
     intervals = content.stored["lyapunov/map/intervals"]
     flow = content.stored["lyapunov/flow/exponents"]
-    caption = (
-        f"How fast nearby states of the map part (above zero) or meet (below). Largest: {style.number(exponents[0])} "
-        f"per bin (95 % interval {style.number(intervals[0, 0])} to {style.number(intervals[0, 1])}), of the flow "
+    caption = "How fast nearby states of the map part (above zero) or meet (below)."
+    note = (
+        f"Largest: {style.number(exponents[0])} per bin (95 % interval {style.number(intervals[0, 0])} to "
+        f"{style.number(intervals[0, 1])}), of the flow "
         f"{style.number(flow[0])} per second. Kaplan-Yorke dimension "
         f"{fact(of_map['kaplan_yorke'])}{between(of_map.get('kaplan_yorke_interval'))} (flow "
         f"{fact(of_flow['kaplan_yorke'])}{between(of_flow.get('kaplan_yorke_interval'))})."
     )
-    return Card("Lyapunov exponents", caption, interactive.lyapunov(content))
+    return Card("Lyapunov exponents", caption, interactive.lyapunov(content), note=note)
 
 
 def _evidence(content: Content) -> Card | None:
@@ -492,7 +528,7 @@ def _evidence(content: Content) -> Card | None:
     body = table(["analysis", "evidence"], rows) + (
         f"<p>Of the network's functions:</p><ul>{checks}</ul>" if checks else ""
     )
-    return Card("How sure is that?", caption, body, wide=True)
+    return Card("How sure is that?", caption, body)
 
 
 def _portrait(content: Content) -> Card | None:
@@ -528,15 +564,35 @@ def _box(content: Content) -> tuple[np.ndarray, np.ndarray]:
     return middle - half, middle + half
 
 
-def _details(content: Content) -> Card:
+_TABLES = ("task", "model", "training", "outcome")
+
+
+def _details(contents: Sequence[Content]) -> list[Card]:
+    settings = [content.config | {"outcome": content.summary} for content in contents]
+    if len(contents) > 1:
+        return [_side_by_side(contents, settings)]
     parts = []
-    for name, entries in (
-        *((key, content.config.get(key, {})) for key in ("task", "model", "training")),
-        ("outcome", content.summary),
-    ):
-        rows = [[escape(str(key)), escape(fact(value))] for key, value in entries.items()]
+    for name in _TABLES:
+        rows = [[escape(str(key)), escape(fact(value))] for key, value in settings[0].get(name, {}).items()]
         parts.append(f"<div><h4>{escape(name)}</h4>{table(['', ''], rows, plain=True)}</div>")
-    return Card("Everything that determines the run", "", f'<div class="facts">{"".join(parts)}</div>', wide=True)
+    return [Card("Everything that determines the run", "", f'<div class="facts">{"".join(parts)}</div>', wide=True)]
+
+
+def _side_by_side(contents: Sequence[Content], settings: Sequence[dict]) -> Card:
+    """A column a run, and first the rows in which runs differ."""
+    names = dict.fromkeys((part, key) for run in settings for part in _TABLES for key in run.get(part, {}))
+    differing, alike = [], []
+    for part, key in sorted(names, key=lambda name: _TABLES.index(name[0])):
+        values = [escape(fact(run.get(part, {}).get(key, "–"))) for run in settings]
+        (alike if len(set(values)) == 1 else differing).append([f"{part}: {escape(str(key))}", *values])
+    head = ["", *(content.name for content in contents)]
+    body = table(head, differing)
+    if alike:
+        rows = [row[:2] for row in alike]
+        body += (
+            f"<details><summary>{len(rows)} more that all runs share</summary>{table(['', ''], rows, True)}</details>"
+        )
+    return Card("In what the runs differ", "Settings and outcome.", f'<div class="differ">{body}</div>', wide=True)
 
 
 # -- the words at the top --
@@ -573,60 +629,59 @@ def _headline(content: Content) -> tuple[str, str]:
     return f"{config.state_size}-dimensional {name}, {task}", sentence
 
 
-def _tiles(content: Content) -> list[tuple[str, str, str]]:
-    """The numbers that matter: value, name, explanation."""
+def _tiles(content: Content) -> list[Tile]:
+    """The numbers that matter."""
     tiles = predictions.tiles(content)
     which = "validation" if content.summary.get("test_loss") is None else "test"
     loss = content.summary.get("val_loss" if which == "validation" else "test_loss")
     name = content.summary.get("loss", "loss")
     scale = "" if content.model.output_scaling is None else ", in the model's scale"
     if loss is not None and name == "mse" and not tiles and not scale:
-        tiles.append(
-            (
-                style.number(float(np.sqrt(loss))),
-                "typical error",
-                f"per channel on {which} trials, task units (MSE {style.number(loss)})",
-            )
-        )
+        note = f"per channel on {which} trials, task units (MSE {style.number(loss)})"
+        tiles.append(Tile(style.number(float(np.sqrt(loss))), "typical error", "typical-error", note))
     elif loss is not None:
-        tiles.append((style.number(loss), f"{which} loss", f"{escape(str(name))}{scale}"))
-    if (memory := content.memory) is not None:
-        for silence in (100, 1000):
-            at = int(np.flatnonzero(memory.silences == silence)[0])
-            seconds = style.number(silence * content.bin_seconds)
-            tiles.append(
-                (
-                    style.number(memory.rms_error[at]),
-                    f"error after {silence} silent bins",
-                    f"{seconds} s; RMS, task units",
-                )
-            )
-        at = int(np.flatnonzero(memory.silences == 1000)[0])
-        tiles.append(
-            (
-                str(memory.distinct[at]),
-                "values kept apart",
-                f"of {len(memory.values)}, after 1000 silent bins ({memory.bits[at]:.1f} bits)",
-            )
-        )
+        tiles.append(Tile(style.number(loss), f"{which} loss", "loss", f"{escape(str(name))}{scale}"))
+    tiles += _memory_tiles(content)
+    if content.stored is not None and (attractors := content.stored.numbers.get("attractors")):
+        facts = attractors[0]
+        tiles.append(Tile(escape(facts["kind"]), "kind", "kind", f"after {facts['silence']} silent bins"))
+        interval = between(facts.get("intervals", {}).get("drift"))
+        drift = style.number(float(facts["drift"]))
+        tiles.append(Tile(drift, "drift per bin", "drift", f"after {facts['silence']} silent bins{interval}"))
     found = content.fixed_points
     stable = sum(style.stability_class(one) == style.STABLE for one in found.map_stability or [])
     note = f"from {found.starts} starts; {stable} {'is' if stable == 1 else 'are'} stable for the map that was trained"
-    tiles.append((str(len(found)), "fixed points", note))
-    return tiles
+    return [*tiles, Tile(str(len(found)), "fixed points", "fixed-points", note)]
+
+
+def _memory_tiles(content: Content) -> list[Tile]:
+    memory = content.memory
+    if memory is None:
+        return []
+    tiles = []
+    for silence in (100, 1000):
+        at = int(np.flatnonzero(memory.silences == silence)[0])
+        note = f"{style.number(silence * content.bin_seconds)} s; RMS, task units"
+        error = style.number(memory.rms_error[at])
+        tiles.append(Tile(error, f"error after {silence} silent bins", "memory-error", note))
+    note = f"of {len(memory.values)}, after 1000 silent bins ({memory.bits[at]:.1f} bits)"
+    tiles.append(Tile(str(memory.distinct[at]), "values kept apart", "distinct", note))
+    half = "> 10,000" if np.isinf(memory.half_life) else f"{memory.half_life:,.0f}"
+    note = f"silent bins; 95 % interval{between(list(memory.half_life_interval)) or ' unknown'}"
+    return [*tiles, Tile(half, "half-life", "half-life", note)]
 
 
 def _comparison(contents: Sequence[Content]) -> str:
-    tiles = [{name: value for value, name, _ in _tiles(content)} for content in contents]
+    """The tiles as a table, a row a run."""
+    tiles = [{(tile.name, tile.key): tile.value for tile in _tiles(content)} for content in contents]
     names = list(dict.fromkeys(name for of_one in tiles for name in of_one))
-    head = ["run", "network", "parameters", *names]
+    head = ["run", "network", linked("parameters", "parameters"), *(linked(*name) for name in names)]
     rows = []
-    for content, values, colour in zip(contents, tiles, style.RUNS * len(contents), strict=False):
-        dot = f'<span class="dot" style="background:{colour}"></span>'
+    for run, (content, values) in enumerate(zip(contents, tiles, strict=True)):
         network = f"{content.model.config.model}, N = {content.model.config.state_size}"
         rows.append(
             [
-                f"{dot}{escape(content.name)}",
+                named(content.name, style.of_run(run)),
                 escape(network),
                 f"{content.summary.get('parameters', 0):,}",
                 *(values.get(name, "–") for name in names),
@@ -638,19 +693,26 @@ def _comparison(contents: Sequence[Content]) -> str:
 # -- HTML --
 
 
-def _html(contents: Sequence[Content]) -> str:
-    sections = _sections(contents)
+def _tile(tile: Tile) -> str:
+    look = ' class="words"' if len(tile.value) > 14 else ""
+    name = linked(tile.name, tile.key)
+    return f'<div class="tile"><b{look}>{tile.value}</b><span>{name}</span><small>{tile.note}</small></div>'
+
+
+def _html(contents: Sequence[Content], title: str | None) -> str:
     if len(contents) == 1:
-        title, sentence = _headline(contents[0])
-        tiles = "".join(
-            f'<div class="tile"><b>{value}</b><span>{escape(name)}</span><small>{note}</small></div>'
-            for value, name, note in _tiles(contents[0])
-        )
-        top = f'<h1>{escape(contents[0].name)}</h1><p class="lead">{sentence}</p><div class="tiles">{tiles}</div>'
+        what, sentence = _headline(contents[0])
+        tiles = "".join(map(_tile, _tiles(contents[0])))
+        title = title or what
+        top = f'<p class="of">{escape(contents[0].name)}</p><h1>{escape(title)}</h1><p class="lead">{sentence}</p>'
+        top += f'<div class="tiles">{tiles}</div>'
     else:
-        title = "Runs side by side: " + ", ".join(content.name for content in contents)
-        sentences = "".join(f"<li><b>{escape(content.name)}</b>: {_headline(content)[1]}</li>" for content in contents)
-        top = f"<h1>{len(contents)} runs side by side</h1>{_comparison(contents)}<ul class='lead'>{sentences}</ul>"
+        title = title or "Runs side by side: " + ", ".join(content.name for content in contents)
+        sentences = "".join(
+            f"<li><b>{named(content.name, style.of_run(run))}</b>: {_headline(content)[1]}</li>"
+            for run, content in enumerate(contents)
+        )
+        top = f"<h1>{escape(title)}</h1><ul class='lead runs'>{sentences}</ul>{_comparison(contents)}"
     stored = any(content.stored is not None for content in contents)
     hint = (
         ""
@@ -658,4 +720,4 @@ def _html(contents: Sequence[Content]) -> str:
         else ". Deeper pages (kind of attractor, time scales, exponents) appear after <code>gnode analyse</code>"
     )
     origin = f"the files of the run director{'y' if len(contents) == 1 else 'ies'} alone{hint}"
-    return html_page(title, top, sections, origin=origin, scripts=("network.js", "portrait.js"))
+    return html_page(title, top, _sections(contents), origin=origin, scripts=("network.js", "portrait.js"))

@@ -4,7 +4,7 @@ All that is said here is computed in gnode.examine; `gnode evaluate` says the sa
 """
 
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,15 @@ _NAMED = 40  # classes up to which each cell of the confusion matrix shows its c
 _ROWS = 24  # of a table that is shown as a whole
 _SAMPLES = 300  # of a trial, up to which time constants are drawn
 _UNITS = 64
+
+
+class Tile(NamedTuple):
+    """A number at the top of a page: HTML of its value, its name, its key in the glossary, and a note in HTML."""
+
+    value: str
+    name: str
+    key: str
+    note: str
 
 
 def of_classes(content: Content) -> bool:
@@ -38,8 +47,8 @@ def between(interval: list[float], word: Any) -> str:
     return f"{word(interval[0])} to {word(interval[1])}"
 
 
-def tiles(content: Content) -> list[tuple[str, str, str]]:
-    """The figures that matter: value, name, explanation."""
+def tiles(content: Content) -> list[Tile]:
+    """The figures that matter."""
     scores = content.scores
     if scores is None:
         return []
@@ -48,21 +57,28 @@ def tiles(content: Content) -> list[tuple[str, str, str]]:
         surely = f"95 % interval {between(interval, style.number)}; " if interval else ""
         explained = "–" if scores["r2"] is None else style.number(scores["r2"])
         return [
-            (style.number(scores["rmse"]), "typical error", f"{surely}{scored_on(content)}, in the targets' units"),
-            (explained, "R²", "mean over channels; 1 is perfect, 0 is always saying the mean"),
+            Tile(
+                style.number(scores["rmse"]),
+                "typical error",
+                "typical-error",
+                f"{surely}{scored_on(content)}, in the targets' units",
+            ),
+            Tile(explained, "R²", "r2", "mean over channels; 1 is perfect, 0 is always saying the mean"),
         ]
     low, high = scores["accuracy_interval"]
     common = f"always saying the most common class: {percent(scores['most_common'])}"
     return [
-        (
+        Tile(
             percent(scores["accuracy"]),
+            "accuracy",
             "accuracy",
             f"95 % interval {100 * low:.1f} to {percent(high)}; {scored_on(content)}; {common}",
         ),
-        (style.number(scores["f1"]), "macro F1", f"mean over {_occurring(scores)} classes; 1 is perfect"),
-        (
+        Tile(style.number(scores["f1"]), "macro F1", "f1", f"mean over {_occurring(scores)} classes; 1 is perfect"),
+        Tile(
             style.number(scores["calibration_error"]),
             "calibration error",
+            "calibration",
             "mean distance of confidence and accuracy; 0 is perfect",
         ),
     ]
@@ -360,16 +376,13 @@ def _time_constants(content: Content) -> Figure:
             {
                 "type": "heatmap",
                 "x": numbers(example.times[some]),
-                "y": list(range(1, len(order) + 1)),
+                "y": [f"unit {unit + 1}" for unit in order],
                 "z": numbers(scale[some][:, order].T, 3),
                 "zmin": float(low),
                 "zmax": float(max(high, low + 1e-6)),
-                "text": [
-                    [f"unit {unit + 1}: {style.number(10**value)} s" for value in scale[some, unit]] for unit in order
-                ],
                 "colorscale": blocks.scale(style.SPEED[::-1]),
                 "colorbar": blocks.colourbar("τ/gate (s)", float(low), float(high)),
-                "hovertemplate": "%{text}<extra></extra>",
+                "hovertemplate": "%{y}: log₁₀ time constant %{z:.2f}<extra></extra>",
                 "visible": at == 0,
             }
         )
@@ -405,7 +418,7 @@ def _slowness(content: Content) -> Figure:
     traces = [
         blocks.line(places, numbers(low[order], 3), line=edge, showlegend=False, hoverinfo="skip"),
         blocks.line(
-            places, numbers(high[order], 3), line=edge, fill="tonexty", fillcolor="rgba(47,111,181,.22)",
+            places, numbers(high[order], 3), line=edge, fill="tonexty", fillcolor=f"{style.RUNS[0]}38",
             name="90 % of the samples", hoverinfo="skip",
         ),
         blocks.line(

@@ -18,7 +18,7 @@ _FAR, _LISTED = 5.0, 12  # standard deviations from data, beyond which points ar
 _POINTS, _TRIALS, _AHEAD = 2500, 6, 600  # of a course, of forecasts, and samples of one, that are drawn
 
 
-def reconstruction_report(directory: str | Path, out: str | Path | None = None) -> Path:
+def reconstruction_report(directory: str | Path, out: str | Path | None = None, *, title: str | None = None) -> Path:
     """Write the page of a directory that gnode.reconstruct wrote, by default as its report.html.
 
     Raises:
@@ -26,11 +26,12 @@ def reconstruction_report(directory: str | Path, out: str | Path | None = None) 
     """
     found = load_reconstruction(directory)
     page = path_of(directory) / REPORT if out is None else path_of(out)
-    write_atomically(page, _html(found, path_of(directory).resolve().name).encode())
+    title = title or f"Dynamics of {path_of(directory).resolve().name}"
+    write_atomically(page, _html(found, title).encode())
     return page
 
 
-def _html(found: Reconstruction, name: str) -> str:
+def _html(found: Reconstruction, title: str) -> str:
     summary = found.summary
     sections = [
         Section(
@@ -69,8 +70,8 @@ def _html(found: Reconstruction, name: str) -> str:
         ),
     ]
     words = "".join(f"<li>{escape(sentence)}</li>" for sentence in summary["verdict"])
-    top = f"<h1>Dynamics of {escape(name)}</h1><ul class='lead'>{words}</ul>"
-    return html_page(f"Dynamics of {name}", top, sections, origin="the files of the reconstruction alone")
+    top = f"<h1>{escape(title)}</h1><ul class='lead'>{words}</ul>"
+    return html_page(title, top, sections, origin="the files of the reconstruction alone")
 
 
 # -- figures --

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-RUNS = ("#2f6fb5", "#d1603d", "#3a9d6e", "#8a5cb8", "#c59a1c", "#4aa6b5")
+# Told apart with full colour vision and without red or green cones, and seen on light and on dark: searched for so.
+RUNS = ("#2263cc", "#ab4a15", "#1ca860", "#c180a0", "#db8200", "#539cdf")
 SPEED = ("#0b1030", "#1b3a73", "#3d7fb8", "#9ccfd8", "#f6f4e3")  # slow to fast
 SHARE = ("rgba(47,111,181,.15)", "rgba(47,111,181,.65)")  # little to much, under text on light and on dark
 IDEAL = "#8d96a5"
@@ -20,6 +21,11 @@ STABILITY = {  # colour, plotly marker, matplotlib marker
     MARGINAL: ("#9a9a9a", "square", "s"),
     SLOW: ("#a98bff", "circle-open", "o"),
 }
+
+
+def of_run(number: int) -> str:
+    """The colour of a run of several, wherever it is drawn."""
+    return RUNS[number % len(RUNS)]
 
 
 def line_colour(name: str) -> str:
