@@ -1,0 +1,47 @@
+"""What the built pages have beside their Markdown: the menu by use, and the plotting library of the interactive figures.
+
+A page is added by adding its file: in how-to/, concepts/, results/, develop/ or api/ it comes under that heading, at the top under Reference,
+in the order of the file names.
+"""
+
+import re
+from pathlib import Path
+
+import plotly.offline
+from mkdocs.structure.files import File
+
+DOCS = Path(__file__).parent
+START = ["index.md", "install.md", "tutorial.md"]
+FIGURE = re.compile(r"<!-- figure: ([\w-]+) -->")
+
+
+def pages(folder: str = "", but: tuple[str, ...] = ()) -> list[str]:
+    """The pages of a folder, its index first."""
+    found = sorted((DOCS / folder).glob("*.md"), key=lambda path: (path.stem != "index", path.stem))
+    return [name for path in found if (name := path.relative_to(DOCS).as_posix()) not in but]
+
+
+def on_config(config):
+    config.nav = [
+        {"Start": START},
+        {"How-to": pages("how-to")},
+        {"Concepts": pages("concepts")},
+        {"Reference": [*pages(but=tuple(START)), {"Python, by use": pages("api")}]},
+        {"Results": pages("results")},
+        {"Develop": pages("develop")},
+    ]
+    return config
+
+
+def on_files(files, config):
+    files.append(File.generated(config, "assets/plotly.min.js", content=plotly.offline.get_plotlyjs()))
+    return files
+
+
+def on_page_markdown(markdown, page, **_):
+    """Puts a figure of concepts/figures.py where its comment stands; plotly.js comes once for all pages."""
+    if not FIGURE.search(markdown):
+        return markdown
+    up = "../" * page.file.src_uri.count("/")
+    shown = FIGURE.sub(lambda named: (DOCS / "concepts" / "figures" / f"{named[1]}.html").read_text(), markdown)
+    return f'<script src="{up}assets/plotly.min.js"></script>\n\n{shown}'
