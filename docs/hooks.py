@@ -1,16 +1,19 @@
-"""What the built pages have beside their Markdown: the menu by use, and the plotting library of the interactive figures.
+"""What the built pages have beside their Markdown: the menu by use, the examples, and the plotting library of the interactive figures.
 
 A page is added by adding its file: in how-to/, concepts/, results/, develop/ or api/ it comes under that heading, at the top under Reference,
 in the order of the file names.
 """
 
 import re
+import sys
 from pathlib import Path
 
 import plotly.offline
 from mkdocs.structure.files import File
 
 DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))
+import examples  # noqa: E402
 START = ["index.md", "install.md", "tutorial.md"]
 FIGURE = re.compile(r"<!-- figure: ([\w-]+) -->")
 
@@ -24,7 +27,7 @@ def pages(folder: str = "", but: tuple[str, ...] = ()) -> list[str]:
 def on_config(config):
     config.nav = [
         {"Start": START},
-        {"How-to": pages("how-to")},
+        {"How-to": [*pages("how-to"), {"Examples": [f"examples/{script.stem}.md" for script in examples.scripts()]}]},
         {"Concepts": pages("concepts")},
         {"Reference": [*pages(but=tuple(START)), {"Python, by use": pages("api")}]},
         {"Results": pages("results")},
@@ -34,6 +37,9 @@ def on_config(config):
 
 
 def on_files(files, config):
+    for script in examples.scripts():
+        for ending, content in (("md", examples.page(script)), ("ipynb", examples.notebook(script))):
+            files.append(File.generated(config, f"examples/{script.stem}.{ending}", content=content))
     files.append(File.generated(config, "assets/plotly.min.js", content=plotly.offline.get_plotlyjs()))
     return files
 
