@@ -1,6 +1,6 @@
-"""The scripts under examples/ (jupytext's percent format) as pages and as notebooks, with the output that is kept beside them.
+"""The scripts under examples/ (jupytext's percent format) as pages and as notebooks, with their output.
 
-`python docs/examples.py [NAME ...]` runs them at full size and keeps their output in examples/output/: what cells print, and their last figure.
+`python docs/examples.py [NAME ...]` runs them at full size and keeps in examples/output/ what cells print and draw.
 """
 
 import base64
@@ -63,7 +63,9 @@ def page(script: Path) -> str:
             parts.append(f"```text\n{output['text'].rstrip()}\n```")
         if "png" in output:
             parts.append(f'<img alt="The figure of this cell" src="data:image/png;base64,{output["png"]}">')
-    parts.insert(1, f'<a href="{script.stem}.ipynb" download>As a notebook</a>, or the script `examples/{script.name}`.')
+    parts.insert(
+        1, f'<a href="{script.stem}.ipynb" download>As a notebook</a>, or the script `examples/{script.name}`.'
+    )
     return "\n\n".join(parts) + "\n"
 
 

@@ -1,7 +1,7 @@
-"""What the built pages have beside their Markdown: the menu by use, the examples, and the plotting library of the interactive figures.
+"""What the built pages have beside their Markdown: the menu by use, the examples, plotly.js for interactive figures.
 
-A page is added by adding its file: in how-to/, concepts/, results/, develop/ or api/ it comes under that heading, at the top under Reference,
-in the order of the file names.
+A page is added by adding its file: in how-to/, concepts/, results/, develop/ or api/ it comes under that heading, at
+the top under Reference, in the order of the file names. An example is added by adding its script to examples/.
 """
 
 import re
@@ -14,6 +14,7 @@ from mkdocs.structure.files import File
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 import examples  # noqa: E402
+
 START = ["index.md", "install.md", "tutorial.md"]
 FIGURE = re.compile(r"<!-- figure: ([\w-]+) -->")
 

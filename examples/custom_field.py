@@ -57,7 +57,10 @@ def draw_cubic(generator, options):
 
 FIELDS["cubic"] = FieldKind(draw_cubic, (32,), frozenset({"activation"}), "tanh", "a cubic leak")
 
+# %% [markdown]
+# A step of a whole tau would overshoot where the leak is steep, so tau is five steps.
+
 # %%
-model = gnode.models.make("cubic", input_size=2, state_size=2, output_size=2, hidden=(8,) if SMALL else (32,))
+model = gnode.models.make("cubic", input_size=2, state_size=2, output_size=2, hidden=(8,) if SMALL else (32,), tau=0.05)
 run = gnode.train(model, gnode.tasks.make("ring"), epochs=1 if SMALL else 20)
 print(f"test loss {run.summary['test_loss']:.3g}")

@@ -7,7 +7,8 @@
 # %% [markdown]
 # # Expressivity of two architectures
 #
-# How complex a path can a network of each kind generate of itself? The capacity is the complexity at which the error crosses the tolerance.
+# How complex a path can a network of each kind generate of itself? The capacity is the complexity at which the error
+# crosses the tolerance.
 
 # %%
 import os

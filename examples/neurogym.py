@@ -7,8 +7,9 @@
 # %% [markdown]
 # # A neurogym environment
 #
-# neurogym's trial environments draw a trial with `new_trial()` and hold it in `ob` (time, observations) and `gt` (time,). Eight lines make a task
-# of any of them; neurogym itself is not needed by gnode. In its place stands an environment of the same protocol here.
+# neurogym's trial environments draw a trial with `new_trial()` and hold it in `ob` (time, observations) and `gt`
+# (time,). A short class makes a task of any of them; neurogym itself is not needed by gnode. In its place stands an
+# environment of the same protocol here.
 
 # %%
 import os
@@ -24,7 +25,7 @@ SMALL = "GNODE_SMALL" in os.environ
 
 @dataclass(frozen=True, kw_only=True)
 class Gym(gnode.tasks.Task):
-    """Trials of a neurogym environment: `Gym(make=lambda: neurogym.make("PerceptualDecisionMaking-v0").unwrapped, ...)`."""
+    """Trials of an environment: `make=lambda: neurogym.make("PerceptualDecisionMaking-v0").unwrapped`."""
 
     make: Any
     observations: int
@@ -45,9 +46,7 @@ class Gym(gnode.tasks.Task):
         for _ in range(count):
             environment.new_trial()
             trials.append((environment.ob.copy(), environment.gt.copy()))
-        return gnode.training.Trials(
-            gnode.Series.of([ob for ob, _ in trials]), [gt.astype(int) for _, gt in trials]
-        )
+        return gnode.training.Trials(gnode.Series.of([ob for ob, _ in trials]), [gt.astype(int) for _, gt in trials])
 
 
 class Decision:

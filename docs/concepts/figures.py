@@ -1,4 +1,6 @@
-"""The figures of the pages beside this file, made by gnode's own rules and targets: `python docs/concepts/figures.py` writes them into figures/.
+"""The figures of the pages beside this file, made by gnode's own rules and targets.
+
+`python docs/concepts/figures.py` writes them into figures/.
 
 Each is a small piece of HTML that wants plotly.js, which the built pages have once. Equal bytes come out each time.
 """
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.io import to_html
 
 from gnode.expressivity import draw_targets
 from gnode.integrate import RULES
@@ -57,7 +60,9 @@ def with_slider(figures: list[list[go.Scatter]], names: list[str], what: str, sh
         dict(method="update", label=name, args=[{"visible": [one == setting for one in owner]}])
         for setting, name in enumerate(names)
     ]
-    layout(figure, x, y, sliders=[dict(active=shown, steps=steps, currentvalue=dict(prefix=f"{what} "), pad=dict(t=45))])
+    layout(
+        figure, x, y, sliders=[dict(active=shown, steps=steps, currentvalue=dict(prefix=f"{what} "), pad=dict(t=45))]
+    )
     figure.update_layout(height=460)
     return figure
 
@@ -71,7 +76,7 @@ def gating() -> go.Figure:
     for gate in gates:
         states = run(Unit(gate), "exponential-euler", 0.5, inputs, CLOCK[1])
         traces.append([
-            go.Scatter(x=CLOCK[1:], y=inputs.round(3), name="what it is pulled to, F", line=dict(color="#bbbbbb", width=1)),
+            go.Scatter(x=CLOCK[1:], y=inputs.round(3), name="pulled to: F", line=dict(color="#bbbbbb", width=1)),
             go.Scatter(x=CLOCK, y=states.round(4), name="state h", line=dict(color=COLOURS[0], width=3)),
         ])  # fmt: skip
     return with_slider(traces, [f"{gate:g}" for gate in gates], "gate G =", 1, "time / tau", "h")
@@ -85,16 +90,20 @@ def map_and_flow() -> go.Figure:
         states = run(unit, "euler", 1.0, np.zeros(int(12 / step)), step)
         traces.append([
             go.Scatter(x=CLOCK, y=np.exp(-1.5 * CLOCK).round(4), name="flow", line=dict(color=COLOURS[4], dash="dot")),
-            go.Scatter(x=(step * np.arange(len(states))).round(3), y=states.round(4), name=f"map: factor {1 - 1.5 * step:.3g} a step",
-                       mode="lines+markers", line=dict(color=COLOURS[1])),
+            go.Scatter(x=(step * np.arange(len(states))).round(3), y=states.round(4), mode="lines+markers",
+                       name=f"map: factor {1 - 1.5 * step:.3g} a step", line=dict(color=COLOURS[1])),
         ])  # fmt: skip
-    return with_slider(traces, [f"{step:g}" for step in steps], "dt / tau =", 2, "time / tau", "distance from the fixed point")
+    return with_slider(
+        traces, [f"{step:g}" for step in steps], "dt / tau =", 2, "time / tau", "distance from the fixed point"
+    )
 
 
 def elapsed() -> go.Figure:
     """Where one step over a gap takes a unit that is pulled from 0 to 1."""
     gaps = np.linspace(0, 4, 81)
-    figure = go.Figure(go.Scatter(x=gaps, y=(-np.expm1(-gaps)).round(4), name="exact", line=dict(color="#bbbbbb", width=8)))
+    figure = go.Figure(
+        go.Scatter(x=gaps, y=(-np.expm1(-gaps)).round(4), name="exact", line=dict(color="#bbbbbb", width=8))
+    )
     for rule, colour in zip(("euler", "exponential-euler", "rk4"), COLOURS, strict=False):
         ends = [float(run(Unit(), rule, 0.0, np.ones(1), gap)[-1]) for gap in gaps]
         figure.add_scatter(x=gaps, y=np.round(ends, 4), name=rule, line=dict(color=colour))
@@ -109,7 +118,7 @@ def drift() -> go.Figure:
         turn = np.round(start / (np.pi / 4)) * (np.pi / 4)  # the point that it ends at
         angle = turn + np.arctan(np.tan(4 * (start - turn)) * np.exp(-1e-3 * silence)) / 4
         figure.add_scatter(x=np.maximum(silence, 0.8).round(3), y=angle.round(4), showlegend=False, mode="lines",
-                           line=dict(color=COLOURS[int(round(turn / (np.pi / 4))) % len(COLOURS)], width=1.2))  # fmt: skip
+                           line=dict(color=COLOURS[round(turn / (np.pi / 4)) % len(COLOURS)], width=1.2))  # fmt: skip
     return layout(figure, "silent bins since the angle was written", "remembered angle (rad)", xaxis_type="log")
 
 
@@ -118,15 +127,24 @@ def complexity() -> go.Figure:
     dial = (2, 4, 8, 16)
     paths = draw_targets("gaussian-process", dial, count=1, samples=200, seed=0)[:, 0].astype(float).round(3)
     traces = [[go.Scatter(x=path[:, 0], y=path[:, 1], showlegend=False, line=dict(color=COLOURS[0]))] for path in paths]
-    return with_slider(traces, [str(one) for one in dial], "correlation lengths", 1, "first coordinate", "second coordinate")
+    return with_slider(
+        traces, [str(one) for one in dial], "correlation lengths", 1, "first coordinate", "second coordinate"
+    )
 
 
 FIGURES = {figure.__name__.replace("_", "-"): figure for figure in (gating, map_and_flow, elapsed, drift, complexity)}
 
 
 def html(name: str) -> str:
-    """A figure as a piece of a page; equal bytes each time."""
-    return FIGURES[name]().to_html(full_html=False, include_plotlyjs=False, div_id=name, config={"responsive": True}) + "\n"
+    """A figure as a piece of a page; equal bytes each time, and numbers as text."""
+    made = FIGURES[name]()
+    figure = made.to_plotly_json()
+    for trace, drawn in zip(figure["data"], made.data, strict=True):
+        trace |= {"x": np.asarray(drawn.x).tolist(), "y": np.asarray(drawn.y).tolist()}
+    shown = to_html(
+        figure, full_html=False, include_plotlyjs=False, div_id=name, config={"responsive": True}, validate=False
+    )
+    return shown + "\n"
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def test_what_sentences_name_is_there(words):
 
 @pytest.mark.parametrize("line", ["train ring --no-such-option --out x", "train ring --lr fast --out x", "teach ring"])
 def test_what_is_not_there_is_refused(line):
-    with pytest.raises(Exception, match="No such option|a valid number|No such command"):
+    with pytest.raises(Exception, match=r"No such option|a valid number|No such command"):
         taken(line.split())
 
 

@@ -21,7 +21,9 @@ examples = room()
 SCRIPTS = {path.stem: path for path in examples.scripts()}
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.full] if name in DEAR else []) for name in SCRIPTS])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.full] if name in DEAR else []) for name in SCRIPTS]
+)
 def test_an_example_runs_and_shows_what_its_page_shows(name, tmp_path, monkeypatch):
     if name == "torch_gru":
         pytest.importorskip("torch", reason="PyTorch is no dependency; `make test-torch` runs this")
