@@ -46,9 +46,8 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, **_):
-    """Puts a figure of concepts/figures.py where its comment stands; plotly.js comes once for all pages."""
-    if not FIGURE.search(markdown):
-        return markdown
-    up = "../" * page.file.src_uri.count("/")
-    shown = FIGURE.sub(lambda named: (DOCS / "concepts" / "figures" / f"{named[1]}.html").read_text(), markdown)
-    return f'<script src="{up}assets/plotly.min.js"></script>\n\n{shown}'
+    """Puts a figure of concepts/figures.py where its comment stands; all pages share one file of plotly.js."""
+    library = f'<script src="{"../" * page.file.src_uri.count("/")}assets/plotly.min.js"></script>'
+    drawn = [(DOCS / "concepts" / "figures" / f"{name}.html").read_text() for name in FIGURE.findall(markdown)]
+    first, *others = FIGURE.split(markdown)[::2]
+    return first + "".join(f"{library}\n{figure}{rest}" for figure, rest in zip(drawn, others, strict=True))

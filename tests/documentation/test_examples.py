@@ -25,7 +25,7 @@ SCRIPTS = {path.stem: path for path in examples.scripts()}
     "name", [pytest.param(name, marks=[pytest.mark.full] if name in DEAR else []) for name in SCRIPTS]
 )
 def test_an_example_runs_and_shows_what_its_page_shows(name, tmp_path, monkeypatch):
-    if name == "torch_gru":
+    if name == "pytorch_gru":
         pytest.importorskip("torch", reason="PyTorch is no dependency; `make test-torch` runs this")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GNODE_SMALL", "1")
