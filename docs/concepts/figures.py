@@ -1,10 +1,11 @@
 """The figures of the pages beside this file, made by gnode's own rules and targets.
 
-`python docs/concepts/figures.py` writes them into figures/.
+`python docs/concepts/figures.py` writes them into figures/, or into the folder that it is given.
 
 Each is a small piece of HTML that wants plotly.js, which the built pages have once. Equal bytes come out each time.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -148,5 +149,6 @@ def html(name: str) -> str:
 
 
 if __name__ == "__main__":
+    folder = Path(*sys.argv[1:2] or [Path(__file__).parent / "figures"])
     for name in FIGURES:
-        (Path(__file__).parent / "figures" / f"{name}.html").write_text(html(name))
+        (folder / f"{name}.html").write_text(html(name))

@@ -33,7 +33,7 @@ def test_nothing_is_loaded_from_elsewhere(site):
     for page in site.rglob("*.html"):
         loaded = re.findall(r'<(?:script|img|iframe)[^>]* src="([^"]*)"', page.read_text())
         loaded += re.findall(r'<link[^>]* rel="stylesheet"[^>]*href="([^"]*)"', page.read_text())
-        assert [address for address in loaded if "//" in address] == [], page
+        assert [url[:99] for url in loaded if "//" in url and not url.startswith("data:")] == [], page
 
 
 def test_the_search_works_in_a_page_that_is_opened_as_a_file(site, browser):
