@@ -8,7 +8,7 @@ import typer
 from blocks import PAGES, blocks, commands, mentions
 
 from gnode.cli import app
-from gnode.sweeps.grid import experiments
+from gnode.sweeps.grid import experiments, read_plan
 from gnode.training.experiment import catalogue
 
 COMMAND = typer.main.get_command(app)
@@ -54,6 +54,10 @@ def test_what_is_not_there_is_refused(line):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "toml")])
-def test_toml_is_toml(page):
+def test_toml_is_toml_and_an_experiment_is_one(page, tmp_path):
     for block in blocks(page, "toml"):
-        assert tomllib.loads(block)
+        tables = tomllib.loads(block)
+        if {"task", "grid"} <= set(tables):
+            (tmp_path / "experiment.toml").write_text(block)
+            assert len(read_plan(tmp_path / "experiment.toml").runs) > 1
+        assert tables

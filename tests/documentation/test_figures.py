@@ -13,7 +13,7 @@ NAMES = sorted(path.stem for path in (CONCEPTS / "figures").glob("*.html"))
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """What the script makes in a process of its own, where no types are checked: it hands NumPy's arrays to the rules."""
+    """What the script makes in a process of its own, where no types are checked: rules get NumPy's arrays."""
     folder = tmp_path_factory.mktemp("figures")
     subprocess.run([sys.executable, CONCEPTS / "figures.py", folder], check=True, timeout=200)
     return folder
