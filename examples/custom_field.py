@@ -7,7 +7,7 @@
 # %% [markdown]
 # # A field of your own
 #
-# `tau dh/dt = -h^3 + F(h, x)`: no gate, and a leak that is cubic. Registered, it is a model like the others.
+# `tau dh/dt = -tanh(h) + F(h, x)`: no gate, and a leak that saturates. Registered, it is a model like the others.
 
 # %%
 import os
@@ -23,7 +23,7 @@ from gnode.nn.feedforward import FeedForward, draw_feedforward
 SMALL = "GNODE_SMALL" in os.environ
 
 
-class CubicField(Field):
+class SaturatingField(Field):
     """Layers are applied through `dense` alone, in the same order at every call: the adjoint works through it."""
 
     drive: FeedForward
@@ -33,7 +33,7 @@ class CubicField(Field):
     leak: bool = eqx.field(static=True)
 
     def __call__(self, state, inputs, dense=affine):
-        return self.candidate(state, inputs, dense) - state**3
+        return self.candidate(state, inputs, dense) - jnp.tanh(state)
 
     def gate(self, state, inputs, dense=affine):
         return jnp.ones_like(state)
@@ -42,7 +42,7 @@ class CubicField(Field):
         return self.drive(state, inputs, dense)
 
 
-def draw_cubic(generator, options):
+def draw_saturating(generator, options):
     drive = draw_feedforward(
         generator,
         options.state_size,
@@ -52,15 +52,12 @@ def draw_cubic(generator, options):
         last_activation=options.candidate_activation,
         layer_norm=False,
     )
-    return CubicField(drive, None, options.state_size, options.input_size, options.leak)
+    return SaturatingField(drive, None, options.state_size, options.input_size, options.leak)
 
 
-FIELDS["cubic"] = FieldKind(draw_cubic, (32,), frozenset({"activation"}), "tanh", "a cubic leak")
-
-# %% [markdown]
-# A step of a whole tau would overshoot where the leak is steep, so tau is five steps.
+FIELDS["saturating"] = FieldKind(draw_saturating, (32,), frozenset({"activation"}), "tanh", "a leak that saturates")
 
 # %%
-model = gnode.models.make("cubic", input_size=2, state_size=2, output_size=2, hidden=(8,) if SMALL else (32,), tau=0.05)
+model = gnode.models.make("saturating", input_size=2, state_size=2, output_size=2, hidden=(8,) if SMALL else (32,))
 run = gnode.train(model, gnode.tasks.make("ring"), epochs=1 if SMALL else 20)
 print(f"test loss {run.summary['test_loss']:.3g}")
