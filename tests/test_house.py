@@ -108,17 +108,6 @@ def test_every_make_command_in_the_documents_exists():
     assert {"demo", "test"} <= named <= targets
 
 
-def test_every_gnode_command_in_the_readme_is_one_that_the_command_line_knows():
-    shells = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    named = {name for shell in shells for name in re.findall(r"^gnode ([a-z]+)", shell, re.MULTILINE)}
-    assert named, "the README shows no command"
-    for name in sorted(named):
-        call = subprocess.run(
-            [sys.executable, "-m", "gnode", name, "--help"], capture_output=True, text=True, timeout=120
-        )
-        assert call.returncode == 0 and "Example:" in call.stdout, f"gnode {name} --help: {call.stderr}"
-
-
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_module_reads_or_writes_pickles_or_postpones_its_annotations(path: Path):
     tree = ast.parse(path.read_text())
@@ -167,49 +156,3 @@ def test_make_setup_asks_for_nothing_the_second_time(tmp_path: Path):
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / f".ready-{here.stdout.strip()}").touch()
     assert subprocess.run(["make", "--question", "setup"], cwd=tmp_path, timeout=60).returncode == 0
-
-
-def python_in(page: Path) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-
-
-def test_the_python_examples_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-    names: dict = {}
-    first, *others = python_in(ROOT / "README.md")
-    exec(first.replace("epochs=150", "epochs=1"), names)
-    assert names["outputs"].shape == names["trials"].targets.shape == (100, 100, 2)
-    assert names["states"].shape == (100, 100, 2)
-    for example in others:
-        exec(example, names)
-    assert names["outputs"].shape == (2, 3, 1)
-
-
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param("integrators", marks=pytest.mark.full),
-        "models",
-        "own-data",
-        "series",
-        pytest.param("training", marks=pytest.mark.full),
-    ],
-)
-def test_the_python_examples_of_the_documents_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-    names: dict = {}
-    for example in python_in(ROOT / "docs" / f"{page}.md"):
-        exec(example, names)
-    assert "model" in names
-
-
-def test_the_documentation_builds_without_a_broken_link(tmp_path: Path):
-    build = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path / "site"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert build.returncode == 0, build.stderr
-    assert (tmp_path / "site" / "develop" / "decisions" / "index.html").is_file()
