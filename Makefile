@@ -48,8 +48,8 @@ test test-all: setup
 	$(BIN)/pytest -n 2 --dist worksteal $(if $(filter test,$@),-m "not full")
 
 test-torch: $(TORCH_READY)
-	$(TORCH)/bin/pytest tests/analysis/test_pytorch.py tests/analysis/test_pytorch_maps.py tests/documentation/test_python.py tests/documentation/test_examples.py \
-	  tests/models/test_pytorch_models.py tests/models/test_from_torch.py tests/truths/test_fixed_points.py -k "pytorch"
+	$(TORCH)/bin/pytest tests/analysis/test_pytorch.py tests/analysis/test_pytorch_maps.py \
+	  tests/documentation/test_python.py tests/documentation/test_examples.py tests/models/test_pytorch_models.py tests/models/test_from_torch.py tests/truths/test_fixed_points.py -k "pytorch"
 
 package: | $(UV)
 	.ci/package.sh

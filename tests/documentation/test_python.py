@@ -27,6 +27,8 @@ SMALL = {
 }
 # Pages that hold results: they say what was run, and the scripts beside them run it.
 RESULTS = {"docs/results/head-direction.md"}
+# What their packages are needed for; tests/training/test_watchers.py runs these blocks beside others of these names.
+ELSEWHERE = ("torch.utils.tensorboard", "wandb")
 # What costs more than ten seconds, most of it for programs that are compiled.
 DEAR = {
     f"docs/{page}.md"
@@ -58,6 +60,7 @@ def waves(series: int, samples: int, channels: int = 1) -> list[np.ndarray]:
 def _(names, make_run):
     model = gnode.load(make_run(Path("runs/ring"), epochs=1))
     gnode.models.export(model, "ring.py")
+    gnode.models.export(model, "ring.jaxexport", to="jax")
     trials = gnode.tasks.make("ring").sample(2, seed=0)
     names |= {"model": model, "inputs": np.asarray(trials.inputs), "targets": np.asarray(trials.targets)}
     names |= {"seconds": 0.01 * np.arange(1, 101), "samples": trials.inputs[0], "first": trials.inputs[0, 0]}
@@ -106,15 +109,19 @@ def _(names, make_run):
     names["model"] = gnode.models.make("gnode", input_size=2, state_size=2, output_size=2, hidden=(8,))
 
 
+def python(page: str) -> list[str]:
+    return [block for block in blocks(page, "python") if not any(name in block for name in ELSEWHERE)]
+
+
 PYTHON = [page for page in PAGES if blocks(page, "python") and page not in RESULTS]
-OF_PYTORCH = [page for page in PYTHON if any("torch" in block for block in blocks(page, "python"))]
+OF_PYTORCH = [page for page in PYTHON if any("torch" in block for block in python(page))]
 
 
 def run(page: str, make_run, *, pytorch: bool) -> dict:
     names: dict = {"__name__": "__main__"}
     if page in given:
         given[page](names, make_run)
-    for number, block in enumerate(blocks(page, "python"), 1):
+    for number, block in enumerate(python(page), 1):
         if pytorch or "torch" not in block:
             for large, small in SMALL.items():
                 block = block.replace(large, small)

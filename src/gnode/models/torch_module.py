@@ -92,6 +92,10 @@ def torch_class() -> Any:
             times, elapsed = (
                 given.detach().cpu().numpy() if isinstance(given, torch.Tensor) else given for given in (times, elapsed)
             )
+            inputs, told = (
+                given if given is None or isinstance(given, torch.Tensor) else torch.tensor(given)  # copies of arrays
+                for given in (inputs, told)
+            )
             shape = None if told is None else tuple(told.shape)
             clock = checked(self.description, tuple(inputs.shape), times, elapsed, shape)
             seconds = torch.tensor(clock, device=inputs.device)

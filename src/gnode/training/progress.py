@@ -22,7 +22,7 @@ class Watcher(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
     def start(self, first_epoch: int, epochs: int) -> None:
-        """Epochs from the first one (1; later where a run goes on) to the last one are to be trained."""
+        """Epochs are to be trained from `first_epoch` (1; later where a run goes on) to `epochs`, the last one."""
 
     def epoch(self, record: Record) -> None:
         """An epoch is done: `record.as_dict()` is its line of metrics.jsonl, seconds aside."""
@@ -39,9 +39,11 @@ class Silent:
 
     def __exit__(self, *error: object) -> None: ...
 
-    def start(self, first_epoch: int, epochs: int) -> None: ...
+    def start(self, first_epoch: int, epochs: int) -> None:
+        """As Watcher.start."""
 
-    def epoch(self, record: Record) -> None: ...
+    def epoch(self, record: Record) -> None:
+        """As Watcher.epoch."""
 
     def note(self, text: str) -> None:
         """Something that the user should know."""
