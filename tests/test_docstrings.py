@@ -85,7 +85,7 @@ def wanting(thing: Any) -> Iterator[str]:
         said = said_of(function, said)
         if not said:
             yield f"{name} has no docstring"
-        yield from (f"{name} does not name {one}" for one in unnamed(function, text))
+        yield from (f"{name} does not name {one}" for one in unnamed(function, text + said))
         if refuses(function) and "Raises:" not in said and "raises" not in said:
             yield f"{name} does not say what it raises"
 

@@ -128,7 +128,7 @@ def test_the_page_says_what_evaluate_says(runs, pages, kind):
     said, content = evaluate(runs[kind]), content_of(runs[kind])
     assert content.scores.items() <= said.items()
     json.dumps(said, allow_nan=False)
-    tiles = re.findall(r'<div class="tile"><b>(.*?)</b><span>(.*?)</span>', pages[kind])
+    tiles = re.findall(r'<div class="tile"><b[^>]*>(.*?)</b><span><a[^>]*>(.*?)</a></span>', pages[kind])
     of_name = {name: value for value, name in tiles}
     if kind == "numbers":
         truth, answers = content.answers.truth, content.answers.said

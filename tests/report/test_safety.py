@@ -73,7 +73,11 @@ def test_the_policy_names_the_programs_of_the_page_and_nothing_else(hostile, pla
 def test_a_browser_runs_nothing_of_it(browser, hostile, tmp_path):
     open_page = hostile[1].read_text()
     smuggled = tmp_path / "smuggled.html"  # as if escaping had failed
-    smuggled.write_text(open_page.replace("<main>", f"<main>{WORDS}<script src=https://example.org/x.js></script>"))
+    smuggled.write_text(
+        re.sub(
+            "(<main[^>]*>)", lambda found: f"{found[0]}{WORDS}<script src=https://example.org/x.js></script>", open_page
+        )
+    )
     for path, meets_policy in [(hostile[0], False), (hostile[1], False), (smuggled, True)]:
         page = browser.new_page()
         troubles, requests = [], []

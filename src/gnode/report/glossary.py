@@ -1,5 +1,4 @@
-"""What each number of a run's page means and how it is computed: said once, here, for the pages and for "
-"docs/report.md."""
+"""What each number of a run's page means and how it is computed: said once, for the pages and for docs/report.md."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -40,10 +40,10 @@ class Silent:
     def __exit__(self, *error: object) -> None: ...
 
     def start(self, first_epoch: int, epochs: int) -> None:
-        """As Watcher.start."""
+        """As for `Watcher.start`."""
 
     def epoch(self, record: Record) -> None:
-        """As Watcher.epoch."""
+        """As for `Watcher.epoch`."""
 
     def note(self, text: str) -> None:
         """Something that the user should know."""

@@ -37,7 +37,9 @@
     made.append(...content);
     return made;
   };
-  const words = text => { const made = document.createElement("template"); made.innerHTML = text; return made.content.textContent; };
+  /* Plotly's labels as text. Nothing is parsed as HTML: what users call their classes stays words. */
+  const SIGNS = {lt: "<", gt: ">", amp: "&", quot: '"', "#x27": "'", "#39": "'"};
+  const words = text => text.replace(/<\/?(b|i|br|sub|sup|span)( [^>]*)?\/?>/g, " ").replace(/&([a-z]+|#\w+);/g, (all, name) => SIGNS[name] ?? all).trim();
 
   /* Choices of a figure as elements of HTML: plotly's own cannot be reached by keyboard. */
   const act = (box, step) => (box.dataset.drawn ? Promise.resolve() : draw(box)).then(() => Plotly[step.method](box, ...structuredClone(step.args)));
@@ -91,7 +93,7 @@
       const trace = (item.__data__ || [{}])[0].trace;
       if (!trace) continue;
       item.dataset.trace = trace.index;
-      for (const [key, value] of Object.entries({tabindex: 0, role: "switch", "aria-checked": trace.visible === true, "aria-label": words(trace.name || "")})) item.setAttribute(key, value);
+      for (const [key, value] of Object.entries({tabindex: 0, role: "switch", "aria-checked": trace.visible === true, "aria-label": item.textContent})) item.setAttribute(key, value);
       item.onkeydown = event => {
         if (event.key !== "Enter" && event.key !== " ") return;
         event.preventDefault();
