@@ -59,7 +59,7 @@ def text_of(kind: type) -> str:
 
 def said_of(thing: Any, said: str) -> str:
     """A docstring, with those that it refers to ("Arguments and errors as for `fixed_points`")."""
-    for name in re.findall(r"as\s+for `([\w.]+)`", said):
+    for name in re.findall(r"[Aa]s\s+for `([\w.]+)`", said):
         room = thing.__module__.split(".")[1]
         said += inspect.getdoc(operator.attrgetter(name)(getattr(gnode, room))) or ""
     return said

@@ -109,7 +109,7 @@ def test_a_file_runs_where_gnode_is_not(tmp_path):
     assert np.array_equal(np.load(tmp_path / "found.npy"), model.to_numpy()(**given))
 
 
-@pytest.mark.parametrize("case", [1, 14])
+@pytest.mark.parametrize("case", [pytest.param(1, marks=pytest.mark.full), 14])
 def test_as_an_artefact_of_jax_it_answers_alike_on_any_number_of_trials_and_samples(case, tmp_path):
     model, given = elsewhere.made(case), elsewhere.trials(case)
     gnode.models.export(model, tmp_path / "net.jaxexport", to="jax")

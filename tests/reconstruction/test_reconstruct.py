@@ -67,6 +67,7 @@ def test_the_page_says_what_is_written(found):
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_the_page_is_accessible(accessible, found):
     accessible(reconstruction_report(found.path))
 

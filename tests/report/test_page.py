@@ -179,6 +179,7 @@ def test_a_comparison_compares(browser, inaccessible, beside, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_several_runs_side_by_side_on_a_phone(browser, inaccessible, beside):
     opened = Opened(browser, beside, **SIZES["phone"])
     text = opened.page.locator("main").text_content()
@@ -214,6 +215,7 @@ def test_each_number_leads_to_how_it_is_computed(browser, analysed):
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_on_paper_no_figure_is_cut(browser, analysed):
     opened = Opened(browser, analysed, **SIZES["desk"])
     opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
@@ -225,7 +227,7 @@ def test_on_paper_no_figure_is_cut(browser, analysed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [390, 820, pytest.param(1280, marks=pytest.mark.full)])
+@pytest.mark.parametrize("width", [390, *(pytest.param(wide, marks=pytest.mark.full) for wide in (820, 1280))])
 def test_screenshots_are_kept(browser, beside, width):
     """In screenshots/, which git ignores, for people to look at."""
     opened = Opened(browser, beside, viewport={"width": width, "height": 900})

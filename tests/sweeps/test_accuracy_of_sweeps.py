@@ -39,6 +39,7 @@ def tables_of_a_sweep(folder, classes):
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_the_page_is_accessible(accessible, tmp_path):
     tables_of_a_sweep(tmp_path, classes=True)
     accessible(sweep_report(tmp_path))
