@@ -134,7 +134,7 @@ def run(page: str, make_run, *, pytorch: bool) -> dict:
 )
 def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch, make_run, request):
     if page == "docs/data.md":
-        request.getfixturevalue("data_folder")
+        monkeypatch.setenv("GNODE_DATA", str(request.getfixturevalue("data_folder")))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     names = run(page, make_run, pytorch=False)
