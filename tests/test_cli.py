@@ -127,8 +127,8 @@ def test_export_writes_a_file_that_answers_as_the_run_does(gnode, plane_run, tmp
     inputs = np.random.default_rng(0).standard_normal((2, 5, 2))
     network = runpy.run_path(str(tmp_path / "net.py"))["network"]
     assert np.allclose(network(inputs), load(plane_run)(inputs), atol=1e-6)
-    code, _, err = gnode(f"export {plane_run} --to onyx --out", tmp_path / "net.py")
-    assert code == 1 and "a framework out of jax, numpy, torch, instead got 'onyx'" in err
+    code, _, err = gnode(f"export {plane_run} --to keras --out", tmp_path / "net.py")
+    assert code == 1 and "a framework out of jax, numpy, onnx, torch, instead got 'keras'" in err
     code, _, err = gnode(f"export {plane_run} --out", tmp_path / "net.txt")
     assert code == 1 and "ends in .py" in err and err.count("\n") == 1
 

@@ -349,11 +349,16 @@ def export(
         Path, typer.Argument(help="A run directory, or a .safetensors file.", show_default=False, callback=_at_home)
     ],
     out: Annotated[
-        Path, typer.Option(help="The file to write: .py; .jaxexport for jax.", show_default=False, callback=_at_home)
+        Path,
+        typer.Option(
+            help="The file to write: .py; .jaxexport for jax; .onnx for onnx.", show_default=False, callback=_at_home
+        ),
     ],
     to: Annotated[
         str,
-        typer.Option(help="numpy: a function of arrays. torch: a torch.nn.Module. jax: an artefact of jax.export."),
+        typer.Option(
+            help="numpy: a function of arrays. torch: a torch.nn.Module. jax: an artefact of jax.export. onnx: a graph."
+        ),
     ] = "numpy",
     as_json: Json = False,
 ) -> None:
@@ -365,6 +370,7 @@ def export(
     use = {
         ".py": f"from {file.stem} import network",
         ".jaxexport": f'jax.export.deserialize(open("{file}", "rb").read()).call(inputs, elapsed)',
+        ".onnx": f'onnxruntime.InferenceSession("{file}").run(None, {{"inputs": inputs, "elapsed": elapsed}})',
     }
     _answer(as_json, {"file": str(file), "to": to}, f"Written: {file}", f"Use it: {use[file.suffix]}")
 

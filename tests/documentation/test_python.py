@@ -61,6 +61,7 @@ def _(names, make_run):
     model = gnode.load(make_run(Path("runs/ring"), epochs=1))
     gnode.models.export(model, "ring.py")
     gnode.models.export(model, "ring.jaxexport", to="jax")
+    gnode.models.export(model, "ring.onnx", to="onnx")
     trials = gnode.tasks.make("ring").sample(2, seed=0)
     names |= {"model": model, "inputs": np.asarray(trials.inputs), "targets": np.asarray(trials.targets)}
     names |= {"seconds": 0.01 * np.arange(1, 101), "samples": trials.inputs[0], "first": trials.inputs[0, 0]}

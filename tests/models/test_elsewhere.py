@@ -9,6 +9,8 @@ import elsewhere
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 
 import gnode
@@ -136,6 +138,45 @@ def test_as_an_artefact_of_jax_it_answers_alike_on_any_number_of_trials_and_samp
     few = {key: value[:2] if key == "first_targets" else value[:2, :6] for key, value in given.items()}
     assert close(found["few"], model(**few))
     assert np.isfinite(found["slope"]).all() and found["slope"].any()
+
+
+@pytest.mark.parametrize(
+    "case", [n if n in (2, 7, 9, 13) else pytest.param(n, marks=pytest.mark.full) for n in range(len(elsewhere.CASES))]
+)
+def test_as_a_graph_of_onnx_it_answers_alike_on_any_number_of_trials_and_samples(case, tmp_path):
+    model, given = elsewhere.made(case), elsewhere.trials(case)
+    path = gnode.models.export(model, tmp_path / "net.onnx", to="onnx")
+    onnx.checker.check_model(path, full_check=True)
+    session = onnxruntime.InferenceSession(path)
+    elapsed = np.diff(given.pop("times"), axis=1, prepend=0)
+    elapsed[:, 0], elapsed[0, 6:] = model.config.dt, 0
+    given = {name: array.astype("f4") for name, array in (given | {"elapsed": elapsed}).items()}
+    for count in (5, 3):
+        few = {name: array[:count] for name, array in given.items()}
+        assert close(session.run(None, few)[0], model.to_numpy()(**few), part=3e-6)  # a mean is smaller than its terms
+
+
+def test_short_steps_keep_their_digits_as_a_graph(tmp_path):
+    """What a step of a millionth moves is found from exp(x) - 1, which in float32 would have one digit."""
+    model = gnode.models.make(
+        "gnode",
+        input_size=1,
+        state_size=2,
+        output_size=2,
+        hidden=(4,),
+        integrator="exponential-euler",
+        dt=1e-7,
+        tau=0.1,
+        initial_state="learned",
+    )
+    at_rest = [jnp.zeros(2), jnp.zeros(2)]
+    model = eqx.tree_at(lambda tree: [tree.initial.value, tree.readout.layers[0].bias], model, at_rest)
+    inputs, elapsed = np.ones((1, 1, 1), "f4"), np.full((1, 1), 1e-7, "f4")
+    path = gnode.models.export(model, tmp_path / "net.onnx", to="onnx")
+    assert path.read_bytes() == gnode.models.export(model, tmp_path / "again.onnx", to="onnx").read_bytes()
+    found = onnxruntime.InferenceSession(path).run(None, {"inputs": inputs, "elapsed": elapsed})[0]
+    wanted = model.to_numpy()(inputs, elapsed=elapsed)
+    assert close(found, wanted) and 0 < np.abs(wanted).max() < 1e-5
 
 
 class Odd(UngatedField):

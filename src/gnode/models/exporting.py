@@ -44,6 +44,7 @@ def export(model: Model, path: str | Path, *, to: str = "numpy") -> Path:
     | "numpy" | .py, `network` in it is a function of arrays (gnode.models.equations.Network) | NumPy |
     | "torch" | .py, `network` in it is a torch.nn.Module (gnode.models.torch_module) | NumPy, PyTorch |
     | "jax" | .jaxexport, compiled code (gnode.models.jax_export) | JAX, flatbuffers |
+    | "onnx" | .onnx, a graph of standard operators (gnode.models.onnx_graph) | any runtime of ONNX |
 
     Args:
         path: a name with the ending that belongs to `to`; the file is replaced if it is there.
@@ -82,6 +83,14 @@ def python_text(model: Model, to: str) -> str:
     )
 
 
+def _onnx_content(model: Model) -> bytes:
+    try:
+        from gnode.models.onnx_graph import onnx_graph
+    except ImportError:
+        must_have("onnx and spox to write for ONNX", "a Python without", "Install them: pip install 'gnode[export]'.")
+    return onnx_graph(model)
+
+
 class _Target(NamedTuple):
     suffix: str
     content: Callable[[Model], bytes]
@@ -91,4 +100,5 @@ FRAMEWORKS = {
     "numpy": _Target(".py", lambda model: python_text(model, "numpy").encode()),
     "torch": _Target(".py", lambda model: python_text(model, "torch").encode()),
     "jax": _Target(".jaxexport", jax_artefact),
+    "onnx": _Target(".onnx", _onnx_content),
 }
