@@ -23,7 +23,7 @@ for name, value in {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".cache" / "jax"),
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.05",
     "MPLBACKEND": "agg",
 }.items():
     os.environ.setdefault(name, value)
@@ -49,8 +49,17 @@ settings.register_profile(
 settings.load_profile("gnode")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first, so that most mistakes show within seconds."""
+DEAR = {line for line in (ROOT / "tests" / "dear.txt").read_text().splitlines() if not line.startswith("#")}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what -m says
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Dear tests are of the full crosses. Fast tests first, so that most mistakes show within seconds."""
+    names = {item.nodeid.removeprefix("tests/"): item for item in items}
+    for name in DEAR & set(names):
+        names[name].add_marker("full")
+    if config.args == config.getini("testpaths") and (gone := DEAR - set(names)):
+        raise pytest.UsageError(f"Must have tests/dear.txt name tests that are there, instead got {sorted(gone)}.")
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
 
 
