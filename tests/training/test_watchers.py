@@ -53,7 +53,30 @@ def test_the_watchers_of_the_page_pass_every_epoch_on(name, holds, given, monkey
     watcher = watcher_of_the_page(name, monkeypatch)(*given)
     run = gnode.train(model, task, watcher=watcher, **few)
     writer = getattr(watcher, holds)
-    assert writer.given == ((("events",), {}) if given else ((), {"mode": "offline"}))
+    assert writer.given == ((("events",), {"purge_step": 1}) if given else ((), {"mode": "offline"}))
     assert [value for step, key, value in writer.told if key == "val_loss"] == [line.val_loss for line in run.history]
     assert {(step, value) for step, key, value in writer.told if key == "epoch"} == {(1, 1), (2, 2)}
     assert writer.ended == 1
+
+
+def test_a_run_that_goes_on_says_from_where_and_repeats_no_epoch_to_a_writer(tmp_path, monkeypatch):
+    """As ParlAI#2106, catalyst#970 and tensorboard#3732, where curves began anew, or went back, after a resumed run."""
+    told = []
+
+    class Stopped(watcher_of_the_page("TensorBoard", monkeypatch)):
+        def epoch(self, record):
+            super().epoch(record)
+            told.append((self.writer.given[1]["purge_step"], record.epoch))
+            if len(told) == 3:
+                raise KeyboardInterrupt
+
+    model = gnode.models.make("rnn", input_size=2, state_size=2, output_size=2)
+    task = gnode.tasks.make("ring", bins=10)
+    few = dict(epochs=6, batch_size=5, train_trials=5, validation_trials=5, test_trials=5, out=tmp_path / "run")
+    watcher = Stopped("events")
+    with pytest.raises(gnode.training.Interrupted):
+        gnode.train(model, task, watcher=watcher, **few)
+    assert watcher.writer.ended == 1
+    gnode.train(model, task, watcher=watcher, resume=True, **few)  # the same watcher, as in a notebook
+    assert told == [(1, 1), (1, 2), (1, 3), (4, 4), (4, 5), (4, 6)]
+    assert watcher.writer.ended == 1
