@@ -210,6 +210,17 @@ def test_what_cannot_go_elsewhere_is_refused():
         gnode.models.export(plain, "net.py", to="nunpy")
 
 
+@pytest.mark.parametrize(("to", "absent"), [("jax", "flatbuffers"), ("onnx", "spox")])
+def test_without_its_package_a_file_is_not_written_and_what_to_install_is_said(to, absent, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, absent, None)
+    monkeypatch.delitem(sys.modules, "gnode.models.onnx_graph", raising=False)
+    path = tmp_path / ("net.onnx" if to == "onnx" else "net.jaxexport")
+    model = gnode.models.make("rnn", input_size=2, state_size=2, output_size=1)
+    with pytest.raises(InvalidInput, match=rf"{absent}.*instead got a Python without.*pip install 'gnode\[export\]'"):
+        gnode.models.export(model, path, to=to)
+    assert not path.exists()
+
+
 def test_wrong_inputs_are_refused_in_a_line():
     network = gnode.models.make("rnn", input_size=2, state_size=2, output_size=1).to_numpy()
     x = np.zeros((3, 4, 2))

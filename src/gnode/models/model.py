@@ -199,7 +199,7 @@ class Model(eqx.Module):
         seconds = config.dt if elapsed is None else elapsed
         there, outputs = _advance(self, here, values, seen, checked_elapsed(seconds, config.tau, batch, dtype))
         check_solved(there.state)
-        return there, outputs[0] if here.single else outputs
+        return there, outputs
 
     def to_numpy(self) -> Network:
         """The model as a plain function of NumPy arrays, which needs neither gnode nor JAX (gnode.models.equations).
@@ -470,7 +470,7 @@ def _after(integrator: Integrator, field: Field, states: Array, held: Array, ela
 
 
 @eqx.filter_jit
-def _advance(model: Model, here: Online, values: Array, seen: Array, elapsed: Array) -> tuple[Online, Array]:
+def _advance(model: Model, here: Online, values: Any, seen: Any, elapsed: Any) -> tuple[Online, Array]:
     sample, memory = model.encoding.encode_sample(values, seen, elapsed, here.memory)
     inputs = jnp.concatenate([here.inputs[:, 1:], sample[:, None]], axis=1)
     lengths = jnp.concatenate([here.elapsed[:, 1:], model.encoding.step(elapsed)[:, None]], axis=1)
@@ -478,7 +478,8 @@ def _advance(model: Model, here: Online, values: Array, seen: Array, elapsed: Ar
     before = jnp.repeat(here.state[:, None], window, axis=1)
     latest, whole = jnp.full((batch, 1), window - 1), jnp.ones((batch, 1), lengths.dtype)
     states = model.integrator.between(model.field, here.state, inputs, lengths, before, latest, whole)[:, 0]
-    return Online(states, memory, inputs, lengths, here.single), in_units(model, said(model, states, sample))
+    outputs = in_units(model, said(model, states, sample))
+    return Online(states, memory, inputs, lengths, here.single), outputs[0] if here.single else outputs
 
 
 @eqx.filter_jit

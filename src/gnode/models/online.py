@@ -50,7 +50,7 @@ def window_of(integrator: Integrator) -> int:
     return 1 + interpolation.history
 
 
-def checked_sample(sample: Any, encoding: Encoding, batch: int | None, dtype: Any) -> tuple[Array, Array]:
+def checked_sample(sample: Any, encoding: Encoding, batch: int | None, dtype: Any) -> tuple[Any, Any]:
     """One sample of every member of a batch, (batch, channels), scaled, 0 where missing, and where it was seen.
 
     Args:
@@ -67,11 +67,13 @@ def checked_sample(sample: Any, encoding: Encoding, batch: int | None, dtype: An
             must_have("finite values that float32 can hold", "infinity")
         if encoding.missing == "refuse" and np.isnan(values).any():
             must_have("a sample that is all there", "a missing value", "Choose missing='hold' when the model is made.")
+        seen = ~np.isnan(values)  # of NumPy's arrays by NumPy, which takes microseconds
+        return np.where(seen, np.asarray(encoding.scaled(values), dtype), np.zeros((), dtype)), seen
     seen = ~jnp.isnan(values)
     return jnp.where(seen, jnp.asarray(encoding.scaled(values), dtype), 0), seen
 
 
-def checked_elapsed(seconds: Any, tau: float, batch: int, dtype: Any) -> Array:
+def checked_elapsed(seconds: Any, tau: float, batch: int, dtype: Any) -> Any:
     """Elapsed time in units of tau, (batch,)."""
     if is_traced(seconds):
         return jnp.broadcast_to(jnp.asarray(seconds, dtype) / tau, (batch,))
@@ -80,7 +82,7 @@ def checked_elapsed(seconds: Any, tau: float, batch: int, dtype: Any) -> Array:
         must_have(f"elapsed one number or ({batch},) of them", f"shape {lengths.shape}")
     if not ((lengths >= np.finfo(np.float32).tiny) & (lengths <= np.finfo(np.float32).max)).all():
         must_have("elapsed times above 0 that float32 can hold in units of tau", f"{seconds} s with tau {tau:g} s")
-    return jnp.broadcast_to(jnp.asarray(lengths, dtype), (batch,))
+    return np.broadcast_to(lengths.astype(dtype), (batch,))
 
 
 def check_solved(states: Array) -> None:
