@@ -1,12 +1,13 @@
 """What a page says its numbers are is what the documentation says, and its colours can be told apart."""
 
 import itertools
+from html import unescape
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gnode.report import glossary, style
+from gnode.report import glossary, predictions, style
 from gnode.report.html import Card, Section, alternative, html_page, table
 
 # Machado, Oliveira and Fernandes, IEEE Transactions on Visualization and Computer Graphics 15, 2009: severity 1.
@@ -57,3 +58,13 @@ def linear(colour):
 def lab(rgb):
     x, y, z = np.cbrt(TO_XYZ @ np.clip(rgb, 0, 1) / [0.9505, 1, 1.089])  # none of ours is nearly black
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_a_long_name_of_a_class_leaves_room_for_the_figure():
+    """Of one of 300 letters Plotly made all margin, and reported a size of -Infinity."""
+    scores = {"confusion": [[1, 0], [1, 2]], "classes": ["<b>" * 100, "short"]}
+    scores |= {f"{key}_by_class": [0.5, 1.0] for key in ("f1", "recall", "precision")}
+    for figure in (predictions._confusion(scores), predictions._by_class(scores)):
+        long, short = figure["layout"]["xaxis"]["ticktext"]
+        assert len(unescape(long)) <= 18 and long.startswith("&lt;b&gt;") and short == "short"
+        assert "&lt;b&gt;" * 100 in str(figure["data"])

@@ -14,6 +14,7 @@ from gnode.report.blocks import Figure, Trace, numbers
 from gnode.report.html import Card, table
 
 _NAMED = 40  # classes up to which each cell of the confusion matrix shows its count
+_LETTERS = 18  # of a class beside an axis; its whole name is shown where a cell or bar is pointed at
 _ROWS = 24  # of a table that is shown as a whole
 _SAMPLES = 300  # of a trial, up to which time constants are drawn
 _UNITS = 64
@@ -132,7 +133,8 @@ def _confusion(scores: dict[str, Any]) -> Figure:
         text = [[str(count) if count else "" for count in row] for row in counts]
         trace |= {"text": text, "texttemplate": "%{text}", "textfont": {"size": 10}}
     every = -(-len(names) // _NAMED)
-    ticks = {"tickvals": places[::every], "ticktext": names[::every], "showgrid": False, "tickfont": {"size": 11}}
+    ticks = {"tickvals": places[::every], "ticktext": _beside_an_axis(scores["classes"])[::every]}
+    ticks |= {"showgrid": False, "tickfont": {"size": 11}}
     if max(map(len, names)) < 3:
         ticks["tickangle"] = 0
     xaxis = blocks.axis("taken for", constrain="domain", **ticks)
@@ -175,8 +177,14 @@ def _by_class(scores: dict[str, Any]) -> Figure:
         hover = {"text": names, "hovertemplate": f"%{{text}}: {label} %{{y:.3f}}<extra></extra>"}
         traces.append(blocks.line(places, _some(scores[key]), name=label, mode="markers", marker=look, **hover))
     every = -(-len(names) // 40)
-    xaxis = blocks.axis("class", tickvals=places[::every], ticktext=names[::every], showgrid=False)
+    ticktext = _beside_an_axis(scores["classes"])[::every]
+    xaxis = blocks.axis("class", tickvals=places[::every], ticktext=ticktext, showgrid=False)
     return blocks.figure(traces, height=340, xaxis=xaxis, yaxis=blocks.axis("share", range=[0, 1.04]))
+
+
+def _beside_an_axis(classes: list[str]) -> list[str]:
+    """Names that leave room for the figure: Plotly would give long ones all of it."""
+    return [escape(name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…") for name in classes]
 
 
 def _some(values: list[float | None]) -> list[float | None]:
