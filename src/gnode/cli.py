@@ -90,7 +90,9 @@ def train(
             show_default=False,
         ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="gnode, node, mgru, rnn or gru. \\[default: gnode]")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="gnode, node, leaky-node, mgru, gru or rnn. \\[default: gnode]")
+    ] = None,
     state_size: Annotated[
         int | None, typer.Option(help="Dimension N of the state. \\[default: as many as the task remembers]")
     ] = None,
@@ -647,16 +649,18 @@ def doctor(as_json: Json = False) -> None:
 @app.command(name="list", epilog=example("gnode list tasks"))
 def list_(
     what: Annotated[
-        str, typer.Argument(help="models, tasks, experiments, activations, losses, schedules, initial-states or keys.")
+        str,
+        typer.Argument(help="models, tasks, experiments, integrators, activations, losses, keys, ..."),
     ],
     as_json: Json = False,
 ) -> None:
     """List what there is to choose from."""
     with _machine():
+        from gnode.errors import look_up
         from gnode.sweeps.grid import experiments
-        from gnode.training.experiment import catalogue
+        from gnode.training.experiment import catalogues
 
-        entries = experiments() if what == "experiments" else catalogue(what)
+        entries = look_up("list", what, catalogues() | {"experiments": experiments()})
     width = max(map(len, entries))
     _answer(as_json, entries, *(f"{name:<{width}}  {text}".rstrip() for name, text in entries.items()))
 

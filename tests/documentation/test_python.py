@@ -98,7 +98,7 @@ def _(names, make_run):
         "model": {"state_size": 2},
         "training": dict(epochs=6, batch_size=5, train_trials=20, validation_trials=10, test_trials=10),
         "examine": {"every": 2, "silences": [1000], "trials": 20, "lags": [1]},
-        "grid": {"task": ["square"], "model": [{"model": kind, "hidden": [6]} for kind in ("gnode", "node")]},
+        "grid": {"task": ["square", "ring"], "model": [{"model": kind, "hidden": [6]} for kind in ("gnode", "node")]},
         "sweep": {"seeds": 2},
     }
     for out in ("runs/bias", "runs/mine"):

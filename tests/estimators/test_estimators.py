@@ -129,6 +129,14 @@ def test_a_regressor_reads_the_last_sample_and_learns_a_mean():
     assert regressor.score(X, y, times=times) > 0.8
 
 
+def test_a_target_at_each_sample_is_told_to_be_taken_for_outputs_of_the_whole_series():
+    X = np.random.default_rng(0).standard_normal((8, 5, 1))
+    with pytest.warns(UserWarning, match=r"Each of the 5 columns of y.*gnode.train, with gnode.series.Data"):
+        GatedODERegressor(**SMALL).fit(X, X[..., 0])
+    with pytest.raises(InvalidInput, match=r"\(n, outputs\).*A target at each sample is for gnode.train"):
+        GatedODERegressor(**SMALL).fit(X, X)
+
+
 @pytest.mark.full
 def test_a_regressor_of_several_numbers():
     X, times, _ = drawn(40)

@@ -341,6 +341,15 @@ def test_a_device_whose_caller_is_interrupted_leaves_checkpoints(tmp_path):
     assert checkpoint_epochs(tmp_path / "out") == [0, 0]
 
 
+def test_a_resumed_sweep_counts_what_is_done(tmp_path):
+    planned, whole = plan(tables(grid__model=["rnn"], grid__lr=[1e-2, 1e-3])), SweepWatcher()
+    table = run_sweep(planned, tmp_path / "out", workers=1, watcher=whole)
+    again = SweepWatcher()
+    run_sweep(planned, tmp_path / "out", workers=1, resume=True, watcher=again)
+    best = f"{len(table)}/{len(table)} runs  best validation {table['val_loss'].min():.3e} ("
+    assert whole.line().startswith(best) and again.line() == whole.line().rsplit("  ", 1)[0] + "  0 s left"
+
+
 def test_what_goes_wrong_with_one_run_on_a_device_leaves_the_others_alone(tmp_path, written):
     written.fault = {5: GnodeError("the disk is full")}
     planned = plan(tables(grid__model=["rnn"]))
@@ -411,6 +420,10 @@ def test_intervals_and_rank_tests():
         2 / 252
     )  # all below all: one of (10 choose 5) orders, twice
     assert tests.loc[("low", "high"), "ratio"] == pytest.approx(3 / 13)
+    half_done = runs.assign(state=["done"] * 4 + ["waiting"] * 11)
+    half_done.loc[4:, "test_loss"] = np.nan
+    left = results.summary(half_done, ["model"])
+    assert left[["model", "seeds", "median"]].values.tolist() == [["low", 4, 2.5]]
     few = results.summary(frame({"a": [1.0, 2.0]}), ["model"])
     assert few[["low", "high"]].isna().all(axis=None)
 

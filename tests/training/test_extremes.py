@@ -20,13 +20,14 @@ def one_line(said: str) -> bool:
     return said.startswith("gnode: ") and said.count("\n") == 1
 
 
-@pytest.mark.parametrize("more", ["--lr 1e6 --model gru", "--lr 1e30 --model node --hidden 4"])
+@pytest.mark.parametrize("more", ["--lr 1e6 --model gru", "--lr 1e30 --clip 0 --model node --hidden 4"])
 def test_a_learning_rate_beyond_measure_is_an_answer_or_one_line_and_keeps_what_was_good(gnode, tmp_path, more):
     code, _, said = gnode(f"train ring {more} {TINY} --set warmup_epochs=0 --out", tmp_path / "run")
     last = said.strip().splitlines()[-1]
     assert code in (0, 1), said
     if code:
         assert last.startswith("gnode: Training diverged in epoch") and "lower learning rate" in last
+        assert ("clipping (clip = 1; now off)" if "--clip 0" in more else "a smaller clip (now 1)") in last
     if (tmp_path / "run" / "model.safetensors").exists():
         outputs = package.load(tmp_path / "run")(np.zeros((1, 3, 2), "f4"))
         assert np.isfinite(outputs).all()

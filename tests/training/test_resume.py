@@ -154,6 +154,9 @@ def test_more_epochs_without_extending_are_refused_with_the_way(tmp_path):
     with pytest.raises(InvalidInput, match="to extend it, instead got no run there"):
         train(tmp_path / "new", resume=True, extend=3)
     assert tomllib.loads((tmp_path / "run/config.toml").read_text())["training"]["epochs"] == 8
+    train(tmp_path / "run", resume=True, extend=2)
+    with pytest.raises(InvalidInput, match=r"schedule_epochs \(8 there.*For 2 epochs more: --extend 2"):
+        train(tmp_path / "run", resume=True, epochs=12)
 
 
 def test_a_run_that_patience_ended_is_not_extended(tmp_path):

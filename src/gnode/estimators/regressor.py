@@ -1,5 +1,6 @@
 """A regressor of series."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -66,6 +67,12 @@ class GatedODERegressor(RegressorMixin, GatedODE):
         numbers = _numbers(series, y)
         weights = weights_of(series, sample_weight)
         series, numbers, weights, groups = counted(series, numbers, weights, groups)
+        if numbers.ndim == 2 and numbers.shape[1] == series.longest > 2:
+            warnings.warn(
+                f"Each of the {numbers.shape[1]} columns of y is taken for an output of the whole series, although "
+                "they are as many as its samples. A target at each sample is for gnode.train, with gnode.series.Data.",
+                stacklevel=2,
+            )
         self._flat = numbers.ndim == 1
         self.n_outputs_ = 1 if self._flat else numbers.shape[1]
         kept, out_of = held_out(len(series), self.validation_fraction, self.seed, groups=groups)
@@ -99,7 +106,8 @@ def _numbers(series: Series, y: Any) -> np.ndarray:
         must_have("targets (a regressor requires y to be passed, but the target y is None)", "none")
     numbers = one_each(series, y, "a target")
     if numbers.ndim > 2:
-        must_have("targets of shape (n,) or (n, outputs)", f"shape {numbers.shape}")
+        advice = "A target at each sample is for gnode.train, with gnode.series.Data."
+        must_have("targets of shape (n,) or (n, outputs)", f"shape {numbers.shape}", advice)
     if numbers.dtype.kind == "c":
         must_have("targets that are real numbers", f"{numbers.dtype} (Complex data not supported)")
     numbers = check_array(numbers, dtype="numeric", ensure_2d=False, ensure_all_finite=False, input_name="y").astype(

@@ -15,6 +15,7 @@ import filelock
 from gnode.errors import GnodeError, must_have
 
 LOCK = ".lock"  # in a directory that one process at a time works on
+RESUME = "--resume (in Python resume=True)"  # how a run or sweep is gone on with, in messages
 
 
 def path_of(given: object) -> Path:
@@ -79,7 +80,7 @@ def is_new(path: Path, inner: str, first: Iterable[str] = ()) -> bool:
 
 
 def _refuse(path: Path, purpose: str, held: str, known: bool) -> NoReturn:
-    advice = "Resume it with --resume, or choose another." if known else "Choose another."
+    advice = f"Resume it with {RESUME}, or choose another." if known else "Choose another."
     must_have(f"an empty or new directory {purpose}", f"{path}, which holds {held if known else 'other files'}", advice)
 
 

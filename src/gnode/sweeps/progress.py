@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
+NOTHING_YET = (float("inf"), "none yet")
+
 
 class SweepWatcher:
     """Is told of the runs of a sweep, and keeps count; shows nothing."""
@@ -18,13 +20,18 @@ class SweepWatcher:
 
     def __exit__(self, *error: object) -> None: ...
 
-    def start(self, waiting: Sequence[tuple[str, float]], total: int) -> None:
-        """The runs that are to be done, each with what it costs on some scale, and how many there are in all."""
+    def start(self, waiting: Sequence[tuple[str, float]], total: int, best: tuple[float, str] = NOTHING_YET) -> None:
+        """What is to be done.
+
+        Args:
+            waiting: the runs that are not done, each with what it costs on some scale.
+            total: how many runs there are in all.
+            best: of those that are done already the lowest validation loss, and which run has it.
+        """
         self._left, self.total = dict(waiting), total
         self._to_do = sum(self._left.values())
         self._began = time.monotonic()
-        self._best = float("inf")
-        self._best_run = "none yet"
+        self._best, self._best_run = best
         self.show()
 
     def skip(self, runs: Collection[str]) -> None:
@@ -43,7 +50,7 @@ class SweepWatcher:
         """Runs done, the best so far, the time left."""
         left, spent = sum(self._left.values()), time.monotonic() - self._began
         done = self._to_do - left
-        time_left = f"{spent / done * left:.0f} s left" if done else "time left unknown yet"
+        time_left = f"{spent / done * left:.0f} s left" if done else "time left unknown yet" if left else "0 s left"
         best = f"best validation {self._best:.3e} ({self._best_run})" if self._best < float("inf") else "no result yet"
         return f"{self.total - len(self._left)}/{self.total} runs  {best}  {time_left}"
 

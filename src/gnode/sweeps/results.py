@@ -80,11 +80,14 @@ def panels(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def summary(chosen: pd.DataFrame, by: Sequence[str], of: str = "test_loss") -> pd.DataFrame:
     """Over seeds: how many, median with its interval, mean, least and greatest.
 
-    The interval is of the median, by the percentile bootstrap (scipy.stats.bootstrap, 95 %), NaN for fewer than three
-    seeds. With five seeds it hardly differs from their range.
+    Runs that have no end yet are left out; one that diverged has no loss, and makes its row NaN. The interval is of the
+    median, by the percentile bootstrap (scipy.stats.bootstrap, 95 %), NaN for fewer than three seeds. With five seeds
+    it hardly differs from their range.
     """
     by = [by] if isinstance(by, str) or not isinstance(by, Iterable) else list(by)
     _refuse_other(chosen, [*by, of])
+    if "state" in chosen:
+        chosen = chosen[chosen["state"].isin(("done", "failed"))]
     rows = []
     for key, group in chosen.groupby(list(by), sort=False):
         values = group[of].to_numpy(dtype=float)
@@ -92,7 +95,7 @@ def summary(chosen: pd.DataFrame, by: Sequence[str], of: str = "test_loss") -> p
         row = dict(zip(by, key, strict=True))
         row |= {"seeds": len(values), "median": np.median(values), "low": low, "high": high, "mean": values.mean()}
         rows.append({**row, "least": values.min(), "greatest": values.max()})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*by, "seeds", "median", "low", "high", "mean", "least", "greatest"])
 
 
 def learned(runs: pd.DataFrame, by: Sequence[str], loss: float) -> pd.DataFrame:
@@ -129,7 +132,7 @@ def rank_tests(chosen: pd.DataFrame, compare: str, of: str = "test_loss") -> pd.
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:
-    if len(values) < 3:
+    if len(values) < 3 or np.isnan(values).any():
         return np.nan, np.nan
     if np.ptp(values) == 0:
         return float(values[0]), float(values[0])

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from gnode.errors import Diverged, must_have
 from gnode.examine.along import Examination
-from gnode.files import alone, path_of, write_atomically
+from gnode.files import RESUME, alone, path_of, write_atomically
 from gnode.files.plain import as_json
 from gnode.sweeps.directory import FAILED, RUNS, Sweep, open_sweep
 from gnode.sweeps.examinations import Examiner
 from gnode.sweeps.grid import Plan, PlannedRun, cost, plan
 from gnode.sweeps.population import ALONE, FREE, train_group
-from gnode.sweeps.progress import SweepWatcher
+from gnode.sweeps.progress import NOTHING_YET, SweepWatcher
 from gnode.tasks import TASKS, Definition, RecordedTask, Task, definition_of, kind_of
 from gnode.training.directory import CONFIG
 from gnode.training.experiment import Experiment, assemble, by_section, train_experiment
@@ -152,6 +152,7 @@ def run_sweep(
         watcher.start(
             [(run.id, cost(run.config, plan.examination)) for run in plan.runs if sweep.state(run) == "waiting"],
             len(plan.runs),
+            _best(sweep, plan),
         )
         try:
             for rung in (*RUNGS, None) if plan.halving else (None,):
@@ -166,12 +167,22 @@ def run_sweep(
                         if isinstance(error, Exception):
                             lost[run.id] = " ".join(str(error).split())
                         if rung is None or run.id in lost or sweep.state(run) != "waiting":
-                            losses = [record["val_loss"] for record in sweep.records(run)]
-                            watcher.done(run.id, run.name(), min(losses, default=None), sweep.state(run))
+                            watcher.done(run.id, run.name(), _lowest(sweep, run), sweep.state(run))
         except KeyboardInterrupt:
             _tables(sweep, lost)
-            raise Interrupted("Interrupted. Go on with the same command and --resume.") from None
+            raise Interrupted(f"Interrupted. Go on with the same command and {RESUME}.") from None
         return _tables(sweep, lost)
+
+
+def _best(sweep: Sweep, plan: Plan) -> tuple[float, str]:
+    """Of the runs that are done the lowest validation loss, and which run has it."""
+    losses = ((_lowest(sweep, run), run.name()) for run in plan.runs if sweep.state(run) != "waiting")
+    return min(((loss, name) for loss, name in losses if loss is not None), default=NOTHING_YET)
+
+
+def _lowest(sweep: Sweep, run: PlannedRun) -> float | None:
+    """The lowest validation loss of a run so far."""
+    return min((record["val_loss"] for record in sweep.records(run)), default=None)
 
 
 def _tables(sweep: Sweep, lost: dict[str, str]) -> "pd.DataFrame":

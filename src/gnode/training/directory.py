@@ -114,7 +114,7 @@ class RunDirectory:
         if differing := _differences(_as_written(theirs), _as_written(ours)):  # theirs may be of an older version
             advice = f"With its task as it was: gnode train --resume --out {path}." if changed else ""
             more = _more_epochs(theirs["training"], ours["training"])
-            if more and len(differing) == 1:
+            if more and all(name.startswith(("training.epochs ", "training.schedule_epochs ")) for name in differing):
                 advice = f"For {more} epochs more: --extend {more} (in Python extend={more}), without epochs."
             must_have(f"the configuration that {path} was started with", f"another {', '.join(differing)}", advice)
         if began is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from gnode import tasks
 from gnode.data import model_defaults
-from gnode.errors import InvalidInput, check_known, look_up, must_have
+from gnode.errors import InvalidInput, check_known, must_have
 from gnode.fields import FIELDS
 from gnode.files import path_of
 from gnode.integrate import INTERPOLATIONS, integrator_kind, integrators
@@ -234,9 +234,9 @@ def train_experiment(
     )
 
 
-def catalogue(what: str) -> dict[str, str]:
+def catalogues() -> dict[str, dict[str, str]]:
     """What there is to choose from, name by name, with a line about each (empty where the name says it all)."""
-    lists: dict[str, dict[str, str]] = {
+    return {
         "models": {name: kind.summary for name, kind in FIELDS.items()},
         "tasks": {name: kind.summary for name, kind in tasks.TASKS.items()},
         "activations": dict.fromkeys(ACTIVATIONS, ""),
@@ -247,7 +247,6 @@ def catalogue(what: str) -> dict[str, str]:
         "initial-states": dict.fromkeys(INITIAL_STATES, ""),
         "keys": _keys(),
     }
-    return look_up("list", what, lists)
 
 
 def _keys() -> dict[str, str]:

@@ -247,8 +247,9 @@ def check_finite(record: Record, settings: Settings) -> None:
     if not np.isfinite([record.train_loss, record.val_loss]).all():
         raise Diverged(
             f"Training diverged in epoch {record.epoch} of {settings.epochs}: training loss {record.train_loss:.3g}, "
-            f"validation loss {record.val_loss:.3g}. Try a lower learning rate (now {settings.lr:g}), a "
-            f"smaller clip (now {settings.clip:g}) or a longer warm-up."
+            f"validation loss {record.val_loss:.3g}. Try a lower learning rate (now {settings.lr:g}), "
+            + (f"a smaller clip (now {settings.clip:g})" if settings.clip else "clipping (clip = 1; now off)")
+            + " or a longer warm-up."
         )
 
 

@@ -19,7 +19,7 @@ from gnode import tasks
 from gnode.arguments import integer
 from gnode.cards import Card, carded, curves, number
 from gnode.errors import Diverged, GnodeError, check_known, look_up, must_have
-from gnode.files import alone, path_of
+from gnode.files import RESUME, alone, path_of
 from gnode.files.plain import plain
 from gnode.integrate import RULES
 from gnode.models import Model, draw, model_bytes, model_table, seed_of, trainable, wide_network_gain
@@ -500,7 +500,7 @@ def keep_books(
             raise
         directory.write_checkpoint(state)
         directory.forget_after(int(state.epoch))
-        again = "--resume alone, without --extend" if settings.schedule_epochs else "the same command and --resume"
+        again = "--resume alone, without --extend" if settings.schedule_epochs else f"the same command and {RESUME}"
         raise Interrupted(
             f"Interrupted after epoch {int(state.epoch)} of {settings.epochs}. Go on with {again}."
         ) from None
