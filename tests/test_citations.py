@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
@@ -70,7 +71,15 @@ def test_a_run_cites_what_it_used_and_nothing_else(tmp_path):
         activation="gelu", missing="hold-with-observed",
     )  # fmt: skip
     gnode.train(flow, gnode.tasks.make("ring", bins=6, frequency=3.0), out=tmp_path / "flow", **SMALL)
-    used = {"kim2023gnode", "kidger2021thesis", "tsitouras2011", "ba2016layer", "hendrycks2016gelu", "che2018missing"}
+    used = {"kim2023trainability", "kidger2021thesis", "tsitouras2011", "ba2016layer", "hendrycks2016gelu"}
+    used |= {"che2018missing"}
+        "kim2023trainability",
+        "kidger2021thesis",
+        "tsitouras2011",
+        "ba2016layer",
+        "hendrycks2016gelu",
+        "che2018missing",
+    }
     assert keys(tmp_path / "flow") == always | used | {"loshchilov2019adamw", "loshchilov2017sgdr"}
     analysis = {"fixed_points": {"unseen": 0.1}, "attractors": [], "lyapunov": {"map": {"kaplan_yorke": 1.0}}}
     (tmp_path / "rnn" / "analysis.json").write_text(json.dumps(analysis))
@@ -97,6 +106,15 @@ def test_every_data_set_and_every_solver_of_an_author_has_an_entry():
     assert named == ["bosh3", "tsit5", "dopri5", "dopri8", "kvaerno5"]
     for name in named:
         assert f"the solver {name}" in cited(model={"integrator": name})
+
+
+def test_a_sweep_cites_what_any_of_its_runs_used(plane_run, tmp_path):
+    for name in ("a", "b"):
+        shutil.copytree(plane_run, tmp_path / "runs" / name)
+    config = tmp_path / "runs/b/config.toml"
+    config.write_text(config.read_text().replace("[training]", '[training]\noptimiser = "levenberg-marquardt"'))
+    both = keys(tmp_path / "runs/a") | keys(tmp_path / "runs/b")
+    assert keys(tmp_path) == both > keys(tmp_path / "runs/a") > {"kingma2015adam"} and "levenberg1944" in both
 
 
 def test_the_command_prints_a_bib_file(gnode, plane_run):

@@ -88,6 +88,8 @@ def test_options_reach_the_configuration(gnode, tmp_path):
         ("train rign", 1, "Did you mean 'ring'"),
         ("train ring --model gnoed", 1, "Did you mean 'gnode'"),
         ("train ring --set hiden=3", 1, "Did you mean 'hidden'"),
+        ("train ring --set learning_rate=3", 1, "Did you mean 'lr'"),
+        ("train ring --set hidden_size=3", 1, "Did you mean 'state_size'"),
         ("train ring --set nonsense", 2, "KEY=VALUE"),
         ("train ring --state-size -2", 1, "state_size an integer of at least 1"),
         ("train ring --hidden 12,x", 2, "widths such as 128,128"),

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 from gnode.errors import InvalidInput
 from gnode.examine.stored import NUMBERS
+from gnode.files import path_of
 from gnode.integrate import RULES
 from gnode.tasks import TASKS, PulseTask
 from gnode.training import RunDirectory
+from gnode.training.directory import CONFIG
 
 
 class Used(NamedTuple):
@@ -90,12 +92,13 @@ CITATIONS: tuple[Citation, ...] = (
     Citation(
         "gated neural ODEs, and the protocol of the memory tasks",
         lambda used: _model("gnode", "mgru", "gru", "node")(used) or _memory_task(used),
-        """@inproceedings{kim2023gnode,
+        """@inproceedings{kim2023trainability,
   author    = {Kim, Timothy Doyeon and Can, Tankut and Krishnamurthy, Kamesh},
   title     = {Trainability, Expressivity and Interpretability in Gated Neural {ODE}s},
   booktitle = {Proceedings of the 40th International Conference on Machine Learning},
   series    = {Proceedings of Machine Learning Research},
   volume    = {202},
+  pages     = {16393--16423},
   year      = {2023},
 }""",
     ),
@@ -487,15 +490,19 @@ CITATIONS: tuple[Citation, ...] = (
 
 
 def citations(directory: str | Path) -> list[Citation]:
-    """What the run in a directory used: to train, and, where it was analysed, to analyse.
+    """What the run in a directory, or those of a sweep, used: to train, and, where it was analysed, to analyse.
 
     Raises:
         InvalidInput: the directory holds no run, or files of it are damaged.
     """
-    run = RunDirectory.open(directory)
+    of_a_sweep = sorted(config.parent for config in path_of(directory).glob(f"runs/*/{CONFIG}"))
+    used = [_used(RunDirectory.open(folder)) for folder in of_a_sweep or [path_of(directory)]]
+    return [citation for citation in CITATIONS if any(citation.applies(one) for one in used)]
+
+
+def _used(run: RunDirectory) -> Used:
     config = run.config()
-    used = Used(str(config["task"].get("name", "")), config["model"], config["training"], _analysis(run.path / NUMBERS))
-    return [citation for citation in CITATIONS if citation.applies(used)]
+    return Used(str(config["task"].get("name", "")), config["model"], config["training"], _analysis(run.path / NUMBERS))
 
 
 def bibtex(chosen: Sequence[Citation]) -> str:

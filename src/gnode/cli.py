@@ -90,9 +90,7 @@ def train(
             show_default=False,
         ),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="gnode, node, leaky-node, mgru, gru or rnn. \\[default: gnode]")
-    ] = None,
+    model: Annotated[str | None, typer.Option(help="One of gnode list models. \\[default: gnode]")] = None,
     state_size: Annotated[
         int | None, typer.Option(help="Dimension N of the state. \\[default: as many as the task remembers]")
     ] = None,
@@ -627,7 +625,7 @@ def _whole(name: str, text: str) -> int | str:
 
 @app.command(epilog=example("gnode cite runs/ring > methods.bib"))
 def cite(directory: Directory, as_json: Json = False) -> None:
-    """Print the BibTeX of the methods that a run used; of its analysis too, where it was analysed."""
+    """Print the BibTeX of the methods that a run or a sweep used; of its analysis too, where it was analysed."""
     with _machine(), _quiet_stdout(as_json):
         from gnode.citations import bibtex, citations
 

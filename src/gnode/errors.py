@@ -31,6 +31,25 @@ def must_have(expected: str, got: object, advice: str = "") -> NoReturn:
     raise InvalidInput(sentence.replace("\r", r"\r").replace("\n", r"\n"))  # one line, whatever names a file holds
 
 
+# What PyTorch, Keras and scikit-learn call some of our keys, which no likeness of letters finds.
+ELSEWHERE = {
+    "learning_rate": "lr",
+    "max_epochs": "epochs",
+    "max_iter": "epochs",
+    "hidden_size": "state_size",
+    "units": "state_size",
+    "n_units": "state_size",
+    "hidden_layer_sizes": "hidden",
+    "dropout": "readout_dropout",
+    "random_state": "seed",
+    "solver": "integrator",
+    "optimizer": "optimiser",
+    "scheduler": "schedule",
+    "grad_clip": "clip",
+    "early_stopping": "patience",
+}
+
+
 def look_up(kind: str, name: str, members: Mapping[str, Member]) -> Member:
     """The member of a registry called `name`; an InvalidInput with the nearest name where there is none."""
     article = "an" if kind[0] in "aeiou" else "a"
@@ -43,5 +62,6 @@ def check_known(names: Iterable[str], known: Iterable[str], expected: str, other
     known = list(known)
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+            there = ELSEWHERE.get(str(name))
+            near = [there] if there in known else difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
             must_have(expected, repr(name), f"Did you mean {near[0]!r}?" if near else otherwise)

@@ -359,6 +359,7 @@ def test_schedules():
         (dict(loss="mae"), "a loss out of"),
         (dict(loss="cross-entropy"), "integer classes"),
         (dict(epoch=3), "Did you mean 'epochs'"),
+        (dict(learning_rate=0.1), "Did you mean 'lr'"),
         (dict(curriculum=[(2, 10)]), "begins at epoch 1"),
         (dict(curriculum=[3]), "(from_epoch, bins) pairs"),
     ],
