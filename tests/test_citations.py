@@ -73,13 +73,6 @@ def test_a_run_cites_what_it_used_and_nothing_else(tmp_path):
     gnode.train(flow, gnode.tasks.make("ring", bins=6, frequency=3.0), out=tmp_path / "flow", **SMALL)
     used = {"kim2023trainability", "kidger2021thesis", "tsitouras2011", "ba2016layer", "hendrycks2016gelu"}
     used |= {"che2018missing"}
-        "kim2023trainability",
-        "kidger2021thesis",
-        "tsitouras2011",
-        "ba2016layer",
-        "hendrycks2016gelu",
-        "che2018missing",
-    }
     assert keys(tmp_path / "flow") == always | used | {"loshchilov2019adamw", "loshchilov2017sgdr"}
     analysis = {"fixed_points": {"unseen": 0.1}, "attractors": [], "lyapunov": {"map": {"kaplan_yorke": 1.0}}}
     (tmp_path / "rnn" / "analysis.json").write_text(json.dumps(analysis))
