@@ -8,8 +8,10 @@ import pytest
 import gnode
 from gnode import analysis
 from gnode.cards import Card, as_html, as_text, curves, dots, number
+from gnode.errors import many
 from gnode.expressivity.plan import Architecture, Plan
 from gnode.expressivity.result import Result
+from gnode.sweeps.outlook import duration
 
 
 def parsed(html):
@@ -115,3 +117,8 @@ def test_a_measurement_is_its_table():
     lines = str(found).splitlines()
     assert lines[1].split()[:2] == ["architecture", "N"] and lines[2].split()[:3] == ["RNN", "2", "15"]
     parsed(found._repr_html_())
+
+
+def test_one_is_no_plural():
+    assert [many(count, "epoch") for count in (0, 1, 2, 1200)] == ["0 epochs", "1 epoch", "2 epochs", "1,200 epochs"]
+    assert [duration(hours) for hours in (0, 1 / 60, 0.5, 3)] == ["1 second", "60 seconds", "30 minutes", "3.0 hours"]

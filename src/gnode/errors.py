@@ -50,6 +50,11 @@ ELSEWHERE = {
 }
 
 
+def many(count: int, what: str) -> str:
+    """A count as a person says it: 1 epoch, 2 epochs, 3 series."""
+    return f"{count:,} {what}" if count == 1 or what == "series" else f"{count:,} {what}s"
+
+
 def look_up(kind: str, name: str, members: Mapping[str, Member]) -> Member:
     """The member of a registry called `name`; an InvalidInput with the nearest name where there is none."""
     article = "an" if kind[0] in "aeiou" else "a"

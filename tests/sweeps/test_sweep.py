@@ -193,7 +193,7 @@ def test_halving_stops_the_hopeless_and_changes_nothing_of_the_best(swept, tmp_p
     halved = run_sweep(halving, tmp_path / "halved", workers=1).set_index("lr")
     assert dict(halved["state"]) == {1e-2: "done", 1e-3: "stopped", 1e-4: "stopped", 1e30: "failed"}
     assert (halved.loc[[1e-3, 1e-4], "epochs_run"] == 1).all()
-    assert halved.loc[[1e-3, 1e-4], "why"].str.match(r"halving: [23] of 3 after 1 epochs").all()
+    assert halved.loc[[1e-3, 1e-4], "why"].str.match(r"halving: [23] of 3 after 1 epoch").all()
     # The one that goes on had the lowest validation loss after that epoch, and ends as it would have without.
     first = results.load_epochs(tmp_path / "halved").query("epoch == 1").set_index("run")["val_loss"]
     kept = halved.loc[1e-2, "run"]

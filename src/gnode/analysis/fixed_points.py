@@ -14,7 +14,7 @@ from gnode.analysis.kinks import LARGEST, MERGE, minima_on_kinks
 from gnode.analysis.stability import eigenvalues_with_errors, growing_directions, growth_of, stability
 from gnode.analysis.zeros import Groups, Problem, Zeros, descended, merged, posed, zeros_among
 from gnode.cards import Card, carded, dots, number
-from gnode.errors import must_have
+from gnode.errors import many, must_have
 from gnode.modes import usual_modes
 from gnode.threads import one_thread
 
@@ -160,7 +160,7 @@ def _card_of_fixed(found: FixedPoints) -> Card:
             (name, str(here.sum()), _range(growth[here]), str(found.counts[here].sum()))
             for name, here in groups.items()
         ]
-    title = f"{len(found)} fixed points of a {found.kind}, N = {found.points.shape[1]}"
+    title = f"{many(len(found), 'fixed point')} of a {found.kind}, N = {found.points.shape[1]}"
     calm = np.array([name.startswith("stable") for name in found.stability], bool)
     return Card(
         title, rows, head if rows else (), found.evidence, dots(found.points, calm, _plane(found.points, "stable"))
@@ -454,7 +454,7 @@ def _unseen(counts: np.ndarray, lost: int) -> float:
 def _evidence(found: FixedPoints, at_rest: int) -> str:
     """What the list rests on, in words."""
     names = ", ".join(f"{found.stability.count(name)} {name}" for name in dict.fromkeys(found.stability))
-    parts = [f"{len(found)} fixed points from {found.starts} starts{f' ({names})' if names else ''}"]
+    parts = [f"{many(len(found), 'fixed point')} from {found.starts} starts{f' ({names})' if names else ''}"]
     lost = {
         "ended outside": found.outside,
         "ended at a slow point": at_rest,

@@ -24,7 +24,7 @@ from gnode.data.own_columns import (
     truly_numbers,
 )
 from gnode.data.own_targets import Wanted, read_targets
-from gnode.errors import check_known, look_up, must_have
+from gnode.errors import check_known, look_up, many, must_have
 from gnode.files import path_of
 from gnode.files.table import read_archive, read_table
 from gnode.series import UNITS, Data, Series
@@ -146,7 +146,7 @@ def from_file(
         asked = [*options.target, *(options.inputs or []), options.series, options.time]
         table = read_table(path, header=header, encoding=encoding, names=[name for name in asked if name])
         rows, width = table.frame.shape
-        said["file"] = f"{path.name}: {_many(rows, 'row')}, {_many(width, 'column')} ({table.how})"
+        said["file"] = f"{path.name}: {many(rows, 'row')}, {many(width, 'column')} ({table.how})"
         spelled = table.spelled
         named = options.series in spelled  # 001 and 1 are two series
         frame = table.frame.assign(**{str(options.series): spelled[str(options.series)]}) if named else table.frame
@@ -274,13 +274,11 @@ def _read_long(frame: pd.DataFrame, inputs: list[str], options: _Options, said: 
     if options.time is not None:
         stamps, words = read_times(frame[options.time], options.time, options.unit)
         stamps, passing = past_midnight(stamps, frame[options.time], codes)
-        words += (
-            f"; {_many(passing, 'series')} that {'goes' if passing == 1 else 'go'} past midnight" if passing else ""
-        )
+        words += f"; {many(passing, 'series')} that {'goes' if passing == 1 else 'go'} past midnight" if passing else ""
         frame = frame.assign(**{options.time: stamps})
         order = np.lexsort((stamps.to_numpy(), codes))
         unsorted = np.unique(codes[order][order != plain])
-        moved = f"; rows of {_many(len(unsorted), 'series')} were put in its order" if len(unsorted) else ""
+        moved = f"; rows of {many(len(unsorted), 'series')} were put in its order" if len(unsorted) else ""
         said["time"] = words
     frame, codes = frame.iloc[order], codes[order]
     lengths = np.bincount(codes)
@@ -310,7 +308,7 @@ def _read_long(frame: pd.DataFrame, inputs: list[str], options: _Options, said: 
     series = Series.of(rows, series=name, time=options.time, channels=inputs, unit=unit)
     said["time"] = said["time"] + moved if options.time is not None else _NO_TIME
     if not single:
-        said["series"] = f"{options.series}: {_many(len(series), 'series')} of {_range(lengths)} samples"
+        said["series"] = f"{options.series}: {many(len(series), 'series')} of {_range(lengths)} samples"
     parts = frame[options.split] if isinstance(options.split, str) else None
     return _Read(series, inputs, targets, lengths, parts, single)
 
@@ -396,7 +394,7 @@ def _read_wide(frame: pd.DataFrame, inputs: list[str], options: _Options, said: 
         series = replace(series, names=tuple(frame[options.series]))
     ended = ", which end where nothing follows" if lengths.min() < samples else ""
     why = "" if options.series is not None else ", as neither series nor time is named"
-    said["series"] = f"a row each{why}: {_many(len(frame), 'series')} of {_range(lengths)} samples{ended}"
+    said["series"] = f"a row each{why}: {many(len(frame), 'series')} of {_range(lengths)} samples{ended}"
     said["time"] = f"the names of the columns, in {unit}" if clocked else _NO_TIME
     parts = frame[options.split] if isinstance(options.split, str) else None
     return _Read(series, list(channels), frame[options.target], np.ones(len(frame), int), parts, False)
@@ -433,7 +431,7 @@ def _read_arrays(arrays: dict[str, np.ndarray], options: _Options, said: dict[st
     unit = None if times is None or times.dtype.kind in "Mm" else options.unit or named_unit(str(options.time)) or "s"
     series = Series.of(values, times, unit=unit, lengths=lengths)
     counts = series.valid.sum(axis=1)
-    said["series"] = f"{chosen[0]}: {_many(len(series), 'series')} of {_range(counts)} samples"
+    said["series"] = f"{chosen[0]}: {many(len(series), 'series')} of {_range(counts)} samples"
     said["time"] = f"{options.time}, in {unit or 'dates'}" if times is not None else _NO_TIME
     channels = [f"channel {at + 1}" for at in range(series.channels)]
     if wanted.ndim == 1:
@@ -546,10 +544,6 @@ def _median_gap(sets: Sequence[Series]) -> float:
 def _list(names: Sequence[str]) -> str:
     shown = ", ".join(map(str, names[:8]))
     return shown if len(names) <= 8 else f"{shown}, ... ({len(names)} in all)"
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 or what == "series" else f"{count:,} {what}s"
 
 
 def _range(lengths: np.ndarray) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gnode.errors import many
 from gnode.sweeps.grid import Plan, cost
 from gnode.workers import cores
 
@@ -39,4 +40,6 @@ def outlook(plan: Plan, workers: int | None = None) -> tuple[dict[str, Any], lis
 
 def duration(hours: float) -> str:
     """Hours as a person says them."""
-    return f"{hours:.1f} hours" if hours >= 2 else f"{max(60 * hours, 0.1):.0f} minutes"
+    if hours >= 2:
+        return f"{hours:.1f} hours"
+    return many(round(60 * hours), "minute") if hours >= 2 / 60 else many(max(round(3600 * hours), 1), "second")

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gnode.errors import Diverged, must_have
+from gnode.errors import Diverged, many, must_have
 from gnode.examine.along import Examination
 from gnode.files import RESUME, alone, path_of, write_atomically
 from gnode.files.plain import as_json
@@ -385,6 +385,6 @@ def _stopped(sweep: Sweep) -> dict[str, str]:
             alive.sort(key=lambda run: best[run.id])
             going_on = max(1, round(len(alive) * KEPT))
             for place, run in enumerate(alive[going_on:], going_on + 1):
-                stopped[run.id] = f"halving: {place} of {len(alive)} after {_epoch_of(run, rung)} epochs"
+                stopped[run.id] = f"halving: {place} of {len(alive)} after {many(_epoch_of(run, rung), 'epoch')}"
             alive = alive[:going_on]
     return stopped

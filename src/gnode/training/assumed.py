@@ -2,6 +2,7 @@
 
 import textwrap
 
+from gnode.errors import many
 from gnode.series import Data
 from gnode.training.experiment import Experiment
 
@@ -17,7 +18,7 @@ def assumed(experiment: Experiment) -> list[str]:
         **experiment.task.source["assumed"],
         "model": f"{model.model}, {model.state_size} units{widths}, read {_READ[model.reading]}, {model.integrator} "
         f"with dt = {model.dt:g} s and tau = {model.tau:g} s, scale {model.scale}, missing values: {model.missing}",
-        "training": f"{settings.epochs} epochs, {settings.batch_size} series a minibatch, rate {settings.lr:g}, weight "
+        "training": f"{many(settings.epochs, 'epoch')}, {settings.batch_size} series a minibatch, rate {settings.lr:g}, weight "
         f"decay {settings.weight_decay:g}, seed {settings.seed}",
     }
     lines = []

@@ -23,7 +23,7 @@ from safetensors.numpy import save as to_bytes
 
 from gnode import tasks
 from gnode.data.own import again
-from gnode.errors import GnodeError, InvalidInput, must_have
+from gnode.errors import GnodeError, InvalidInput, many, must_have
 from gnode.files import begin_folder, is_new, path_of, refuse_later_format, write_atomically
 from gnode.files.plain import as_json, spelled_out
 from gnode.models import Model, load_model, model_bytes, named_arrays
@@ -115,7 +115,7 @@ class RunDirectory:
             advice = f"With its task as it was: gnode train --resume --out {path}." if changed else ""
             more = _more_epochs(theirs["training"], ours["training"])
             if more and all(name.startswith(("training.epochs ", "training.schedule_epochs ")) for name in differing):
-                advice = f"For {more} epochs more: --extend {more} (in Python extend={more}), without epochs."
+                advice = f"For {many(more, 'epoch')} more: --extend {more} (in Python extend={more}), without epochs."
             must_have(f"the configuration that {path} was started with", f"another {', '.join(differing)}", advice)
         if began is None:
             return directory, [
