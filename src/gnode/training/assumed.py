@@ -18,8 +18,8 @@ def assumed(experiment: Experiment) -> list[str]:
         **experiment.task.source["assumed"],
         "model": f"{model.model}, {model.state_size} units{widths}, read {_READ[model.reading]}, {model.integrator} "
         f"with dt = {model.dt:g} s and tau = {model.tau:g} s, scale {model.scale}, missing values: {model.missing}",
-        "training": f"{many(settings.epochs, 'epoch')}, {settings.batch_size} series a minibatch, rate {settings.lr:g}, "
-        f"weight decay {settings.weight_decay:g}, seed {settings.seed}",
+        "training": f"{many(settings.epochs, 'epoch')}, {settings.batch_size} series a minibatch, "
+        f"rate {settings.lr:g}, weight decay {settings.weight_decay:g}, seed {settings.seed}",
     }
     lines = []
     for name, words in facts.items():
