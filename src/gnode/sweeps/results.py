@@ -87,7 +87,7 @@ def summary(chosen: pd.DataFrame, by: Sequence[str], of: str = "test_loss") -> p
     by = [by] if isinstance(by, str) or not isinstance(by, Iterable) else list(by)
     _refuse_other(chosen, [*by, of])
     if "state" in chosen:
-        chosen = chosen[chosen["state"].isin(("done", "failed"))]
+        chosen = _ended(chosen)
     rows = []
     for key, group in chosen.groupby(list(by), sort=False):
         values = group[of].to_numpy(dtype=float)
@@ -108,7 +108,7 @@ def learned(runs: pd.DataFrame, by: Sequence[str], loss: float) -> pd.DataFrame:
     """
     _refuse_other(runs, [*by, "state", "val_loss"])
     rows = []
-    for key, group in runs[runs["state"].isin(("done", "failed"))].groupby(list(by), sort=False):
+    for key, group in _ended(runs).groupby(list(by), sort=False):
         there = int((group["val_loss"] < loss).sum())
         interval = stats.binomtest(there, len(group)).proportion_ci(CONFIDENCE, "wilson")
         row = dict(zip(by, key, strict=True)) | {"seeds": len(group), "share": there / len(group)}
@@ -129,6 +129,11 @@ def rank_tests(chosen: pd.DataFrame, compare: str, of: str = "test_loss") -> pd.
         p = stats.mannwhitneyu(left, right, alternative="two-sided").pvalue
         rows.append({"first": a, "second": b, "ratio": np.median(left) / np.median(right), "p": p})
     return pd.DataFrame(rows, columns=["first", "second", "ratio", "p"])
+
+
+def _ended(runs: pd.DataFrame) -> pd.DataFrame:
+    """Runs that came to an end, if only to that of having diverged."""
+    return runs[runs["state"].isin(("done", "failed"))]
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:
