@@ -1,10 +1,7 @@
-"""The user's own tables: columns become training, validation and test trials, and what was assumed is said.
-
-Three forms: long (a row a sample), wide (a row a series), and arrays by name (.npz).
-"""
+"""The user's own tables: columns become training, validation and test trials, and what was assumed is said."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -13,42 +10,30 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from gnode.data.own_columns import (
-    channels_of,
-    named_unit,
-    number_columns,
-    past_midnight,
-    plain_value,
-    read_times,
-    samples_of,
-    truly_numbers,
+from gnode.data.own_columns import plain_value
+from gnode.data.own_reading import (
+    Options,
+    Rows,
+    array_series,
+    checked_options,
+    known_columns,
+    listed,
+    long_series,
+    opened,
+    rows_in_order,
+    wide_series,
 )
 from gnode.data.own_targets import Wanted, read_targets
-from gnode.errors import check_known, look_up, many, must_have
+from gnode.errors import check_known, must_have
 from gnode.files import path_of
-from gnode.files.table import read_archive, read_table
-from gnode.series import UNITS, Data, Series
+from gnode.series import Data, Series
 from gnode.series.arrays import described, is_frame
 
-KINDS = ("classes", "numbers")
 _PARTS = {
     "train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "dev": 1, "test": 2, "testing": 2,
 }  # fmt: skip
 _HELD_OUT = 0.15  # of the series for validation, and as many for the test
-_NO_TIME = "none named: samples follow each other, one a second"
 _LONGEST_PIECE = 100  # samples of a piece of a single recording, which is cut into at least 20 where it is long enough
-
-
-class _Options(NamedTuple):
-    """What the user has said of a table."""
-
-    target: list[str]
-    series: str | None
-    time: str | None
-    inputs: list[str] | None
-    unit: str | None
-    kind: str | None
-    split: int | str
 
 
 class _Read(NamedTuple):
@@ -63,6 +48,7 @@ class _Read(NamedTuple):
     per: np.ndarray
     parts: pd.Series | None  # what the column of parts says, row by row of targets
     in_order: bool  # of time, as pieces of one recording are
+    ahead: bool  # whether targets are inputs, one sample ahead
 
 
 def from_frame(
@@ -106,7 +92,7 @@ def from_frame(
     if not is_frame(frame):
         must_have("a pandas frame", described(frame), "Lists and arrays: Data(train, validation, test) of Trials.")
     said: dict[str, str] = {}
-    options = _checked(target, series, time, inputs, unit, kind, split)
+    options = checked_options(target, series, time, inputs, unit, kind, split)
     return _data(_read_frame(frame, options, said), options, said)
 
 
@@ -133,31 +119,19 @@ def from_file(
         InvalidInput: the file cannot be read, and what `from_frame` raises.
     """
     path = path_of(path)
-    check_known(columns, _Options._fields, "an argument of from_file")
-    options = _checked(target, **columns)
+    check_known(columns, Options._fields, "an argument of from_file")
+    options = checked_options(target, **columns)
     said: dict[str, str] = {}
-    spelled: dict[str, pd.Series] = {}
-    if path.suffix == ".npz":
-        arrays = read_archive(path)
-        flat = all(array.ndim == 1 and len(array) == len(next(iter(arrays.values()))) for array in arrays.values())
-        said["file"] = f"{path.name}: {len(arrays)} arrays"
-        read = _read_frame(pd.DataFrame(arrays), options, said) if flat else _read_arrays(arrays, options, said)
-    else:
-        asked = [*options.target, *(options.inputs or []), options.series, options.time]
-        table = read_table(path, header=header, encoding=encoding, names=[name for name in asked if name])
-        rows, width = table.frame.shape
-        said["file"] = f"{path.name}: {many(rows, 'row')}, {many(width, 'column')} ({table.how})"
-        spelled = table.spelled
-        named = options.series in spelled  # 001 and 1 are two series
-        frame = table.frame.assign(**{str(options.series): spelled[str(options.series)]}) if named else table.frame
-        read = _read_frame(frame, options, said)
-    data = _data(read, options, said, spelled)
+    table = opened(path, options, header, encoding, said)
+    frame = table.frame
+    read = _read_arrays(table.arrays, options, said) if frame is None else _read_frame(frame, options, said)
+    data = _data(read, options, said, table.spelled)
     given = {"target": options.target, "header": header, "encoding": encoding, **columns}
     source = {
         "file": str(path.resolve()),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "options": {key: value for key, value in given.items() if value is not None},
         **data.source,
+        "options": {key: value for key, value in given.items() if value is not None},
     }
     return replace(data, source=source)
 
@@ -205,134 +179,53 @@ def model_defaults(data: Data) -> dict[str, Any]:
     return keys
 
 
-# -- which column is what --
+# -- reading --
 
 
-def _checked(
-    target: str | Sequence[str],
-    series: str | None = None,
-    time: str | None = None,
-    inputs: str | Sequence[str] | None = None,
-    unit: str | None = None,
-    kind: str | None = None,
-    split: int | str = 0,
-) -> _Options:
-    targets = _columns("target", target)
-    if not targets:
-        must_have("a target, the column that is to be predicted", "none")
-    if kind is not None:
-        look_up("kind of target", kind, dict.fromkeys(KINDS))
-    if unit is not None:
-        look_up("time unit", unit, UNITS)
-    if not isinstance(split, str) and (isinstance(split, bool) or not isinstance(split, int) or split < 0):
-        must_have("split a number of at least 0, or the column that says train, validation or test", repr(split))
-    asked = None if inputs is None else _columns("inputs", inputs)
-    return _Options(targets, series, time, asked, unit, kind, split)
+def _read_frame(frame: pd.DataFrame, options: Options, said: dict[str, str]) -> _Read:
+    columns = known_columns(frame, options, said)
+    ahead = [name for name in options.target if name in columns.inputs]
+    if columns.wide:
+        if ahead:
+            must_have(
+                "a target that is no input where a row is a series",
+                listed(ahead),
+                "A long table names series or time.",
+            )
+        return _read_wide(columns.frame, columns.inputs, options, said)
+    if ahead and len(ahead) < len(options.target):
+        must_have("targets that are all inputs, to be predicted ahead, or none of them", f"only {listed(ahead)}")
+    return _read_long(columns.frame, columns.inputs, bool(ahead), options, said)
 
 
-def _columns(name: str, given: Any) -> list[str]:
-    """Names of columns, one or several, as a list."""
-    names = [given] if isinstance(given, str) else given
-    if isinstance(names, Mapping | bytes) or not isinstance(names, Iterable):
-        must_have(f"{name} the name of a column, or a list of them", repr(given))
-    return list(names)
-
-
-def _read_frame(frame: pd.DataFrame, options: _Options, said: dict[str, str]) -> _Read:
-    if not len(frame):
-        must_have("a table with rows", "one of zero rows")
-    if not frame.columns.is_unique:
-        must_have("columns of different names", f"{frame.columns[frame.columns.duplicated()][0]!r} twice")
-    part = options.split if isinstance(options.split, str) else None
-    known = [str(name) for name in frame.columns]
-    frame = frame.set_axis(known, axis=1)
-    asked = [*options.target, *(options.inputs or []), options.series, options.time, part]
-    check_known([name for name in asked if name is not None], known, "a column of the table", f"It has {_list(known)}.")
-    roles = [name for name in (options.series, options.time, part) if name is not None]
-    for names in (options.target, options.inputs or []):
-        if twice := [name for name in names if names.count(name) > 1]:
-            must_have("columns of different names", f"{twice[0]!r} twice")
-    for name in (*options.target, *(options.inputs or [])):
-        if name in roles:
-            must_have("a column in one role alone", f"{name!r} in two")
-    taken = {*roles, *(() if options.inputs else options.target)}
-    inputs, left = number_columns(frame, options.inputs, [name for name in known if name not in taken])
-    if left:
-        said["left out"] = _list(left)
-    once = options.series is not None and options.time is None and frame[options.series].is_unique
-    if (options.series is None and options.time is None) or once:
-        return _read_wide(frame, inputs, options, said)
-    return _read_long(frame, inputs, options, said)
-
-
-def _read_long(frame: pd.DataFrame, inputs: list[str], options: _Options, said: dict[str, str]) -> _Read:
+def _read_long(frame: pd.DataFrame, inputs: list[str], ahead: bool, options: Options, said: dict[str, str]) -> _Read:
     """A row a sample, put in order of time within each series."""
-    single = options.series is None
-    codes = np.zeros(len(frame), int) if single else _series_codes(frame, str(options.series))
-    plain = np.argsort(codes, kind="stable")
-    order, moved = plain, ""
-    if options.time is not None:
-        stamps, words = read_times(frame[options.time], options.time, options.unit)
-        stamps, passing = past_midnight(stamps, frame[options.time], codes)
-        words += f"; {many(passing, 'series')} that {'goes' if passing == 1 else 'go'} past midnight" if passing else ""
-        frame = frame.assign(**{options.time: stamps})
-        order = np.lexsort((stamps.to_numpy(), codes))
-        unsorted = np.unique(codes[order][order != plain])
-        moved = f"; rows of {many(len(unsorted), 'series')} were put in its order" if len(unsorted) else ""
-        said["time"] = words
-    frame, codes = frame.iloc[order], codes[order]
-    lengths = np.bincount(codes)
-    if options.time is not None:
-        _refuse_repeats(frame, codes, options)
-    if not single and lengths.min() < 2:
-        short = frame[options.series].iloc[np.cumsum(lengths)[np.argmin(lengths)] - 1]
-        more = np.count_nonzero(lengths < 2) - 1
-        must_have(
-            "at least two samples in each series",
-            f"one in series {plain_value(short)!r}" + (f" and {more} more" if more else ""),
-        )
-    targets = frame[options.target]
-    ahead = [name for name in options.target if name in inputs]
+    rows = rows_in_order(frame, options, said)
+    codes, lengths = rows.codes, rows.lengths
+    if options.series is not None:
+        _refuse_few(rows, options.series)
+    targets = rows.frame[options.target]
     if ahead:
-        if len(ahead) < len(options.target):
-            must_have("targets that are all inputs, to be predicted ahead, or none of them", f"only {_list(ahead)}")
         targets = targets.groupby(codes).shift(-1)
-        options = options._replace(kind="numbers")
-        said["target"] = "one sample ahead"
-    if single:
+    if options.series is None:
         codes, lengths = _pieces(len(frame))
         said["series"] = f"none named: one recording, cut into {len(lengths)} pieces of {lengths[0]} samples"
-    name = "\0series" if single else str(options.series)
-    rows = frame.assign(**{name: codes}) if single else frame
-    unit = _unit(rows, options, said)
-    series = Series.of(rows, series=name, time=options.time, channels=inputs, unit=unit)
-    said["time"] = said["time"] + moved if options.time is not None else _NO_TIME
-    if not single:
-        said["series"] = f"{options.series}: {many(len(series), 'series')} of {_range(lengths)} samples"
-    parts = frame[options.split] if isinstance(options.split, str) else None
-    return _Read(series, inputs, targets, lengths, parts, single)
+    series = long_series(rows, codes, inputs, options, said)
+    parts = None if options.part is None else rows.frame[options.part]
+    return _Read(series, inputs, targets, lengths, parts, options.series is None, ahead)
 
 
-def _series_codes(frame: pd.DataFrame, name: str) -> np.ndarray:
-    codes, labels = frame[name].factorize()
-    if (codes < 0).any():
-        must_have(f"the name of a series in each row of {name!r}", f"none in row {frame.index[int(np.argmin(codes))]}")
-    if len(labels) < 3:
-        advice = "A single recording is cut into pieces where no series are named." if len(labels) == 1 else ""
-        must_have("at least three series: to train on, to validate and to test", f"{len(labels)} in {name!r}", advice)
-    return codes
-
-
-def _refuse_repeats(frame: pd.DataFrame, codes: np.ndarray, options: _Options) -> None:
-    stamps = frame[options.time].to_numpy()
-    same = (stamps[1:] == stamps[:-1]) & (codes[1:] == codes[:-1])
-    if same.any():
-        at = int(np.argmax(same))
-        where = "" if options.series is None else f" of series {plain_value(frame[options.series].iloc[at])!r}"
+def _refuse_few(rows: Rows, name: str) -> None:
+    """Raise InvalidInput where there are too few series, or too few samples in one."""
+    lengths = rows.lengths
+    if len(lengths) < 3:
+        advice = "A single recording is cut into pieces where no series are named." if len(lengths) == 1 else ""
+        must_have("at least three series: to train on, to validate and to test", f"{len(lengths)} in {name!r}", advice)
+    if lengths.min() < 2:
+        short = plain_value(rows.frame[name].iloc[np.cumsum(lengths)[np.argmin(lengths)] - 1])
+        more = np.count_nonzero(lengths < 2) - 1
         must_have(
-            f"different times in {options.time!r} within a series",
-            f"{stamps[at]} twice, in rows {frame.index[at]} and {frame.index[at + 1]}{where}",
-            "Is there a column that names the series?" if options.series is None else "Average such rows, or drop one.",
+            "at least two samples in each series", f"one in series {short!r}" + (f" and {more} more" if more else "")
         )
 
 
@@ -346,113 +239,40 @@ def _pieces(samples: int) -> tuple[np.ndarray, np.ndarray]:
     return codes, np.bincount(codes)
 
 
-def _unit(frame: pd.DataFrame, options: _Options, said: dict[str, str]) -> str | None:
-    """The unit of times that are numbers."""
-    if options.time is None or options.unit is not None:
-        if options.unit is not None and options.time is not None:
-            said["time"] += f", in {options.unit}"
-        return options.unit if options.time is not None else None
-    if frame[options.time].dtype.kind in "Mm":
-        return None
-    unit = named_unit(options.time)
-    said["time"] += f", taken for {unit or 's'}" + (", as its name says" if unit else " (change it: unit)")
-    return unit or "s"
-
-
-def _read_wide(frame: pd.DataFrame, inputs: list[str], options: _Options, said: dict[str, str]) -> _Read:
+def _read_wide(frame: pd.DataFrame, inputs: list[str], options: Options, said: dict[str, str]) -> _Read:
     """A row a series, a column a sample."""
-    ahead = [name for name in options.target if name in inputs]
-    if ahead:
-        must_have(
-            "a target that is no input where a row is a series", _list(ahead), "A long table names series or time."
-        )
-    inputs, left = samples_of(inputs) if options.inputs is None else (inputs, [])
-    if left:
-        before = [said["left out"]] if "left out" in said else []
-        said["left out"] = ", ".join([*before, f"{_list(left)} (no sample, by the name)"])
-    channels = channels_of(inputs)
-    samples = len(next(iter(channels.values())))
-    if samples < 2:
-        must_have(
-            "at least two samples in each series, which are columns where a row is a series",
-            f"one column, {inputs[0]!r}",
-            "Where a row is a sample, name the column of the series or of the time.",
-        )
-    values = np.stack([frame[names].to_numpy(float, na_value=np.nan) for names in channels.values()], axis=-1)
-    seen = ~np.isnan(values).all(axis=-1)
-    lengths = samples - np.argmax(seen[:, ::-1], axis=1)
-    for row in frame.index[~seen.any(axis=1)][:1]:
-        must_have("values in each row, which is a series", f"none in row {row}")
-    for row in frame.index[lengths < 2][:1]:
+    series, channels = wide_series(frame, inputs, options, said)
+    for row in frame.index[series.valid.sum(axis=1) < 2][:1]:
         must_have("at least two samples in each series", f"one in row {row}")
-    labels = next(iter(channels.values())) if len(channels) == 1 else []
-    times = pd.to_numeric(pd.Series(labels), errors="coerce").to_numpy(float)
-    clocked = len(labels) > 1 and bool((np.diff(times) > 0).all())
-    unit = options.unit or "s"
-    series = Series.of(values, times if clocked else None, unit=unit if clocked else None, lengths=lengths)
-    if options.series is not None:
-        series = replace(series, names=tuple(frame[options.series]))
-    ended = ", which end where nothing follows" if lengths.min() < samples else ""
-    why = "" if options.series is not None else ", as neither series nor time is named"
-    said["series"] = f"a row each{why}: {many(len(frame), 'series')} of {_range(lengths)} samples{ended}"
-    said["time"] = f"the names of the columns, in {unit}" if clocked else _NO_TIME
-    parts = frame[options.split] if isinstance(options.split, str) else None
-    return _Read(series, list(channels), frame[options.target], np.ones(len(frame), int), parts, False)
+    parts = None if options.part is None else frame[options.part]
+    return _Read(series, channels, frame[options.target], np.ones(len(frame), int), parts, False, False)
 
 
-def _read_arrays(arrays: dict[str, np.ndarray], options: _Options, said: dict[str, str]) -> _Read:
+def _read_arrays(arrays: dict[str, np.ndarray], options: Options, said: dict[str, str]) -> _Read:
     """Inputs (trials, time) or (trials, time, channels) beside targets."""
-    asked = [*options.target, *(options.inputs or []), options.time]
-    check_known([name for name in asked if name], arrays, "an array of the file", f"It has {_list(list(arrays))}.")
-    if len(options.target) > 1 or len(options.inputs or []) > 1 or options.series is not None:
-        must_have("one array of inputs and one target in an .npz, whose first axis is that of the series", "more")
-    if isinstance(options.split, str):
-        must_have("split a number for arrays", repr(options.split))
+    series, channels = array_series(arrays, options, said)
     target = options.target[0]
-    wanted = arrays[target]
-    fitting = {
-        name: array
-        for name, array in arrays.items()
-        if name not in (target, options.time) and array.ndim in (2, 3) and array.dtype.kind in "biuf"
-        and array.shape[:1] == wanted.shape[:1]
-    }  # fmt: skip
-    chosen = (options.inputs or list(fitting))[:2]
-    if len(chosen) != 1 or chosen[0] not in fitting:
-        must_have(
-            f"one array (trials, time) or (trials, time, channels) of inputs beside {target!r} of shape {wanted.shape}",
-            _list([f"{name} {array.shape}" for name, array in arrays.items()]),
-            "Name it by inputs." if len(chosen) > 1 else "",
-        )
-    values = fitting[chosen[0]]
-    values = values[..., None] if values.ndim == 2 else values
-    truly_numbers(values, chosen[0])
-    times = None if options.time is None else arrays[options.time]
-    lengths = arrays.get("lengths")
-    unit = None if times is None or times.dtype.kind in "Mm" else options.unit or named_unit(str(options.time)) or "s"
-    series = Series.of(values, times, unit=unit, lengths=lengths)
-    counts = series.valid.sum(axis=1)
-    said["series"] = f"{chosen[0]}: {many(len(series), 'series')} of {_range(counts)} samples"
-    said["time"] = f"{options.time}, in {unit or 'dates'}" if times is not None else _NO_TIME
-    channels = [f"channel {at + 1}" for at in range(series.channels)]
+    wanted, counts = arrays[target], series.valid.sum(axis=1)
     if wanted.ndim == 1:
-        return _Read(series, channels, pd.DataFrame({target: wanted}), np.ones(len(series), int), None, False)
+        one_each = np.ones(len(series), int)
+        return _Read(series, channels, pd.DataFrame({target: wanted}), one_each, None, False, False)
     if wanted.shape[:2] != series.shape[:2] or wanted.ndim > 3:
         must_have(f"targets (trials,) or beginning with {series.shape[:2]}", f"{target!r} of shape {wanted.shape}")
     rows = wanted[series.valid].reshape(counts.sum(), -1)
     names = [target] if rows.shape[1] == 1 else [f"{target} {at + 1}" for at in range(rows.shape[1])]
-    return _Read(series, channels, pd.DataFrame(rows, columns=names), counts, None, False)
+    return _Read(series, channels, pd.DataFrame(rows, columns=names), counts, None, False, False)
 
 
 # -- trials --
 
 
 def _data(
-    read: _Read, options: _Options, said: dict[str, str], spelled: Mapping[str, pd.Series] = MappingProxyType({})
+    read: _Read, options: Options, said: dict[str, str], spelled: Mapping[str, pd.Series] = MappingProxyType({})
 ) -> Data:
-    said["inputs"] = _list(read.channels)
-    ahead = said.pop("target", "")
-    wanted = read_targets(read.targets, read.per, "numbers" if ahead else options.kind, not read.in_order, spelled)
-    said["target"] = f"{_list(list(read.targets))}: {wanted.words}" + (f", {ahead}" if ahead else "")
+    said["inputs"] = listed(read.channels)
+    kind = "numbers" if read.ahead else options.kind
+    wanted = read_targets(read.targets, read.per, kind, not read.in_order, spelled)
+    said["target"] = f"{listed(list(read.targets))}: {wanted.words}" + (", one sample ahead" if read.ahead else "")
     if (missing := _missing(read)) is not None:
         said["missing"] = missing
     trials = wanted.trials(read.series)
@@ -460,15 +280,19 @@ def _data(
     train, validation, test = (trials[indices] for indices in parts)
     wanted.refuse_absent(train)
     order = ("file", "series", "time", "inputs", "left out", "target", "missing", "split")
+    given = {**options._asdict(), "split": options.split or None}
     source = {
+        "options": {key: value for key, value in given.items() if value is not None},
         "inputs": read.channels,
         "target": list(read.targets),
+        "each": "series" if wanted.one_each else "sample",
+        "ahead": read.ahead,
         "assumed": {k: said[k] for k in order if k in said},
     }
     return Data(train, validation, test, wanted.names, source)
 
 
-def _parts(read: _Read, wanted: Wanted, options: _Options) -> tuple[list[np.ndarray], str]:
+def _parts(read: _Read, wanted: Wanted, options: Options) -> tuple[list[np.ndarray], str]:
     """Which of the series that have a target are trained on, validated on and tested on."""
     there = np.flatnonzero(wanted.there)
     if read.parts is not None:
@@ -539,15 +363,6 @@ def _median_gap(sets: Sequence[Series]) -> float:
 
 
 # -- words --
-
-
-def _list(names: Sequence[str]) -> str:
-    shown = ", ".join(map(str, names[:8]))
-    return shown if len(names) <= 8 else f"{shown}, ... ({len(names)} in all)"
-
-
-def _range(lengths: np.ndarray) -> str:
-    return f"{lengths.min()}" if lengths.min() == lengths.max() else f"{lengths.min()} to {lengths.max()}"
 
 
 def _counts(parts: Sequence[np.ndarray]) -> str:

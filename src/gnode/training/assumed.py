@@ -1,6 +1,7 @@
 """What was assumed of the user's own table and chosen for it, on one screen."""
 
 import textwrap
+from collections.abc import Mapping
 
 from gnode.errors import many
 from gnode.series import Data
@@ -21,6 +22,11 @@ def assumed(experiment: Experiment) -> list[str]:
         "training": f"{many(settings.epochs, 'epoch')}, {settings.batch_size} series a minibatch, "
         f"rate {settings.lr:g}, weight decay {settings.weight_decay:g}, seed {settings.seed}",
     }
+    return facts_in_lines(facts)
+
+
+def facts_in_lines(facts: Mapping[str, str]) -> list[str]:
+    """Facts by topic, wrapped beside their topics."""
     lines = []
     for name, words in facts.items():
         lines += textwrap.wrap(

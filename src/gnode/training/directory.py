@@ -170,8 +170,12 @@ class RunDirectory:
 
     def columns(self) -> tuple[list[str], list[str]]:
         """What inputs and targets are called in the table that own trials came from; empty where they did from none."""
-        source = self.config().get("task", {}).get(SOURCE, {})
+        source = self.source()
         return list(source.get("inputs", [])), list(source.get("target", []))
+
+    def source(self) -> dict[str, Any]:
+        """Where the user's own trials came from (gnode.series.Data.source); empty where that is not known."""
+        return dict(self.config().get("task", {}).get(SOURCE, {}))
 
     def extend(self, training: dict[str, Any]) -> "RunDirectory":
         """The directory with another table training in config.toml: that of the same run with more epochs."""
