@@ -145,7 +145,19 @@ def test_a_damaged_model_is_one_clear_line(gnode, tmp_path):
 
 def test_every_command_has_help_with_an_example(gnode):
     _, out, _ = gnode("--help")
-    commands = ("train", "evaluate", "analyse", "report", "export", "demo", "list", "sweep", "cite", "doctor")
+    commands = (
+        "train",
+        "evaluate",
+        "predict",
+        "analyse",
+        "report",
+        "export",
+        "demo",
+        "list",
+        "sweep",
+        "cite",
+        "doctor",
+    )
     for command in commands:
         assert command in out
         code, text, _ = gnode(f"{command} --help")

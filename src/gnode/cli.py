@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from gnode.errors import GnodeError
+from gnode.errors import GnodeError, many
 from gnode.files import path_of, plain
 
 app = typer.Typer(
@@ -260,17 +260,7 @@ def evaluate(
         chosen = {} if seed is None else {"seed": seed}
         result = evaluate_run(directory, trials=trials, silence=silence, integrator=integrator, **chosen)
     kind, loss = ("fresh", result["fresh_loss"]) if "fresh_loss" in result else ("test", result["test_loss"])
-    lines = [f"{result['loss']} on {result['trials']} {kind} trials: {loss:.3e}"]
-    if "accuracy" in result:
-        low, high = result["accuracy_interval"]
-        lines.append(
-            f"{result['accuracy']:.1%} right (95 % interval {low:.1%} to {high:.1%}; always the most common class: "
-            f"{result['most_common']:.1%}), macro F1 {result['f1']:.3f}, expected calibration error "
-            f"{result['calibration_error']:.3f}"
-        )
-        lines += [f"{often} of {truth} taken for {taken}" for truth, taken, often in result["most_confused"]]
-    elif result["r2"] is not None:
-        lines.append(f"Typical error {result['rmse']:.3g} in the units of the targets, R2 {result['r2']:.3f}")
+    lines = [f"{result['loss']} on {result['trials']} {kind} trials: {loss:.3e}", *_how_well(result)]
     if integrator is not None:
         lines.append(
             f"The same weights under {integrator}: {result['loss_under']:.3e}; outputs differ by up to "
@@ -282,6 +272,53 @@ def evaluate(
             f"{result['distinct']} distinct ({result['bits']:.1f} bits)"
         )
     _answer(as_json, result, *lines)
+
+
+@app.command(epilog=example("gnode predict runs/mine new.csv --out predicted.csv"))
+def predict(
+    directory: Directory,
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="A table with the columns of the run's own; its target may be missing.",
+            show_default=False,
+            callback=_at_home,
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The .csv to write. \\[default: standard output]", show_default=False, callback=_at_home),
+    ] = None,
+    header: Annotated[
+        bool | None,
+        typer.Option("--header/--no-header", help="Is the first row of names? \\[default: as in training]"),
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Such as latin-1. \\[default: found out]")] = None,
+    as_json: Json = False,
+) -> None:
+    """What a model that was trained on a table says of the series of another one, and how well where that is known."""
+    if out is not None and (out.suffix != ".csv" or out.is_dir()):
+        raise typer.BadParameter(f"Must have a file .csv to write to, instead got {out}.")
+    if out is not None and out.resolve() == table.resolve():
+        raise typer.BadParameter(f"Must have another file for predictions than the table, instead got {out}.")
+    with _machine(), _quiet_stdout(as_json):
+        from gnode.examine import predict as predict_run
+        from gnode.files import write_atomically
+        from gnode.training.assumed import facts_in_lines
+
+        found = predict_run(directory, table, header=header, encoding=encoding)
+        scores = found.scores or {}
+        for line in [*facts_in_lines(found.said), *(_how_well(scores) if scores else [])]:
+            typer.echo(line, err=True)
+        text = found.frame.to_csv(index=False)
+        if out is not None:
+            write_atomically(out, text.encode())
+            written = f"{many(len(found.frame), 'prediction')} written: {out}"
+    if as_json:
+        stored = {"file": str(out)} if out is not None else {"predictions": found.frame.to_dict("records")}
+        _answer(True, {"said": found.said, "rows": len(found.frame), "scores": found.scores, **stored})
+    else:
+        typer.echo(text.rstrip("\n") if out is None else written)
 
 
 @app.command(epilog=example("gnode analyse runs/ring"))
@@ -737,6 +774,21 @@ def _right(summary: dict[str, Any]) -> str:
     """How much of the test set is right, where it is classes."""
     share = summary.get("test_accuracy")
     return "" if share is None else f", {share:.1%} right"
+
+
+def _how_well(scores: dict[str, Any]) -> list[str]:
+    """Figures of a classifier or a regression, in lines."""
+    if "accuracy" in scores:
+        low, high = scores["accuracy_interval"]
+        return [
+            f"{scores['accuracy']:.1%} right (95 % interval {low:.1%} to {high:.1%}; always the most common class: "
+            f"{scores['most_common']:.1%}), macro F1 {scores['f1']:.3f}, expected calibration error "
+            f"{scores['calibration_error']:.3f}",
+            *(f"{often} of {truth} taken for {taken}" for truth, taken, often in scores["most_confused"]),
+        ]
+    if scores.get("r2") is not None:
+        return [f"Typical error {scores['rmse']:.3g} in the units of the targets, R2 {scores['r2']:.3f}"]
+    return []
 
 
 def _number(loss: float | None) -> str:

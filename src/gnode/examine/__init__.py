@@ -2,6 +2,7 @@
 
 from gnode.examine.analyse import analyse
 from gnode.examine.evaluate import evaluate
+from gnode.examine.predict import Predictions, predict
 from gnode.examine.stored import evidence_of
 
-__all__ = ["analyse", "evaluate", "evidence_of"]
+__all__ = ["Predictions", "analyse", "evaluate", "evidence_of", "predict"]

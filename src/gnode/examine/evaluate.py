@@ -14,7 +14,7 @@ from gnode.examine.answers import answers_of
 from gnode.examine.classification import classification
 from gnode.examine.regression import regression
 from gnode.models import Model, load_model, under
-from gnode.series import Data, Trials
+from gnode.series import Data, Series, Trials
 from gnode.training import RunDirectory
 from gnode.training.directory import OTHER_TRIALS
 from gnode.training.losses import LOSSES
@@ -176,8 +176,13 @@ def memory_of(
 
 def path_of(model: Model, trials: Trials) -> integrate.Path:
     """States at each sample, for any kind of initial state. Only trials that fail by themselves have failed."""
-    path = model.path(trials.series, told(model, trials))
-    return alone(model).path(trials.series, told(model, trials)) if np.any(path.failed) else path
+    return solved_path(model, trials.series, told(model, trials))
+
+
+def solved_path(model: Model, series: Series, first_targets: np.ndarray | None = None) -> integrate.Path:
+    """States at each sample of series. Only series that fail by themselves have failed."""
+    path = model.path(series, first_targets)
+    return alone(model).path(series, first_targets) if np.any(path.failed) else path
 
 
 def _under(model: Model, integrator: str, objective: Objective, trials: Trials) -> dict[str, Any]:
