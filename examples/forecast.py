@@ -34,7 +34,7 @@ new = np.stack(draw(60))
 forecast = forecaster.predict(list(new[:, :-STEPS]), interval=0.9)  # .values .lower .upper: (series, steps, channels)
 
 # %%
-true = new[:, -STEPS:]
-held = (forecast.lower <= true) & (true <= forecast.upper)
-print(f"root mean square error {np.sqrt(np.mean((forecast.values - true) ** 2)):.2f}, noise alone 0.10")
+rmse = np.sqrt(np.mean((forecast.values - new[:, -STEPS:]) ** 2))
+held = forecaster.coverage(list(new), interval=0.9)  # (steps, channels), of series that were never seen
+print(f"root mean square error {rmse:.2f}, noise alone 0.10")
 print(f"the 90 % intervals hold {held.mean():.0%} of the values")

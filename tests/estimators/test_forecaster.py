@@ -62,6 +62,112 @@ def test_one_step_is_the_models_output_and_further_ones_feed_it_back():
             np.testing.assert_allclose(forecast[at], outputs[-1], atol=2e-5)
 
 
+def test_the_first_forecast_comes_a_step_of_the_model_later():
+    series = autoregressive(12, 20, 3)
+    forecaster = GatedODEForecaster(tau=3.0, **SMALL).fit(series)
+    outputs = np.asarray(forecaster.model_(Series.of(series[..., None])))
+    np.testing.assert_allclose(forecaster.predict(series)[:, 0], outputs[:, -1], atol=2e-5)
+
+
+@pytest.fixture(scope="module")
+def irregular():
+    """A forecaster of an Ornstein-Uhlenbeck process seen at times that an exponential law spaces."""
+    X, times = ornstein_uhlenbeck(80, 40, 0)
+    return GatedODEForecaster(state_size=8, hidden=(16,), epochs=30, window=20).fit(X, times=times)
+
+
+def ornstein_uhlenbeck(count, length, seed, unit=1.0):
+    """Series of the process with time constant 4 and variance 1, and their times."""
+    random = np.random.default_rng(seed)
+    gaps = random.exponential(1.0, (count, length)) + 0.05
+    values = [random.standard_normal(count)]
+    for gap in gaps.T[1:]:
+        kept = np.exp(-gap / 4)
+        values.append(kept * values[-1] + np.sqrt(1 - kept**2) * random.standard_normal(count))
+    return np.stack(values, axis=1), np.cumsum(gaps, axis=1) * unit
+
+
+def test_intervals_hold_on_a_grid_at_own_times_and_at_one_time(irregular):
+    X, times = ornstein_uhlenbeck(600, 25, 1)
+    own = irregular.coverage(X, times=times, steps=5, interval=0.9)
+    np.testing.assert_allclose(own, 0.9, atol=0.08)
+    forecast = irregular.predict(X[:, :20], times=times[:, :20], at=times[:, 20:], interval=0.9)
+    np.testing.assert_allclose(forecast.coverage(X[:, 20:]), own, atol=0.01)
+    random = np.random.default_rng(2)
+    for at in (np.array([0.5]), irregular.step_ * np.arange(1, 6), np.array([3.0])):
+        asked = times[:, 19:20] + at
+        kept = np.exp(-at / 4)
+        came = kept * X[:, 19:20] + np.sqrt(1 - kept**2) * random.standard_normal((600, len(at)))
+        forecast = irregular.predict(X[:, :20], times=times[:, :20], at=asked, interval=0.9)
+        np.testing.assert_allclose(forecast.coverage(came), 0.9, atol=0.08)
+
+
+def test_forecasts_for_times_are_those_that_covariates_with_times_ask_for(irregular):
+    X, times = ornstein_uhlenbeck(6, 20, 3)
+    asked = times[:, -1:] + [0.3, 1.0, 4.0]
+    found = irregular.predict(X, times=times, at=asked)
+    longer = Series.of(np.zeros((6, 23, 1)), np.hstack([times, asked]))
+    known = GatedODEForecaster(**SMALL).fit(X.repeat(2, 0), times=times.repeat(2, 0), covariates=np.zeros((12, 20, 1)))
+    by_covariates = known.predict(X, times=times, covariates=longer, steps=3)
+    also = known.predict(X, times=times, covariates=np.zeros((6, 23, 1)), at=asked)
+    np.testing.assert_allclose(also, by_covariates, atol=1e-6)
+    regular = times[:, -1:] + irregular.step_ * np.arange(1, 4)
+    np.testing.assert_allclose(
+        irregular.predict(X, times=times, at=regular), irregular.predict(X, times=times, steps=3), atol=1e-5
+    )
+    one = irregular.predict(X[:1], times=times[:1], at=asked[0])
+    np.testing.assert_allclose(one, found[:1], atol=1e-5)
+    with pytest.raises(InvalidInput, match=r"covariates at the times that at= names"):
+        known.predict(X, times=times, covariates=longer, at=asked + 0.1)
+
+
+def test_forecasts_for_dates_are_those_for_the_seconds_between(irregular):
+    X, times = ornstein_uhlenbeck(3, 20, 4)
+    dates = np.datetime64("2026-01-01", "ns") + np.round(times * 1e9).astype("timedelta64[ns]")
+    seconds = times[:, -1:] + [0.5, 1.5]
+    asked = dates[:, -1:] + np.array([500, 1500], "timedelta64[ms]")
+    np.testing.assert_allclose(
+        irregular.predict(X, times=dates, at=asked), irregular.predict(X, times=times, at=seconds), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "at, message",
+    [
+        ([1.0, 2.0], r"at= that increases, after the last sample of series 0"),
+        ([1e3, 1e3], r"at= that increases, after 1000.0, instead got 1000.0"),
+        ([1e3, np.nan], r"at= that increases"),
+        ([[1e3], [2e3]], r"at= of shape \(steps,\) or \(3, steps\), instead got shape \(2, 1\)"),
+        ([], r"at= of shape"),
+        (["1000"], r"times to forecast for that are numbers"),
+        (np.array(["2026-01-01"], "datetime64[s]"), r"times of the kind of the series, seconds"),
+    ],
+)
+def test_times_to_forecast_for_are_checked(irregular, at, message):
+    X, times = ornstein_uhlenbeck(3, 20, 5)
+    with pytest.raises(InvalidInput, match=message):
+        irregular.predict(X, times=times, at=at)
+    with pytest.raises(InvalidInput, match="steps, or at="):
+        irregular.predict(X, times=times, at=at, steps=2)
+
+
+def test_times_to_forecast_for_want_times(fitted):
+    with pytest.raises(InvalidInput, match="series with times for at="):
+        fitted.predict(autoregressive(3, 20, 0), at=[21.0])
+
+
+def test_coverage_counts_what_was_seen(fitted):
+    forecast = fitted.predict(autoregressive(4, 20, 0), steps=2, interval=0.5)
+    came = forecast.values.copy()
+    came[:3, 0] = np.nan
+    came[:2, 1] = forecast.upper[:2, 1] + 1
+    assert forecast.coverage(came).ravel().tolist() == [1.0, 0.5]
+    came[:] = np.nan
+    assert np.isnan(forecast.coverage(came)).all()
+    with pytest.raises(InvalidInput, match=r"in the shape of the forecast, \(4, 2, 1\), instead got \(4, 1, 1\)"):
+        forecast.coverage(came[:, :1])
+
+
 def test_pieces_ask_each_sample_for_the_next_and_cover_the_series():
     series = Series.of([np.arange(11.0), np.arange(4.0)], times=[np.arange(11.0) ** 2, np.arange(4.0)])
     parts = pieces([(0, 0, 11), (1, 0, 4)], window=4, stride=2)

@@ -8,7 +8,7 @@ from sklearn.exceptions import NotFittedError
 from gnode.errors import InvalidInput
 from gnode.estimators import GatedODEClassifier, GatedODEForecaster, GatedODERegressor
 from gnode.estimators.classifier import read_labels
-from gnode.estimators.forecaster import skill
+from gnode.estimators.intervals import skill
 from gnode.series import Series
 
 SMALL = dict(state_size=2, hidden=(2,), epochs=1)

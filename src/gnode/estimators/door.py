@@ -8,8 +8,10 @@ import numpy as np
 from sklearn.utils import check_array
 
 from gnode.errors import must_have
+from gnode.estimators.pieces import seconds_between
 from gnode.series import Series
 from gnode.series.arrays import as_floats, described, is_frame, place
+from gnode.series.clock import read_stamps
 from gnode.series.trials import in_order
 
 SHORTEST = 2  # samples; one alone has no dynamics
@@ -171,6 +173,36 @@ def _gaps_ahead(series: Series, beside: Series, following: np.ndarray) -> np.nda
         if not np.array_equal(series.times[at, :own], beside.times[at, :own]):
             must_have("covariates at the times of the series", f"other times in {place(at)}")
     return np.take_along_axis(np.broadcast_to(beside.gaps, beside.shape[:2]), following, axis=1)
+
+
+def gaps_until(series: Series, at: Any) -> np.ndarray:
+    """Seconds (n, steps) between times to forecast for, of the first since the last sample of each series.
+
+    Args:
+        at: (steps,) for all series, or (n, steps); of the kind of the times of the series.
+
+    Raises:
+        InvalidInput: series without times; times of another kind or shape, or that do not come after the last sample.
+    """
+    stamps = read_stamps(at, "times to forecast for")
+    if series.times is None:
+        must_have("series with times for at=", "none", "Without times, steps= says how many.")
+    dates = series.times.dtype.kind == "M"
+    if dates != (stamps.dtype.kind == "M") or stamps.dtype.kind == "m":
+        must_have(f"at= as times of the kind of the series, {'dates' if dates else 'seconds'}", str(stamps.dtype))
+    if stamps.ndim not in (1, 2) or not stamps.size or (stamps.ndim == 2 and len(stamps) != len(series)):
+        must_have(f"at= of shape (steps,) or ({len(series)}, steps)", f"shape {stamps.shape}")
+    times = np.broadcast_to(series.times, series.shape[:2])
+    last = times[np.arange(len(series)), series.valid.sum(axis=1) - 1]
+    stamps = np.broadcast_to(stamps.astype(last.dtype), (len(series), stamps.shape[-1]))
+    gaps = seconds_between(np.hstack([last[:, None], stamps]))
+    late = (gaps > 0) & np.isfinite(gaps)
+    if not late.all():
+        row = int((~late).any(axis=1).argmax())
+        step = int((~late[row]).argmax())
+        before = stamps[row, step - 1] if step else f"the last sample of {place(row)}, {last[row]}"
+        must_have(f"at= that increases, after {before}", stamps[row, step])
+    return gaps
 
 
 def refuse_other_width(what: str, argument: str, fitted: int, given: np.ndarray) -> None:

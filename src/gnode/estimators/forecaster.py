@@ -15,6 +15,7 @@ from gnode.arguments import integer, number
 from gnode.errors import Diverged, must_have
 from gnode.estimators.base import GatedODE, in_batches
 from gnode.estimators.door import (
+    gaps_until,
     one_each,
     read_covariates,
     refuse_other_width,
@@ -22,10 +23,12 @@ from gnode.estimators.door import (
     usual_gap,
     with_channels,
 )
+from gnode.estimators.intervals import Tried, half_widths, refuse_few, share_held, skill
 from gnode.estimators.parts import held_out
-from gnode.estimators.pieces import Piece, beside_the_next, cut, next_samples, pieces
+from gnode.estimators.pieces import Piece, beside_the_next, cut, next_samples, pieces, seconds_between
 from gnode.models import Model
 from gnode.series import Data, Series
+from gnode.series.arrays import as_floats
 
 _ENOUGH = 10  # series, from which on some are held out as a whole; of fewer, the ends of all are
 _ORIGINS = 500  # places, at most, from which forecasts are tried for intervals
@@ -38,6 +41,14 @@ class Forecast(NamedTuple):
     values: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
+
+    def coverage(self, truth: Any) -> np.ndarray:
+        """The share of series whose truth (n, steps, channels) lies within, (steps, channels); NaN counts nowhere."""
+        came = as_floats(truth, "what came")
+        came = came[..., None] if came.ndim == 2 and self.values.shape[-1] == 1 else came
+        if came.shape != self.values.shape:
+            must_have(f"what came in the shape of the forecast, {self.values.shape}", f"{came.shape}")
+        return share_held((self.lower <= came) & (came <= self.upper), ~np.isnan(came))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -129,6 +140,7 @@ class GatedODEForecaster(GatedODE):
         covariates: Any = None,
         static: Any = None,
         steps: int | None = None,
+        at: Any = None,
         interval: float | None = None,
     ) -> np.ndarray | Forecast:
         """The samples after the last of each series, (n, steps, channels), `step_` apart; the mean over members.
@@ -138,23 +150,33 @@ class GatedODEForecaster(GatedODE):
             covariates: as for fit, but going on for so many steps beyond each series. Where they have times, the
                 forecasts are for these.
             steps: how many; by default the forecaster's own.
+            at: the times to forecast for instead, of the kind of `times`: (steps,) for all series, or (n, steps). The
+                model steps from each to the next.
             interval: also give, as a Forecast, an interval around each value that holds the truth with this
                 probability: by split conformal prediction (Vovk et al. 2005; Lei et al., JASA 2018), the quantile of
-                the errors on the calibration part, step by step and channel by channel. It presumes that what will
-                come is like that part; errors from several places of one series are not independent.
+                the errors on the calibration part, channel by channel, of forecasts as far ahead in time. It presumes
+                that what will come is like that part; errors from several places of one series are not independent.
 
         Raises:
             InvalidInput: something does not fit; too few calibration errors for such an interval.
         """
+        if at is not None and steps is not None:
+            must_have("steps, or at= that says how many", "both")
         wanted = integer("steps", self.steps if steps is None else steps, 1)
-        series, known, gaps = self._read_to_answer(X, times, covariates, static, wanted)
+        series = self._series_to_answer(X, times, static)
+        step = self.model_.config.dt if series.clock is None else self.step_
+        ahead = np.full((len(series), wanted), step) if at is None else gaps_until(series, at)
+        series, known, gaps = self._with_covariates(series, covariates, ahead.shape[1])
+        if gaps is not None and at is None:
+            ahead = gaps
+        elif gaps is not None and not np.allclose(gaps, ahead, rtol=1e-6, atol=0):
+            must_have("covariates at the times that at= names", "other times")
         ends = series.valid.sum(axis=1)
-        ahead = np.full((len(series), wanted), self.step_) if gaps is None else gaps
-        contexts = [(at, max(0, end - self.window), end) for at, end in enumerate(ends)]
+        contexts = [(row, max(0, end - self.window), end) for row, end in enumerate(ends)]
         values = self._forecast(series, contexts, ahead, known)
         if interval is None:
             return values
-        widths = self._widths(wanted, interval)
+        widths = self._widths(np.cumsum(ahead, axis=1), interval)
         return Forecast(values, values - widths, values + widths)
 
     def score(self, X: Any, y: Any = None, *, times: Any = None, covariates: Any = None, static: Any = None) -> float:
@@ -166,13 +188,41 @@ class GatedODEForecaster(GatedODE):
         Raises:
             InvalidInput: it is not fitted, or a series has no sample before its last `steps`.
         """
-        series, _, _ = self._read_to_answer(X, times, covariates, static, 0)
-        steps = integer("steps", self.steps, 1)
+        tried = self._try_at_the_ends(X, times, covariates, static, self.steps)
+        return skill(tried.errors, tried.unchanged)
+
+    def coverage(
+        self,
+        X: Any,
+        *,
+        interval: float,
+        times: Any = None,
+        covariates: Any = None,
+        static: Any = None,
+        steps: int | None = None,
+    ) -> np.ndarray:
+        """How often intervals hold: the share of series, (steps, channels), whose last `steps` samples lie within
+        their intervals, forecast from the samples before, for the times at which they came. NaN where none was seen.
+
+        Args:
+            X, times, covariates, static, steps, interval: as for predict. Series that were not trained on, or the
+                share says little.
+
+        Raises:
+            InvalidInput: as score and predict do.
+        """
+        tried = self._try_at_the_ends(X, times, covariates, static, self.steps if steps is None else steps)
+        within = np.abs(tried.errors) <= self._widths(tried.leads, interval)
+        return share_held(within, ~np.isnan(tried.errors))
+
+    def _try_at_the_ends(self, X: Any, times: Any, covariates: Any, static: Any, steps: int) -> Tried:
+        """Forecasts of the last steps of each series."""
+        wanted = integer("steps", steps, 1)
+        series, _, _ = self._with_covariates(self._series_to_answer(X, times, static), covariates, 0)
         ends = series.valid.sum(axis=1)
-        if ends.min() <= steps:
-            must_have(f"series of more than {steps} samples to score {steps} steps on", f"one of {ends.min()}")
-        error, naive = self._errors(series, [(at, end - steps) for at, end in enumerate(ends)], steps)
-        return skill(error, naive)
+        if ends.min() <= wanted:
+            must_have(f"series of more than {wanted} samples to forecast {wanted} steps of", f"one of {ends.min()}")
+        return self._tried(series, [(at, end - wanted) for at, end in enumerate(ends)], wanted)
 
     def write_beside(self, folder: Path) -> None:
         self.calibration_.save(folder / _CALIBRATION)
@@ -189,12 +239,11 @@ class GatedODEForecaster(GatedODE):
             must_have("series without events to forecast", "one with events", "Give what happens as a channel.")
         return series
 
-    def _read_to_answer(
-        self, X: Any, times: Any, covariates: Any, static: Any, steps: int
+    def _with_covariates(
+        self, series: Series, covariates: Any, steps: int
     ) -> tuple[Series, np.ndarray, np.ndarray | None]:
         """Series as in fit, with all that the model is told; what it is told of the samples that follow, (n, steps, k);
         and seconds between these where covariates have times."""
-        series = self._series_to_answer(X, times, static)
         known = read_covariates(series, covariates, steps, names=self.series, time=self.time)
         refuse_other_width("covariates", "covariates", self.n_covariates_, known.along)
         constants = np.where(series.seen, series.values, np.nan)[:, :1, self.n_features_in_ :]
@@ -243,7 +292,7 @@ class GatedODEForecaster(GatedODE):
             padded[at, : len(value)] = beside_the_next(value, known[at, :1], channels)
             there[at, : len(value)] = True
             if clocks is not None:  # a sample acts until the next one, the first for dt, as in training
-                gaps = _seconds_between(clocks[at])
+                gaps = seconds_between(clocks[at])
                 elapsed[at, 1 : len(gaps)] = gaps[1:]
             elapsed[at, len(value) - 1] = ahead[at, 0]
         # A forecast acts until the next one, beside what is known of that.
@@ -257,8 +306,8 @@ class GatedODEForecaster(GatedODE):
             )
         return forecasts
 
-    def _errors(self, series: Series, origins: list[tuple[int, int]], steps: int) -> tuple[np.ndarray, np.ndarray]:
-        """Errors (origins, steps, channels) of forecasts, and of the last value seen; NaN where nothing was seen.
+    def _tried(self, series: Series, origins: list[tuple[int, int]], steps: int) -> Tried:
+        """Forecasts from within series, of what came.
 
         Args:
             origins: a series, and how many of its samples a forecast knows of.
@@ -267,48 +316,36 @@ class GatedODEForecaster(GatedODE):
         truth, clocks = cut(series, [(at, origin - 1, origin + steps) for at, origin in origins])
         ahead = np.full((len(origins), steps), self.model_.config.dt)
         if clocks is not None:
-            ahead = _seconds_between(np.stack(clocks))
+            ahead = seconds_between(np.stack(clocks))
         coming, known = np.split(np.stack(truth)[:, 1:], [self.n_features_in_], axis=-1)
         latest = np.stack([_last_values(values[:, : self.n_features_in_]) for values in cut(series, contexts)[0]])
-        return coming - self._forecast(series, contexts, ahead, known), coming - latest[:, None]
+        errors = coming - self._forecast(series, contexts, ahead, known)
+        return Tried(np.cumsum(ahead, axis=1), errors, coming - latest[:, None])
 
-    def _widths(self, steps: int, interval: float) -> np.ndarray:
-        """Half the widths of intervals, (steps, channels), from errors on the calibration part."""
+    def _widths(self, leads: np.ndarray, interval: float) -> np.ndarray:
+        """Half the widths of intervals, (n, steps, channels), from errors on the calibration part.
+
+        Args:
+            leads: (n, steps), seconds from the last sample to each forecast.
+        """
         if not 0 < number("interval", interval) < 1:
             must_have("an interval above 0 and below 1", interval)
-        ends = self.calibration_.valid.sum(axis=1)
+        known = self.calibration_
+        steps = leads.shape[1]
+        if known.clock is not None:  # as many as it usually takes until so much time has passed
+            gap = float(np.broadcast_to(known.gaps, known.shape[:2])[:, 1:][known.valid[:, 1:]].mean())
+            steps = max(1, int(np.ceil(leads.max() / gap * (1 - 1e-6))))
+        ends = known.valid.sum(axis=1).tolist()
         origins = [
             (at, origin)
-            for at, (first, end) in enumerate(zip(self.warm_up_.tolist(), ends.tolist(), strict=True))
+            for at, (first, end) in enumerate(zip(self.warm_up_.tolist(), ends, strict=True))
             for origin in range(max(1, first), end - steps + 1)
         ]
         if len(origins) > _ORIGINS:
             origins = [origins[at] for at in np.linspace(0, len(origins) - 1, _ORIGINS).astype(int)]
-        sizes = np.abs(self._errors(self.calibration_, origins, steps)[0]) if origins else np.empty((0, steps, 1))
-        counts = (~np.isnan(sizes)).sum(axis=0)
-        ranks = np.ceil((counts + 1) * interval).astype(int)  # of n exchangeable errors and one more
-        if (ranks > counts).any():
-            needed = int(np.ceil(interval / (1 - interval)))
-            must_have(
-                f"at least {needed} calibration errors for intervals of {interval:g}, {steps} steps ahead",
-                int(counts.min(initial=len(origins))),
-                "Fit more or longer series, or raise calibration_fraction.",
-            )
-        return np.take_along_axis(np.sort(sizes, axis=0), ranks[None] - 1, axis=0)[0]
-
-
-def skill(error: np.ndarray, naive: np.ndarray) -> float:
-    """1 - squared error / that of "no change"; errors are NaN where nothing was seen. Where nothing changes it is 1 if
-    there is no error and else 0."""
-    there = ~np.isnan(error) & ~np.isnan(naive)
-    squared, unchanged = (error[there] ** 2).sum(), (naive[there] ** 2).sum()
-    return float(1 - squared / unchanged) if unchanged else float(squared == 0)
-
-
-def _seconds_between(times: np.ndarray) -> np.ndarray:
-    """Gaps along the last axis of times, which are seconds or dates."""
-    gaps = np.diff(times)
-    return gaps / np.timedelta64(1, "s") if gaps.dtype.kind == "m" else gaps
+        if not origins:
+            refuse_few(0, steps, interval)
+        return half_widths(self._tried(known, origins, steps), leads, interval)
 
 
 def _last_values(values: np.ndarray) -> np.ndarray:

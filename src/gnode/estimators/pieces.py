@@ -27,6 +27,12 @@ def cut(series: Series, chosen: Sequence[Piece]) -> tuple[list[np.ndarray], list
     return [values[at, first:end] for at, first, end in chosen], clocks
 
 
+def seconds_between(times: np.ndarray) -> np.ndarray:
+    """Gaps along the last axis of times, which are seconds or dates."""
+    gaps = np.diff(times)
+    return gaps / np.timedelta64(1, "s") if gaps.dtype.kind == "m" else gaps
+
+
 def beside_the_next(values: np.ndarray, following: np.ndarray, channels: int) -> np.ndarray:
     """Samples (time, ...) of which what is known ahead, behind the first channels, is that of the sample after each.
 
