@@ -43,7 +43,14 @@ class Forecast(NamedTuple):
     upper: np.ndarray
 
     def coverage(self, truth: Any) -> np.ndarray:
-        """The share of series whose truth (n, steps, channels) lies within, (steps, channels); NaN counts nowhere."""
+        """The share of series whose truth lies within, (steps, channels).
+
+        Args:
+            truth: what came, (n, steps, channels); NaN counts nowhere.
+
+        Raises:
+            InvalidInput: a truth of another shape than the forecast's.
+        """
         came = as_floats(truth, "what came")
         came = came[..., None] if came.ndim == 2 and self.values.shape[-1] == 1 else came
         if came.shape != self.values.shape:
