@@ -32,11 +32,21 @@ ELSEWHERE = ("torch.utils.tensorboard", "wandb")
 # What costs more than ten seconds, most of it for programs that are compiled.
 DEAR = {
     f"docs/{page}.md"
-    for page in ("estimators", "expressivity", "integrators", "own-data", "reconstruction", "sweeps", "training")
+    for page in (
+        "how-to/choose",
+        "estimators",
+        "expressivity",
+        "integrators",
+        "own-data",
+        "reconstruction",
+        "sweeps",
+        "training",
+    )
 }
 # A page's own check, on the names that its blocks leave.
 FACTS = {
     "README.md": lambda names: names["states"].shape == (100, 100, 2) and names["outputs"].shape == (2, 3, 1),
+    "docs/how-to/choose.md": lambda names: all(len(each) for each in names["found"].values()),
     "docs/analysis.md": lambda names: (
         names["ring"].kind == "ring" and sorted(names["found"].stability) == ["saddle", "stable focus", "stable focus"]
     ),
@@ -65,6 +75,11 @@ def _(names, make_run):
     trials = gnode.tasks.make("ring").sample(2, seed=0)
     names |= {"model": model, "inputs": np.asarray(trials.inputs), "targets": np.asarray(trials.targets)}
     names |= {"seconds": 0.01 * np.arange(1, 101), "samples": trials.inputs[0], "first": trials.inputs[0, 0]}
+
+
+@what_is_there_before("docs/how-to/choose.md")
+def _(names, make_run):
+    make_run(Path("runs/ring"), epochs=1)
 
 
 @what_is_there_before("docs/estimators.md")

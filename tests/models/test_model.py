@@ -133,3 +133,10 @@ def test_wrong_shapes_get_one_clear_line():
         make()(np.zeros((3, 5, 1)))
     with pytest.raises(InvalidInput, match=r"an input to hold of shape \(2,\)"):
         make().field_at(np.zeros(3))
+
+
+def test_one_number_is_held_in_every_input():
+    model, states = make(), np.array([[0.3, -0.2, 0.0], [0.0, 1.0, -1.0]])
+    for held in (0, 0.5, np.float32(0.5), np.array(0.5)):
+        for of in (model.field_at, model.map_at):
+            np.testing.assert_array_equal(of(held)(states), of(np.full(2, held))(states))

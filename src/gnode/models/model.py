@@ -242,7 +242,11 @@ class Model(eqx.Module):
 
     @entrance
     def field_at(self, inputs: ArrayLike) -> "StillField":
-        """The flow with the input held still: f(h) -> dh/dt in units of the state per second, h (..., N)."""
+        """The flow with the input held still: f(h) -> dh/dt in units of the state per second, h (..., N).
+
+        Args:
+            inputs: (input_size,), or one number for all.
+        """
         return StillField(self, self._held(inputs))
 
     @entrance
@@ -250,6 +254,7 @@ class Model(eqx.Module):
         """The model's own map with the input held still: m(h) -> the state after a time, h (..., N).
 
         Args:
+            inputs: (input_size,), or one number for all.
             elapsed: seconds; by default dt. A flow is solved over them, a map takes one step.
         """
         plain = elapsed.item() if isinstance(elapsed, np.ndarray | jax.Array) and elapsed.ndim == 0 else elapsed
@@ -258,6 +263,7 @@ class Model(eqx.Module):
 
     def _held(self, inputs: ArrayLike, elapsed: float | None = None) -> Array:
         held: Any = inputs if is_traced(inputs) else as_floats(inputs, "an input to hold")
+        held = held if held.ndim else jnp.full(self.config.input_size, held)
         if held.shape != (self.config.input_size,):
             must_have(f"an input to hold of shape ({self.config.input_size},)", f"shape {held.shape}")
         check_finite(held, "an input to hold that is finite")
