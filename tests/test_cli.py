@@ -1,5 +1,6 @@
 """The command: what it prints, where, and its exit code. In-process, but for what needs a real terminal or start."""
 
+import dataclasses
 import json
 import os
 import pty
@@ -16,6 +17,7 @@ import pytest
 
 from gnode.examine.content import content_of
 from gnode.models import load_model as load
+from gnode.tasks import TASKS
 
 GNODE = str(Path(sys.executable).parent / "gnode")
 QUICK = "--hidden 6 --epochs 2 --batch-size 5 --set bins=20 --set train_trials=10 --set validation_trials=5"
@@ -162,6 +164,20 @@ def test_every_command_has_help_with_an_example(gnode):
         assert command in out
         code, text, _ = gnode(f"{command} --help")
         assert code == 0 and "Example:" in text and f"gnode {command}" in text
+
+
+def test_every_key_is_explained(gnode):
+    code, out, _ = gnode("list keys")
+    lines = out.splitlines()
+    assert code == 0 and [line for line in lines if line.startswith("[")] == ["[task]", "[model]", "[training]"]
+    explained = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines if len(line) > 22 and line[20:22] == "  "}
+    assert explained["lr"] == "learning rate, the peak of the schedule. Default: 0.01."
+    assert explained["substeps"].startswith("0 for steps chosen by rtol and atol; n for n equal steps")
+    assert explained["keep"].startswith("of walker2d: chance of each frame to be kept")
+    listed = json.loads(gnode("list keys --json")[1])
+    tasks_have = {item.name for kind in TASKS.values() for item in dataclasses.fields(kind) if item.init}
+    assert set(explained) == set(listed) | tasks_have
+    assert all(text and not text.startswith("Default") and ":  " not in text for text in explained.values())
 
 
 def test_help_tells_the_defaults(gnode):

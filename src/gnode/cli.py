@@ -3,8 +3,10 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -696,8 +698,31 @@ def list_(
         from gnode.training.experiment import catalogues
 
         entries = look_up("list", what, catalogues() | {"experiments": experiments()})
-    width = max(map(len, entries))
-    _answer(as_json, entries, *(f"{name:<{width}}  {text}".rstrip() for name, text in entries.items()))
+        lines = _explained_keys() if what == "keys" else _in_columns(entries)
+    _answer(as_json, entries, *lines)
+
+
+def _in_columns(entries: dict[str, str]) -> list[str]:
+    """Names, and what is said of each beside it: in lines as wide as the terminal, into a pipe in a line each."""
+    width = max(map(len, entries)) + 2
+    columns = max(shutil.get_terminal_size().columns, width + 20) if sys.stdout.isatty() else sys.maxsize
+    return [
+        textwrap.fill(f"{name:<{width}}{text}".rstrip(), columns, subsequent_indent=" " * width, break_on_hyphens=False)
+        for name, text in entries.items()
+    ]
+
+
+def _explained_keys() -> list[str]:
+    """Keys by the table of an experiment file that holds them, with their meanings."""
+    from gnode.training.keys import keys, keys_of_tasks
+
+    explained = keys_of_tasks() | keys()
+    columns = _in_columns({name: key.explained for name, key in explained.items()})
+    lines: list[str] = []
+    for key, line in zip(explained.values(), columns, strict=True):
+        heading = f"[{key.section}]"
+        lines += [line] if heading in lines else [*[""] * bool(lines), heading, line]
+    return [*lines, "", "A task of your own has the keys of its class."]
 
 
 @data_app.command(name="list", epilog=example("gnode data list"))

@@ -31,7 +31,8 @@ class ModelConfig:
 
     Attributes:
         model: a name in gnode.fields.FIELDS: "gnode", "node", "leaky-node", "mgru", "gru", "rnn".
-        input_size, state_size, output_size: D, N and the number of outputs.
+        input_size, output_size: D, and the number of outputs.
+        state_size: N, the number of units.
         hidden: hidden widths of F; gnode, node and leaky-node only, whose default is 128, 128; empty means one layer.
         gate_hidden: hidden widths of the gate G; gnode only; empty means one layer.
         activation: nonlinearity of hidden layers.

@@ -13,7 +13,11 @@ from gnode.tasks.pulses import MOST_BITS, PulseTask, one_at_a_time
 @final
 @dataclass(frozen=True, kw_only=True)
 class FixedAmplitudeTask(PulseTask):
-    """Pulses of +1 or -1 in one random channel out of `bits`; +1 is held in every channel before the first."""
+    """Pulses of +1 or -1 in one random channel out of `bits`; +1 is held in every channel before the first.
+
+    Attributes:
+        bits: channels, each with a value of its own.
+    """
 
     name: ClassVar[str] = "fixed-amplitude"
     summary: ClassVar[str] = "n-bit flip-flop: remember the sign, +1 or -1, of each channel's last pulse"

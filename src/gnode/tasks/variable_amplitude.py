@@ -13,7 +13,11 @@ from gnode.tasks.pulses import MOST_BITS, PulseTask, one_at_a_time
 @final
 @dataclass(frozen=True, kw_only=True)
 class VariableAmplitudeTask(PulseTask):
-    """Pulses uniform on [-1, 1] in one random channel out of `bits`; 0 is held in every channel before the first."""
+    """Pulses uniform on [-1, 1] in one random channel out of `bits`; 0 is held in every channel before the first.
+
+    Attributes:
+        bits: channels, each with a value of its own.
+    """
 
     name: ClassVar[str] = "variable-amplitude"
     summary: ClassVar[str] = "n continuous values in [-1, 1]: remember the amplitude of each channel's last pulse"

@@ -18,6 +18,7 @@ from gnode.models.initial import INITIAL_STATES
 from gnode.nn.activations import ACTIVATIONS
 from gnode.series import PARTS, Data
 from gnode.training.directory import CONFIG, OWN_DATA, SHA256, RunDirectory
+from gnode.training.keys import FROM_THE_TASK, keys
 from gnode.training.losses import LOSSES
 from gnode.training.programs import check_programs
 from gnode.training.progress import Watcher
@@ -29,7 +30,6 @@ SECTIONS = ("task", "model", "training")
 # Of a model and of training on the user's own table, whatever is in it.
 _OWN_STATE_SIZE, _OWN_HIDDEN = 64, (128,)
 _OWN_TRAINING = {"epochs": 100, "lr": 5e-3, "weight_decay": 0.1}
-_SIZES = ("input_size", "output_size")  # known from the task
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def experiment_from(source: str, options: dict[str, Any], start: str | Path | No
     model = None
     if start is not None:
         model = load_model(start)
-        theirs = {key: value for key, value in model_table(model).items() if key not in _SIZES}
+        theirs = {key: value for key, value in model_table(model).items() if key not in FROM_THE_TASK}
         tables = {**tables, "model": theirs | tables.get("model", {})}
     elif file is not None and file.name == CONFIG and "gnode" in tables:
         model = RunDirectory(folder).start()
@@ -142,7 +142,7 @@ def assemble(
     else:
         assert data is not None
         task = data
-    written_by_a_run = all(key in model_table for key in _SIZES)  # then what is left out has gnode's own default
+    written_by_a_run = all(key in model_table for key in FROM_THE_TASK)  # then what is left out has gnode's own default
     suited = {}
     if isinstance(task, tasks.RecordedTask) and not written_by_a_run:
         suited = readable(str(model_table.get("model", "gnode")), task.training_defaults)
@@ -184,7 +184,7 @@ def by_section(
     known = _known_keys(kind)
     tables: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     for key, value in options.items():
-        _check_keys([key], [name for names in known.values() for name in names if name not in _SIZES])
+        _check_keys([key], [name for names in known.values() for name in names if name not in FROM_THE_TASK])
         for section in ("model", "training") if key == "seed" else SECTIONS:
             if key in known[section]:
                 tables[section][key] = value
@@ -245,18 +245,8 @@ def catalogues() -> dict[str, dict[str, str]]:
         "interpolations": {name: kind.summary for name, kind in INTERPOLATIONS.items()},
         "schedules": dict.fromkeys(SCHEDULES, ""),
         "initial-states": dict.fromkeys(INITIAL_STATES, ""),
-        "keys": _keys(),
+        "keys": {name: key.in_short for name, key in keys().items()},
     }
-
-
-def _keys() -> dict[str, str]:
-    entries = {}
-    for section, kind in (("model", ModelConfig), ("training", Settings)):
-        for item in dataclasses.fields(kind):
-            if item.name not in _SIZES:
-                required = item.default is dataclasses.MISSING
-                entries[item.name] = f"[{section}]" + ("" if required else f" default {item.default!r}")
-    return entries
 
 
 def _read(path: Path) -> dict[str, Any]:
