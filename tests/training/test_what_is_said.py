@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.optimize
 
 import gnode
 from gnode.errors import InvalidInput
@@ -16,7 +17,9 @@ from gnode.integrate import RULES
 from gnode.series import Data, Series, Trials
 from gnode.sweeps.grid import read_plan
 from gnode.training import RunDirectory
-from gnode.training.train import overshooting
+from gnode.training.constant import constant_loss
+from gnode.training.score import loss_on
+from gnode.training.train import overshooting, prepare
 
 VALUES = np.random.default_rng(0).standard_normal((4, 5, 1))
 
@@ -114,3 +117,45 @@ def test_run_ids_on_data_sets_stay(tmp_path):
     plan = tmp_path / "plan.toml"
     plan.write_text('[task]\nname = "walker2d"\n[grid]\nlr = [0.1]\n')
     assert read_plan(str(plan)).runs[0].config["training"]["train_trials"] == 500
+
+
+@pytest.mark.parametrize("loss", ["mse", "poisson", "gaussian", "cross-entropy"])
+@pytest.mark.parametrize("weigh", ["samples", "series"])
+@pytest.mark.parametrize("scale", ["none", "standard"])
+def test_no_constant_answer_costs_less_than_the_best(loss, weigh, scale):
+    random = np.random.default_rng(1)
+    classes, outputs = loss == "cross-entropy", 4
+    shape = (6, 7) if classes else (6, 7, outputs // (2 if loss == "gaussian" else 1))
+    targets = random.integers(0, 3, shape) if classes else random.poisson(2.0, shape) + 0.5 * (loss != "poisson")
+    mask = random.random((6, 7)) < 0.8
+    mask[:, 0] = True
+    if weigh == "series":  # the constant is that of samples
+        mask[:] = True
+    trials = Trials(random.standard_normal((6, 7, 1)), targets, mask)
+    weights = (1.0, 3.0, 0.5, 1.0) if classes else None
+    settings = gnode.training.make_settings(batch_size=2, loss=loss, weigh=weigh, class_weights=weights)
+    model = gnode.models.make("rnn", input_size=1, state_size=2, output_size=outputs, scale=scale)
+    model, data, objective = prepare(model, Data(trials, trials, trials), settings)
+    least = constant_loss(model, objective, data)
+
+    def answered(constant):  # by a network whose readout has no weights
+        still = eqx.tree_at(
+            lambda each: (each.readout.layers[-1].weight, each.readout.layers[-1].bias),
+            model,
+            (jnp.zeros((outputs, 2)), jnp.asarray(constant, jnp.float32)),
+        )
+        return loss_on(still, objective, data.validation)
+
+    found = scipy.optimize.minimize(answered, np.full(outputs, 0.1), method="Nelder-Mead", options=dict(maxiter=3000))
+    assert found.fun == pytest.approx(least, rel=2e-3, abs=2e-3) and least < found.fun + 1e-4
+
+
+def test_a_network_that_learned_nothing_is_told_of(capsys):
+    task = gnode.tasks.make("ring", bins=20)
+    sizes = dict(train_trials=40, validation_trials=20, test_trials=5)
+    model = gnode.models.make("gru", input_size=2, state_size=4, output_size=2)
+    for epochs, lr, said in ((10, 1e-9, 1), (9, 1e-9, 0), (20, 1e-2, 0)):
+        run = gnode.train(model, task, epochs=epochs, lr=lr, **sizes)
+        words = capsys.readouterr().err
+        assert words.count("nothing was learned of the inputs. Try another lr (now 1e-09); scale") == said
+        assert (run.summary["val_loss"] < 1.5) == (not said and epochs == 20)

@@ -15,6 +15,8 @@ from gnode.models.scaling import Scaling
 from gnode.series import Trials
 from gnode.series.arrays import place
 
+_LEAST = 1e-12  # of what a logarithm is taken
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -28,12 +30,15 @@ class Loss:
         least: the least that a target may be.
         link: outputs -> what they say in the units of the targets.
         scaling: from that of the targets to that of the outputs; None where targets are not scaled.
+        constant: (targets (K, ...), their weights (K,), number of outputs) -> (outputs,), the answer that costs least
+            where it is the same to all.
     """
 
     cost: Callable[[Float[Array, "*batch outputs"], Array], Float[Array, "*batch"]]
     classes: bool
     targets: Callable[[int], float]
     summary: str
+    constant: Callable[[np.ndarray, np.ndarray, int], np.ndarray]
     least: float = -np.inf
     link: Callable[[Any], Any] = lambda outputs: outputs
     scaling: Callable[[Scaling], Scaling] | None = None
@@ -87,19 +92,53 @@ def _of_means_and_log_variances(targets: Scaling) -> Scaling:
     return jax.tree.map(lambda *parts: jnp.concatenate(parts), targets, of_variances)
 
 
+def _mean(targets: np.ndarray, weights: np.ndarray, outputs: int) -> np.ndarray:
+    return np.average(targets, axis=0, weights=weights)
+
+
+def _log_mean(targets: np.ndarray, weights: np.ndarray, outputs: int) -> np.ndarray:
+    return np.log(np.maximum(_mean(targets, weights, outputs), _LEAST))
+
+
+def _log_shares(classes: np.ndarray, weights: np.ndarray, outputs: int) -> np.ndarray:
+    shares = np.bincount(classes, weights, minlength=outputs) / weights.sum()
+    return np.log(np.maximum(shares, _LEAST))
+
+
+def _mean_and_log_variance(targets: np.ndarray, weights: np.ndarray, outputs: int) -> np.ndarray:
+    mean = _mean(targets, weights, outputs)
+    variance = _mean((targets - mean) ** 2, weights, outputs)
+    return np.concatenate([mean, np.log(np.maximum(variance, _LEAST))])
+
+
 LOSSES: dict[str, Loss] = {
-    "mse": Loss(_squared_error, False, lambda outputs: outputs, "mean squared error", scaling=lambda targets: targets),
-    "cross-entropy": Loss(_cross_entropy, True, lambda outputs: 1, "of classes, one a sample or one a trial"),
-    "poisson": Loss(_poisson, False, lambda outputs: outputs, "of counts; outputs are logarithms of rates", 0, np.exp),
+    "mse": Loss(
+        _squared_error, False, lambda outputs: outputs, "mean squared error", _mean, scaling=lambda targets: targets
+    ),
+    "cross-entropy": Loss(
+        _cross_entropy, True, lambda outputs: 1, "of classes, one a sample or one a trial", _log_shares
+    ),
+    "poisson": Loss(
+        _poisson,
+        False,
+        lambda outputs: outputs,
+        "of counts; outputs are logarithms of rates",
+        _log_mean,
+        least=0,
+        link=np.exp,
+    ),
     "gaussian": Loss(
         _gaussian,
         False,
         lambda outputs: outputs / 2,
         "outputs are means, then logarithms of variances",
+        _mean_and_log_variance,
         scaling=_of_means_and_log_variances,
     ),
     # The name that cross-entropy with one class a trial had in version 0.1.0, in whose files it stands.
-    "last-step-cross-entropy": Loss(_cross_entropy, True, lambda outputs: 1, "cross-entropy with one class a trial"),
+    "last-step-cross-entropy": Loss(
+        _cross_entropy, True, lambda outputs: 1, "cross-entropy with one class a trial", _log_shares
+    ),
 }
 
 # What weighs alike: every sample that counts, or every series with one.

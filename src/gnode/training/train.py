@@ -26,6 +26,7 @@ from gnode.models import Model, draw, model_bytes, model_table, seed_of, trainab
 from gnode.modes import usual_modes
 from gnode.series import PARTS, Data, Trials
 from gnode.series.arrays import is_frame
+from gnode.training.constant import no_better_than_a_constant
 from gnode.training.directory import DATA_LIMIT, OWN_DATA, SHA256, SOURCE, RunDirectory
 from gnode.training.loop import Record, TrainingState
 from gnode.training.losses import LOSSES, balanced
@@ -520,6 +521,8 @@ def keep_books(
             f"The loss on the {len(data.test)} test trials is no number (none could be solved, or answers left the "
             "numbers): test_loss in the summary is null."
         )
+    if words := no_better_than_a_constant(model, objective, data, settings, summary["val_loss"]):
+        watcher.note(words)
     if directory:
         directory.write_checkpoint(state)
         directory.write_model(best)

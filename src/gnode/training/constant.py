@@ -1,0 +1,58 @@
+"""Whether training learned anything: its loss beside that of an answer that is always the same."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from gnode.models import Model
+from gnode.series import Data
+from gnode.training.losses import LOSSES, total
+from gnode.training.score import Objective, Shown, show
+from gnode.training.settings import Settings
+
+_FLAT = 0.95  # of the loss of a constant: above it nothing was learned
+_ENOUGH = 10  # epochs, before which nothing is said
+_compiled_total = eqx.filter_jit(total)
+
+
+def no_better_than_a_constant(model: Model, objective: Objective, data: Data, settings: Settings, best: float) -> str:
+    """What the user should know of a network that answers no better than a constant does; "" of a better one.
+
+    Args:
+        best: the lowest validation loss.
+    """
+    if settings.epochs < _ENOUGH:
+        return ""
+    constant = constant_loss(model, objective, data)
+    if not constant > 0 or best <= _FLAT * constant:
+        return ""
+    tries = [f"another lr (now {settings.lr:g})"] * (settings.optimiser == "adamw")
+    tries += ["scale = 'standard', where inputs are not of size 1"] * (model.config.scale == "none")
+    tries += ["gate_bias = -2, where what decides lies far back"] * (model.config.model == "gnode")
+    return (
+        f"The validation loss came to {best:.3g}, and the best answer that is always the same has {constant:.3g}: "
+        f"nothing was learned of the inputs. Try {'; '.join(tries) or 'another network'}; more in the page on how to "
+        "make it train."
+    )
+
+
+def constant_loss(model: Model, objective: Objective, data: Data) -> float:
+    """The loss on validation trials of the answer that is always the same and costs least on training trials."""
+    train, validation = (show(model, part, objective.in_units) for part in (data.train, data.validation))
+    answer = LOSSES[objective.loss].constant(*_counted(train, objective.class_weights), model.config.output_size)
+    shape = (*validation.targets.shape[:2][: validation.targets.ndim], model.config.output_size)
+    answers = jnp.broadcast_to(jnp.asarray(answer, jnp.float32), shape)
+    sums = _compiled_total(
+        objective.loss, answers, validation.targets, validation.weights, objective.weigh, objective.class_weights
+    )
+    return float(sums.cost / sums.weight)
+
+
+def _counted(shown: Shown, class_weights: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The targets that count, one behind the other, and how much they do."""
+    targets, weights = np.asarray(shown.targets), np.asarray(shown.weights, float)
+    if targets.ndim == 1:
+        weights = weights.max(axis=1)
+    there = weights > 0
+    targets, weights = targets[there], weights[there]
+    return targets, weights * np.asarray(class_weights)[targets] if class_weights else weights
