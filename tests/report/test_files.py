@@ -1,7 +1,9 @@
 """What a report writes beside the page, figures, and clear refusals."""
 
+import itertools
 import shutil
 
+import matplotlib as mpl
 import matplotlib.image
 import numpy as np
 import pandas as pd
@@ -10,7 +12,8 @@ import pytest
 from gnode.errors import InvalidInput
 from gnode.examine.content import content_of
 from gnode.report import figures, report, wanted_figures
-from gnode.report.paper import write_figures
+from gnode.report.paper import _FIGURES, write_figures
+from gnode.report.plot import LOOK
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,21 @@ def test_the_tables_hold_what_the_figures_show(drawn):
     assert np.allclose(read[["channel 1", "channel 2"]], content.memory.readouts[content.memory.silences == 1000][0])
     trial = tables["trials"].query("trial == 'trial 1' and row == 'channel 2' and line == 'output'")
     assert np.allclose(trial["value"], content.examples[0].rows[1][1]["output"])
+
+
+@pytest.mark.parametrize("size", [8, 14, 16])
+def test_words_do_not_collide_in_large_letters(drawn, size):
+    content, _ = drawn
+    for name, figure_of in _FIGURES.items():
+        with mpl.rc_context({**LOOK, "font.size": size}):
+            figure = figure_of.draw(content)
+            if figure is None:
+                continue
+            figure.draw_without_rendering()
+        words = [text for axes in figure.axes for text in (axes.title, axes.xaxis.label, axes.yaxis.label)]
+        boxes = {text: text.get_window_extent() for text in words if text.get_text() and text.get_visible()}
+        for one, other in itertools.combinations(boxes, 2):
+            assert not boxes[one].overlaps(boxes[other]), (name, one.get_text(), other.get_text())
 
 
 def test_figures_in_a_style_of_ones_own(plane_run, tmp_path):

@@ -159,7 +159,7 @@ def _trials(content: Content) -> Figure | None:
     if not examples:
         return None
     rows = len(examples[0].rows)
-    figure = Figure(figsize=(PAGE, 0.5 + 0.9 * rows), layout="constrained")
+    figure = _sized(PAGE, 0.5 + 0.9 * rows)
     grid = figure.subplots(rows, len(examples), sharex="col", sharey="row", squeeze=False)
     handles: dict[str, Any] = {}
     for trial, example in enumerate(examples):
@@ -197,7 +197,8 @@ def _title(content: Content, name: str) -> str:
 def _flow(content: Content) -> Figure | None:
     if content.model.config.state_size < 2:
         return None
-    figure, axes = _one(*SQUARE)
+    figure = Figure(figsize=SQUARE, layout="constrained")
+    axes = figure.subplots()
     mesh = _speed(axes, content)
     if content.memory is not None:
         states = content.plane(content.after(_SEEN_AFTER))
@@ -209,7 +210,7 @@ def _flow(content: Content) -> Figure | None:
     bar = figure.colorbar(mesh, ax=axes, shrink=0.85, pad=0.02)
     bar.set_label("speed (1/s)")
     bar.outline.set_visible(False)  # type: ignore[operator]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, handletextpad=0.3)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3 if _larger() < 1.2 else 1, handletextpad=0.3)
     return figure
 
 
@@ -239,7 +240,8 @@ def _trajectories(content: Content) -> Figure | None:
         figure, axes = _three(content.space)
         coordinates = content.space(states)
     elif content.model.config.state_size == 2:
-        figure, axes = _one(*SQUARE)
+        figure = Figure(figsize=SQUARE, layout="constrained")
+        axes = figure.subplots()
         _speed(axes, content, alpha=0.45)
         coordinates = content.plane(states)
     else:
@@ -274,13 +276,13 @@ def _survivors(content: Content) -> Figure | None:
     projection = readout_axes(ideal)
     colours = style.value_colours(memory.values)
     deep = len(projection.labels) == 3
-    figure = Figure(figsize=(PAGE, 2.3), layout="constrained")
+    figure = _sized(PAGE, 2.3)
     grid = figure.subplots(1, len(SILENCES), squeeze=False, subplot_kw={"projection": "3d"} if deep else {})[0]
     reach = 1.15 * np.abs(projection(ideal)).max()
     for axes, silence in zip(grid, SILENCES, strict=True):
         draw_dots(axes, projection(ideal), s=1, c="#c9ced8")
         draw_dots(axes, projection(_readouts(content, silence)), s=5, c=colours)
-        axes.set_title(f"after {silence:,} silent bins".replace(",", "\u202f"))
+        axes.set_title(f"after {silence:,}\nsilent bins".replace(",", "\u202f"))
         axes.set_xlim(-reach, reach)
         axes.set_ylim(-reach, reach)
         if deep:
@@ -318,7 +320,7 @@ def _survivors_table(content: Content) -> pd.DataFrame:
 def _memory(content: Content) -> Figure | None:
     if content.memory is None:
         return None
-    figure = Figure(figsize=(PAGE, 2.3), layout="constrained")
+    figure = _sized(PAGE, 2.3)
     for axes, measure in zip(figure.subplots(1, 2), ("rms_error", "distinct"), strict=True):
         plot.memory(content.memory, axes, of=measure)
     return figure
@@ -397,12 +399,23 @@ def _value(values: np.ndarray) -> dict[str, Any]:
 
 
 def _one(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = _sized(width, height)
     return figure, figure.subplots()
 
 
+def _sized(width: float, height: float) -> Figure:
+    """A figure as wide as a journal wants it, and higher where a style has larger letters than ours, so that labels
+    have room."""
+    return Figure(figsize=(width, height * _larger()), layout="constrained")
+
+
+def _larger() -> float:
+    """By how much the letters of a style are larger than ours."""
+    return max(1.0, mpl.rcParams["font.size"] / LOOK["font.size"])
+
+
 def _three(projection: Projection) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(4.4, 4.0), layout="constrained")
+    figure = _sized(4.4, 4.0)
     axes: Any = figure.add_subplot(projection="3d")
     axes.view_init(elev=24, azim=-52)
     axes.set_xlabel(projection.labels[0])
