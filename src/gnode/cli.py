@@ -332,9 +332,10 @@ def analyse(directory: Directory, trust: Trust = False, as_json: Json = False) -
 
         if trust:
             _trust(directory / "config.toml")
-        written = analyse_run(directory)
+        with _status() as told:
+            written = analyse_run(directory, told)
         summary = json.loads(Path(written).read_text())
-    found = [f"{name[0].upper()}{name[1:]}: {words}" for name, words in evidence_of(summary).items()]
+    found = [_wrapped(f"{name[0].upper()}{name[1:]}: {words}", 4) for name, words in evidence_of(summary).items()]
     _answer(as_json, summary, *found, f"Analysis: {written}", f"See it: gnode report {directory}")
 
 
@@ -705,11 +706,7 @@ def list_(
 def _in_columns(entries: dict[str, str]) -> list[str]:
     """Names, and what is said of each beside it: in lines as wide as the terminal, into a pipe in a line each."""
     width = max(map(len, entries)) + 2
-    columns = max(shutil.get_terminal_size().columns, width + 20) if sys.stdout.isatty() else sys.maxsize
-    return [
-        textwrap.fill(f"{name:<{width}}{text}".rstrip(), columns, subsequent_indent=" " * width, break_on_hyphens=False)
-        for name, text in entries.items()
-    ]
+    return [_wrapped(f"{name:<{width}}{text}".rstrip(), width) for name, text in entries.items()]
 
 
 def _explained_keys() -> list[str]:
@@ -848,6 +845,26 @@ def _answer(as_json: bool, result: dict[str, Any], *lines: str) -> None:
     else:
         for line in lines:
             typer.echo(line)
+
+
+def _wrapped(line: str, indent: int) -> str:
+    """A line as wide as the terminal, further lines indented; into a pipe as it is."""
+    if not sys.stdout.isatty():
+        return line
+    columns = max(shutil.get_terminal_size().columns, indent + 20)
+    return textwrap.fill(line, columns, subsequent_indent=" " * indent, break_on_hyphens=False)
+
+
+@contextlib.contextmanager
+def _status() -> Iterator[Callable[[str], object] | None]:
+    """Shows a person who waits what is done now; into a log nothing."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("...") as status:
+        yield status.update
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NoReturn
 
 import equinox as eqx
@@ -178,13 +178,28 @@ def compiled(program: Callable[..., Any], function: Function, *fixed: Any) -> Ca
     since their arrays are arguments. `program` is one at the top of a module, and what is fixed can be hashed.
     """
     arrays, rest = eqx.partition(function, eqx.is_array)
+    leaves, kept = jax.tree.flatten(arrays)
+    others, structure = jax.tree.flatten(rest)
     try:
-        hash((tuple(jax.tree.leaves(rest)), jax.tree.structure(rest)))
+        hash((*others, structure))
     except TypeError:
-        arrays = None
-    if not jax.tree.leaves(arrays):
+        leaves = []
+    if not leaves:
         return jax.jit(partial(program, function, *fixed))
-    return partial(eqx.filter_jit(program), function, *fixed)
+    return partial(_shared(program, fixed, kept, structure, tuple(others), tuple(map(type, others))), leaves)
+
+
+@lru_cache(maxsize=256)
+def _shared(program: Callable[..., Any], fixed: tuple, kept: Any, structure: Any, others: tuple, kinds: tuple) -> Any:
+    """The compiled program of functions that differ in their arrays alone: these are its first argument, as a list,
+    which costs a call a tenth of taking the function apart each time. `kinds` tells 1 from 1.0 and True."""
+
+    @jax.jit
+    def run(leaves: list[jax.Array], *arguments: Any) -> Any:
+        function = eqx.combine(jax.tree.unflatten(kept, leaves), jax.tree.unflatten(structure, others))
+        return program(function, *fixed, *arguments)
+
+    return run
 
 
 def _values(function: Function, states: jax.Array) -> jax.Array:
@@ -198,7 +213,7 @@ def _in_batches(compiled: Callable, largest: int, states: np.ndarray, out: np.nd
         for first in range(0, len(states), rows):
             batch = states[first : first + rows]
             padded = np.concatenate([batch, np.repeat(batch[-1:], rows - len(batch), axis=0)])
-            out[first : first + len(batch)] = np.asarray(compiled(jnp.asarray(padded)))[: len(batch)]
+            out[first : first + len(batch)] = np.asarray(compiled(padded))[: len(batch)]
     return out
 
 

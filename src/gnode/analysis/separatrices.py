@@ -4,9 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
-from gnode.analysis.courses import Rules, beginning, called
+from gnode.analysis.courses import Rules, beginning, called, follower
 from gnode.analysis.dynamics import Dynamics, checked_bounds, checked_states, dynamics_of, kind_of
 from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import resting_units
@@ -131,7 +134,7 @@ def separatrices(
     offset, bend = min(first for first, _ in near), min(second for _, second in near)
     if length is None:
         length = _default_length(point[0], box, bend)
-    trace = _Tracer(dynamics, kind, point[0], box, length, points, offset, float(np.linalg.norm(slopes)))
+    trace = _Tracer(f, dynamics, kind, point[0], box, length, points, offset, float(np.linalg.norm(slopes)))
     stable = trace.manifold(vectors[:, shrinking].real.T, eigenvalues[shrinking], forwards=-1)
     unstable = trace.manifold(vectors[:, growing].real.T, eigenvalues[growing], forwards=1)
     evidence = (
@@ -270,8 +273,20 @@ def _hermite(
     return np.concatenate([inside, end[None]])
 
 
+class _Heading(eqx.Module):
+    """Along or against a flow in JAX, at speed 1; networks of one architecture share what is compiled of it."""
+
+    f: Function
+    forwards: Array
+
+    def __call__(self, states: Array) -> Array:
+        velocity = self.forwards * self.f(states)
+        return velocity / jnp.linalg.norm(velocity, axis=1, keepdims=True)
+
+
 @dataclass(frozen=True)
 class _Tracer:
+    f: Function
     dynamics: Dynamics
     kind: str
     saddle: np.ndarray
@@ -301,7 +316,11 @@ class _Tracer:
         offset = min(self.offset, stride / 2)
         begin = self.saddle + offset * np.array([[1.0], [-1.0]]) * direction
         units = resting_units(self.dynamics, begin, np.zeros_like(self.saddle))
-        follow = called(heading, "flow", Rules(_ERROR, attempts=_ATTEMPTS))
+        rules = Rules(_ERROR, attempts=_ATTEMPTS)
+        if self.dynamics.framework == "jax":
+            follow = follower(_Heading(self.f, jnp.asarray(float(forwards))), self.dynamics, "flow", rules)
+        else:
+            follow = called(heading, "flow", rules)
         course = beginning(begin, np.zeros((2, 0, len(self.saddle))), offset, units)
         branches = [_Growing([self.saddle, state]) for state in begin]
         ahead, number, here = _FILLED, 0, heading(begin)

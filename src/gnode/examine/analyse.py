@@ -27,7 +27,7 @@ _TOPOLOGY_STATES = 180  # of each snapshot
 Part = tuple[Any, dict[str, np.ndarray]]
 
 
-def analyse(directory: str | Path) -> Path:
+def analyse(directory: str | Path, told: Callable[[str], object] | None = None) -> Path:
     """Analyse a finished run and write analysis.json and analysis.npz into its directory.
 
     Both hold, for the network without input: fixed points with the stability of flow and map, slow points, nullclines
@@ -36,6 +36,9 @@ def analyse(directory: str | Path) -> Path:
     of the map and the flow, and the same kinds over the snapshots, if there are any; and what the report draws: the
     memory against silence, the flow on a grid, and trajectories. Trials that a flow could not be
     solved for are left out, and counted as unsolved.
+
+    Args:
+        told: is told, in words, what is looked at now, and how much is done.
 
     Returns:
         the path of analysis.json.
@@ -46,27 +49,38 @@ def analyse(directory: str | Path) -> Path:
     """
     RunDirectory.open(directory).summary()  # of a finished run: what is stored must belong to its last word
     content = dataclasses.replace(content_of(directory), stored=None)
-    parts: dict[str, Part] = {
-        "fixed_points": split("fixed_points", content.fixed_points),
-        "slow_points": split("slow_points", content.slow_points),
-        "timescales": _timescales(content),
-        "lyapunov": _lyapunov(content),
-        "plane": _plane(content),
-    }
-    if content.model.config.state_size == 2:
-        parts |= _nullclines(content)
-        parts["saddles"] = _saddles(content)
-    if content.memory is not None:
-        parts["attractors"] = _attractors(content)
-        parts["memory"] = split("memory", content.memory)
-        parts["trajectories"] = _trajectories(content)
-        if birth := _birth(content):
-            parts["birth"] = birth
+    parts: dict[str, Part] = {}
+    wanted = _wanted(content)
+    for number, (name, look) in enumerate(wanted.items(), start=1):
+        if told:
+            told(f"{number} of {len(wanted)}: {name}")
+        parts |= look()
     numbers = {"gnode": version("gnode"), **{name: part[0] for name, part in parts.items()}}
     if content.unsolved:
         numbers["unsolved"] = content.unsolved
     arrays = {name: array for _, more in parts.values() for name, array in more.items()}
     return write_stored(content.path, numbers, arrays)
+
+
+def _wanted(content: Content) -> dict[str, Callable[[], dict[str, Part]]]:
+    """What is to be looked at, in words, and how, in the order of analysis.json."""
+    wanted: dict[str, Callable[[], dict[str, Part]]] = {
+        "fixed points": lambda: {"fixed_points": split("fixed_points", content.fixed_points)},
+        "slow points": lambda: {"slow_points": split("slow_points", content.slow_points)},
+        "time scales": lambda: {"timescales": _timescales(content)},
+        "Lyapunov exponents": lambda: {"lyapunov": _lyapunov(content)},
+        "the flow on a plane": lambda: {"plane": _plane(content)},
+    }
+    if content.model.config.state_size == 2:
+        wanted["nullclines"] = lambda: _nullclines(content)
+        wanted["manifolds of saddles"] = lambda: {"saddles": _saddles(content)}
+    if content.memory is not None:
+        wanted["attractors"] = lambda: {"attractors": _attractors(content)}
+        wanted["memory"] = lambda: {"memory": split("memory", content.memory)}
+        wanted["trajectories"] = lambda: {"trajectories": _trajectories(content)}
+    if content.memory is not None and content.film is not None:
+        wanted["how it was learned"] = lambda: {"birth": _birth(content)}
+    return wanted
 
 
 def _nullclines(content: Content) -> dict[str, Part]:
@@ -184,10 +198,9 @@ def _lyapunov(content: Content) -> Part:
     return numbers, arrays
 
 
-def _birth(content: Content) -> Part | None:
+def _birth(content: Content) -> Part:
     """The kind of attractor in every snapshot. One compiled step serves all of them."""
-    if content.film is None:
-        return None
+    assert content.film is not None
 
     @eqx.filter_jit
     def step(model: Model, states: jax.Array) -> jax.Array:

@@ -21,7 +21,7 @@ def no_better_than_a_constant(model: Model, objective: Objective, data: Data, se
     Args:
         best: the lowest validation loss.
     """
-    if settings.epochs < _ENOUGH:
+    if settings.epochs < _ENOUGH or LOSSES[objective.loss].constant is None:
         return ""
     constant = constant_loss(model, objective, data)
     if not constant > 0 or best <= _FLAT * constant:
@@ -39,7 +39,9 @@ def no_better_than_a_constant(model: Model, objective: Objective, data: Data, se
 def constant_loss(model: Model, objective: Objective, data: Data) -> float:
     """The loss on validation trials of the answer that is always the same and costs least on training trials."""
     train, validation = (show(model, part, objective.in_units) for part in (data.train, data.validation))
-    answer = LOSSES[objective.loss].constant(*_counted(train, objective.class_weights), model.config.output_size)
+    best = LOSSES[objective.loss].constant
+    assert best is not None
+    answer = best(*_counted(train, objective.class_weights), model.config.output_size)
     shape = (*validation.targets.shape[:2][: validation.targets.ndim], model.config.output_size)
     answers = jnp.broadcast_to(jnp.asarray(answer, jnp.float32), shape)
     sums = _compiled_total(

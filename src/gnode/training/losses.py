@@ -31,17 +31,17 @@ class Loss:
         link: outputs -> what they say in the units of the targets.
         scaling: from that of the targets to that of the outputs; None where targets are not scaled.
         constant: (targets (K, ...), their weights (K,), number of outputs) -> (outputs,), the answer that costs least
-            where it is the same to all.
+            where it is the same to all; None where nobody knows.
     """
 
     cost: Callable[[Float[Array, "*batch outputs"], Array], Float[Array, "*batch"]]
     classes: bool
     targets: Callable[[int], float]
     summary: str
-    constant: Callable[[np.ndarray, np.ndarray, int], np.ndarray]
     least: float = -np.inf
     link: Callable[[Any], Any] = lambda outputs: outputs
     scaling: Callable[[Scaling], Scaling] | None = None
+    constant: Callable[[np.ndarray, np.ndarray, int], np.ndarray] | None = None
 
     def check(self, name: str, trials: Trials, outputs: int, reading: str) -> None:
         """Raises InvalidInput where a model of so many outputs, read so, cannot be scored on these trials."""
@@ -113,31 +113,36 @@ def _mean_and_log_variance(targets: np.ndarray, weights: np.ndarray, outputs: in
 
 LOSSES: dict[str, Loss] = {
     "mse": Loss(
-        _squared_error, False, lambda outputs: outputs, "mean squared error", _mean, scaling=lambda targets: targets
+        _squared_error,
+        False,
+        lambda outputs: outputs,
+        "mean squared error",
+        scaling=lambda targets: targets,
+        constant=_mean,
     ),
     "cross-entropy": Loss(
-        _cross_entropy, True, lambda outputs: 1, "of classes, one a sample or one a trial", _log_shares
+        _cross_entropy, True, lambda outputs: 1, "of classes, one a sample or one a trial", constant=_log_shares
     ),
     "poisson": Loss(
         _poisson,
         False,
         lambda outputs: outputs,
         "of counts; outputs are logarithms of rates",
-        _log_mean,
         least=0,
         link=np.exp,
+        constant=_log_mean,
     ),
     "gaussian": Loss(
         _gaussian,
         False,
         lambda outputs: outputs / 2,
         "outputs are means, then logarithms of variances",
-        _mean_and_log_variance,
         scaling=_of_means_and_log_variances,
+        constant=_mean_and_log_variance,
     ),
     # The name that cross-entropy with one class a trial had in version 0.1.0, in whose files it stands.
     "last-step-cross-entropy": Loss(
-        _cross_entropy, True, lambda outputs: 1, "cross-entropy with one class a trial", _log_shares
+        _cross_entropy, True, lambda outputs: 1, "cross-entropy with one class a trial", constant=_log_shares
     ),
 }
 
