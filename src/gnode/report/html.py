@@ -3,7 +3,7 @@
 import json
 import re
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 
 from gnode.report import glossary, style
 from gnode.report.glossary import Html
+from gnode.report.shared import Shared
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,13 @@ def html_page(title: str, top: str, sections: Sequence[Section], *, origin: str,
         scripts: names of files in assets/ that the page needs beside page.js, in order.
     """
     shown = [section for section in sections if section.cards]
-    if measures := glossary.used(top + "".join(map(_section, shown))):
+    shared = Shared(card.body for card in _cards(shown) if isinstance(card.body, dict))
+    body = "".join(_section(section, shared) for section in shown)
+    if measures := glossary.used(top + body):
         how = Card("What each number says", "", glossary.as_html(measures), wide=True)
         shown.append(Section("how", "How it is computed", "", [how]))
+        body += _section(shown[-1], shared)
     navigation = "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in shown)
-    body = "".join(map(_section, shown))
     programs = [get_plotlyjs(), *map(asset, (*scripts, "page.js"))]
     loaded = "\n".join(f"<script>{program}</script>" for program in programs)
     return f"""<!doctype html>
@@ -94,6 +97,7 @@ def html_page(title: str, top: str, sections: Sequence[Section], *, origin: str,
 <div class="top">{top}</div>
 {body}
 </main>
+<script type="application/json" id="shared">{embedded_json(shared.lists)}</script>
 <footer>Made on {date.today():%d %B %Y} by gnode {escape(version("gnode"))} from {origin}.</footer>
 {loaded}
 </body>
@@ -113,34 +117,40 @@ def _policy(programs: Sequence[str]) -> str:
     )
 
 
-def _section(section: Section) -> str:
-    cards = "".join(_row(card) if isinstance(card, Row) else _card(card) for card in section.cards)
+def _cards(sections: Sequence[Section]) -> Iterator[Card]:
+    for section in sections:
+        for card in section.cards:
+            yield from (card,) if isinstance(card, Card) else (one for _, _, one in card.cards)
+
+
+def _section(section: Section, shared: Shared) -> str:
+    cards = "".join(_row(card, shared) if isinstance(card, Row) else _card(card, shared) for card in section.cards)
     lead = f"<p>{section.lead}</p>" if section.lead else ""
     head = f"<h2>{escape(section.title)}</h2>{lead}"
     return f'<section id="{section.name}">{head}<div class="cards">{cards}</div></section>'
 
 
-def _card(card: Card) -> str:
+def _card(card: Card, shared: Shared) -> str:
     kind = "card wide" if card.wide else "card"
     said = " ".join(filter(None, (card.caption, card.note)))
     caption = f"<figcaption>{said}</figcaption>" if said else ""
-    return f'<figure class="{kind}"><h3>{escape(card.title)}</h3>{_body(card, card.title)}{caption}</figure>'
+    return f'<figure class="{kind}"><h3>{escape(card.title)}</h3>{_body(card, card.title, shared)}{caption}</figure>'
 
 
-def _row(row: Row) -> str:
+def _row(row: Row, shared: Shared) -> str:
     """What captions have in common stands once, below."""
     captions = {card.caption for _, _, card in row.cards}
-    shared = captions.pop() if len(captions) == 1 else ""
+    below = captions.pop() if len(captions) == 1 else ""
     panels = ""
     for name, colour, card in row.cards:
-        said = " ".join(filter(None, ("" if shared else card.caption, card.note)))
+        said = " ".join(filter(None, ("" if below else card.caption, card.note)))
         note = f'<p class="note">{said}</p>' if said else ""
-        body = _body(card, f"{card.title}, {name}")
+        body = _body(card, f"{card.title}, {name}", shared)
         panels += f'<div class="panel"><h4 class="run">{named(name, colour)}</h4>{body}{note}</div>'
     title = row.cards[0][2].title
     if row.without:
-        shared += f" Not there for {escape(', '.join(row.without))}."
-    caption = f"<figcaption>{shared.strip()}</figcaption>" if shared else ""
+        below += f" Not there for {escape(', '.join(row.without))}."
+    caption = f"<figcaption>{below.strip()}</figcaption>" if below else ""
     columns = 1 if any(card.wide for _, _, card in row.cards) else {1: 1, 2: 2, 4: 2}.get(len(row.cards), 3)
     alone = " alone" if len(row.cards) == 1 and columns == 1 and not row.cards[0][2].wide else ""
     return (
@@ -154,11 +164,11 @@ def named(run: str, colour: str) -> str:
     return f'<span class="named"><span class="dot" style="background:{colour}"></span>{escape(run)}</span>'
 
 
-def _body(card: Card, title: str) -> str:
+def _body(card: Card, title: str, shared: Shared) -> str:
     if isinstance(card.body, str):
         return card.body
     height = card.body["layout"].get("height", 380)
-    data = f'<script type="application/json">{embedded_json(card.body)}</script>'
+    data = f'<script type="application/json">{embedded_json(shared.without(card.body))}</script>'
     words = escape(f"{title}. {alternative(card.body)}", quote=True)
     return f'<div class="figure" role="group" aria-label="{words}" style="min-height:{height}px">{data}</div>'
 
@@ -225,7 +235,7 @@ def fact(value: Any) -> str:
     return str(value)
 
 
-def embedded_json(data: dict[str, Any]) -> str:
+def embedded_json(data: dict[str, Any] | list[Any]) -> str:
     """JSON that cannot end the script element that it stands in."""
     return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 

@@ -155,10 +155,14 @@
     }).then(() => { box.dataset.drawn = "yes"; });
   };
 
+  /* Long lists that figures have in common stand in the page once; each figure gets its own. */
+  const lists = JSON.parse(document.getElementById("shared").textContent);
+  const whole = (key, value) => value && value.shared !== undefined ? structuredClone(lists[value.shared]) : value;
+
   const boxes = [...document.querySelectorAll(".figure")];
   for (const box of boxes) {
     const source = box.querySelector("script");
-    box.figure = JSON.parse(source.textContent);
+    box.figure = JSON.parse(source.textContent, whole);
     source.remove();
     controls(box, box.figure.layout);
     if (box.figure.layout.scene) turning(box);
