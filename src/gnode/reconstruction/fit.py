@@ -207,7 +207,7 @@ def fit_one(
     """
     model = _model(recording, plan, way, plan.seed + member)
     for phase, data in zip(way.phases[:-1], pieces[:-1], strict=True):
-        model = train(model, data, **_settings(plan, phase)).model
+        model = train(model, data, watcher=Silent(), **_settings(plan, phase)).model
     settings = _settings(plan, way.phases[-1])
     return train(model, pieces[-1], out=out, resume=resume, watcher=watcher or Silent(), **settings)
 

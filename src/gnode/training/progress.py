@@ -1,8 +1,9 @@
-"""What a person sees while a run trains: a bar in a terminal, plain lines elsewhere."""
+"""What a person sees while a run trains: a bar in a terminal or a notebook, plain lines elsewhere."""
 
 import sys
 import time
 from collections.abc import Callable
+from html import escape
 from typing import Protocol, TextIO
 
 from rich.console import Console
@@ -81,18 +82,23 @@ class Unbroken(Silent):
             self._watcher = None
 
 
+_WIDE = 120  # columns, below which a bar says less
+
+
 class Bar(Silent):
     """A live bar with losses, rate and time left."""
 
     def __init__(self, console: Console) -> None:
+        wide = console.width >= _WIDE
+        further = [TextColumn("{task.fields[rate]}"), TimeElapsedColumn()] if wide else []
         self._bar = Progress(
             TextColumn("[bold]epoch {task.completed:.0f}/{task.total:.0f}"),
-            BarColumn(bar_width=24),
-            TextColumn("loss [cyan]{task.fields[train]}[/]  validation [green]{task.fields[validation]}[/]"),
-            TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
+            BarColumn(bar_width=24 if wide else 5),
+            TextColumn("loss [cyan]{task.fields[train]}[/]"),
+            TextColumn("validation [green]{task.fields[validation]}[/]"),
+            *further,
             TextColumn("left"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(compact=not wide),
             console=console,
         )
 
@@ -118,6 +124,22 @@ class Bar(Silent):
         )
 
 
+class _TimeLeft:
+    """Seconds until training ends, from the epochs after the first one, which compiles."""
+
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs
+        self._first: tuple[int, float] | None = None
+
+    def after(self, epoch: int, now: float) -> str:
+        """In words, behind two spaces; "" as long as nobody knows."""
+        if self._first is None:
+            self._first = epoch, now
+            return ""
+        first, began = self._first
+        return f"  {(now - began) / (epoch - first) * (self._epochs - epoch):.0f} s left"
+
+
 class Lines(Silent):
     """A plain line at most every so many seconds, for logs."""
 
@@ -131,23 +153,50 @@ class Lines(Silent):
     def __exit__(self, *error: object) -> None: ...
 
     def start(self, first_epoch: int, epochs: int) -> None:
-        self._first, self._epochs = first_epoch, epochs
-        self._began = time.monotonic()
+        self._epochs, self._left = epochs, _TimeLeft(epochs)
         self._last = -float("inf")
 
     def epoch(self, record: Record) -> None:
         now = time.monotonic()
+        left = self._left.after(record.epoch, now)
         if now - self._last < self._seconds and record.epoch != self._epochs:
             return
         self._last = now
-        done = record.epoch - self._first + 1
-        left = (now - self._began) / done * (self._epochs - record.epoch)
-        print(
-            f"epoch {record.epoch}/{self._epochs}  loss {record.train_loss:.3e}  validation {record.val_loss:.3e}"
-            f"{_accuracy(record)}  {_pace(record)}  {left:.0f} s left",
-            file=self._stream,
-            flush=True,
-        )
+        print(_line(record, self._epochs) + left, file=self._stream, flush=True)
+
+
+class Cell(Silent):
+    """A bar below the cell of a notebook, which stays as it was when training ended."""
+
+    def __init__(self, seconds: float = 0.2) -> None:
+        self._seconds = seconds
+
+    def start(self, first_epoch: int, epochs: int) -> None:
+        from IPython.display import display
+
+        self._epochs, self._left = epochs, _TimeLeft(epochs)
+        self._last = -float("inf")
+        self._shown = display(self._as_shown(first_epoch - 1, "compiling"), raw=True, display_id=True)
+
+    def epoch(self, record: Record) -> None:
+        now = time.monotonic()
+        left = self._left.after(record.epoch, now)
+        if now - self._last < self._seconds and record.epoch != self._epochs:
+            return
+        self._last = now
+        self._shown.update(self._as_shown(record.epoch, _line(record, self._epochs) + left), raw=True)
+
+    def _as_shown(self, done: int, words: str) -> dict[str, str]:
+        bar = f'<progress value="{done}" max="{self._epochs}" style="vertical-align:middle"></progress>'
+        return {"text/plain": words, "text/html": f'<div style="white-space:pre-wrap">{bar} {escape(words)}</div>'}
+
+
+def _line(record: Record, epochs: int) -> str:
+    """An epoch in a line."""
+    return (
+        f"epoch {record.epoch}/{epochs}  loss {record.train_loss:.3e}  validation {record.val_loss:.3e}"
+        f"{_accuracy(record)}  {_pace(record)}"
+    )
 
 
 def _pace(record: Record) -> str:
@@ -161,6 +210,20 @@ def _accuracy(record: Record) -> str:
 
 
 def watcher() -> Watcher:
-    """A bar where standard error is a terminal, lines where it is not."""
+    """A bar where somebody looks, in a terminal or a notebook, and lines where nobody does."""
+    seen = watcher_of_people()
+    return Lines(sys.stderr) if seen is None else seen
+
+
+def watcher_of_people() -> Watcher | None:
+    """A bar in a terminal or a notebook; None where nobody looks."""
+    if _in_notebook():
+        return Cell()
     console = Console(stderr=True)
-    return Bar(console) if console.is_terminal else Lines(sys.stderr)
+    return Bar(console) if console.is_terminal else None
+
+
+def _in_notebook() -> bool:
+    """Whether what runs is a cell, whose output is more than text."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None

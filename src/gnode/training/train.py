@@ -32,7 +32,7 @@ from gnode.training.loop import Record, TrainingState
 from gnode.training.losses import LOSSES, balanced
 from gnode.training.optimisers import OPTIMISERS
 from gnode.training.platform import computed_on, forget_programs, platform_facts
-from gnode.training.progress import Silent, Unbroken, Watcher
+from gnode.training.progress import Silent, Unbroken, Watcher, watcher_of_people
 from gnode.training.score import LENGTH_CLASSES, Objective, loss_and_accuracy, loss_on, standardised
 from gnode.training.settings import Settings
 
@@ -167,7 +167,8 @@ def train(
             (`epochs` is left out, or as it is there). The optimiser's state is kept, and the rate stays at the last
             value of the schedule, which goes on to span the epochs that it spanned (`schedule_epochs`). Until it ends,
             model and summary are those from before.
-        watcher: is told of every epoch (gnode.training.progress.watcher() shows a bar); a gnode.training.Watcher.
+        watcher: is told of every epoch, a gnode.training.Watcher; by default a bar in a terminal or a notebook, and
+            nothing elsewhere. gnode.training.Silent() shows nothing anywhere.
         snapshot: called with the model and the epoch after every `snapshot_every` epochs, when these are on disk.
         settings: any attribute of gnode.training.Settings.
 
@@ -191,7 +192,7 @@ def train(
     if extend:
         assert out is not None
         settings = _as_begun(RunDirectory.open(out), settings)
-    chosen, watcher = make_settings(**settings), Unbroken(watcher or Silent())
+    chosen, watcher = make_settings(**settings), Unbroken(watcher or watcher_of_people() or Silent())
     forget_programs()
     given = model
     model, data, objective = prepare(given, task, chosen)
