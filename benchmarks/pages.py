@@ -2,14 +2,13 @@
 
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import use_all_cores
+from benchmarks.cold import BIN, run
 
 ROUNDS = 5
 MODELS = ("gnode", "node", "gru", "rnn")
@@ -28,11 +27,11 @@ def measure() -> list[dict[str, Any]]:
     rows = []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         for model in MODELS:
-            gnode("train", "ring", "--model", model, "--epochs", "20", "--out", f"{folder}/{model}")
+            _gnode("train", "ring", "--model", model, "--epochs", "20", "--out", f"{folder}/{model}")
         browser = playwright.chromium.launch(executable_path=executable, args=list(QUIET))
         for count in (1, len(MODELS)):
             page = Path(folder) / f"{count}.html"
-            gnode("report", *(f"{folder}/{model}" for model in MODELS[:count]), "--out", str(page))
+            _gnode("report", *(f"{folder}/{model}" for model in MODELS[:count]), "--out", str(page))
             seconds = [_opening(browser, page) for _ in range(ROUNDS)]
             size = page.stat().st_size / 1e6
             rows.append(
@@ -48,9 +47,8 @@ def measure() -> list[dict[str, Any]]:
     return rows
 
 
-def gnode(*words: str) -> None:
-    command = [str(Path(sys.executable).parent / "gnode"), *words]
-    subprocess.run(command, check=True, capture_output=True, preexec_fn=use_all_cores)
+def _gnode(*words: str) -> None:
+    run([str(BIN / "gnode"), *words])
 
 
 def _opening(browser: Any, path: Path) -> float:

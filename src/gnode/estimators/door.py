@@ -66,10 +66,12 @@ def refuse_short(series: Series) -> None:
 
 def usual_gap(series: Series) -> float:
     """The median time between two samples, seconds; 1 on the uniform grid, whose unit is the sample."""
-    if series.clock is None:
-        return 1.0
-    between = np.broadcast_to(series.gaps, series.shape[:2])[:, 1:]
-    return float(np.median(between[series.valid[:, 1:]]))
+    return 1.0 if series.clock is None else float(np.median(gaps_within(series)))
+
+
+def gaps_within(series: Series) -> np.ndarray:
+    """Seconds between each two samples of series with times, one series after the other."""
+    return np.broadcast_to(series.gaps, series.shape[:2])[:, 1:][series.valid[:, 1:]]
 
 
 def one_each(series: Series, values: Any, what: str) -> np.ndarray:

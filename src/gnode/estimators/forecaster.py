@@ -16,6 +16,7 @@ from gnode.errors import Diverged, must_have
 from gnode.estimators.base import GatedODE, in_batches
 from gnode.estimators.door import (
     gaps_until,
+    gaps_within,
     one_each,
     read_covariates,
     refuse_other_width,
@@ -340,8 +341,7 @@ class GatedODEForecaster(GatedODE):
         known = self.calibration_
         steps = leads.shape[1]
         if known.clock is not None:  # as many as it usually takes until so much time has passed
-            gap = float(np.broadcast_to(known.gaps, known.shape[:2])[:, 1:][known.valid[:, 1:]].mean())
-            steps = max(1, int(np.ceil(leads.max() / gap * (1 - 1e-6))))
+            steps = max(1, int(np.ceil(leads.max() / gaps_within(known).mean() * (1 - 1e-6))))
         ends = known.valid.sum(axis=1).tolist()
         origins = [
             (at, origin)

@@ -197,8 +197,7 @@ def _title(content: Content, name: str) -> str:
 def _flow(content: Content) -> Figure | None:
     if content.model.config.state_size < 2:
         return None
-    figure = Figure(figsize=SQUARE, layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _square()
     mesh = _speed(axes, content)
     if content.memory is not None:
         states = content.plane(content.after(_SEEN_AFTER))
@@ -240,8 +239,7 @@ def _trajectories(content: Content) -> Figure | None:
         figure, axes = _three(content.space)
         coordinates = content.space(states)
     elif content.model.config.state_size == 2:
-        figure = Figure(figsize=SQUARE, layout="constrained")
-        axes = figure.subplots()
+        figure, axes = _square()
         _speed(axes, content, alpha=0.45)
         coordinates = content.plane(states)
     else:
@@ -400,6 +398,12 @@ def _value(values: np.ndarray) -> dict[str, Any]:
 
 def _one(width: float, height: float) -> tuple[Figure, Axes]:
     figure = _sized(width, height)
+    return figure, figure.subplots()
+
+
+def _square() -> tuple[Figure, Axes]:
+    """For a plane whose sides are alike, which larger letters make no higher."""
+    figure = Figure(figsize=SQUARE, layout="constrained")
     return figure, figure.subplots()
 
 

@@ -29,7 +29,7 @@ class Shared:
             return {key: self.without(value) for key, value in part.items()}
         if not isinstance(part, list):
             return part
-        text = _text(part)
+        text = "" if _of_dicts(part) else _text(part)
         if text not in self._often:
             return [self.without(value) for value in part]
         if text not in self._numbers:
@@ -46,8 +46,13 @@ def _long_lists(part: Any) -> Iterable[str]:
         if part and isinstance(part[0], (dict, list)):
             for value in part:
                 yield from _long_lists(value)
-        if not (part and isinstance(part[0], dict)) and len(text := _text(part)) > _SHORT:
+        if not _of_dicts(part) and len(text := _text(part)) > _SHORT:
             yield text
+
+
+def _of_dicts(part: list[Any]) -> bool:
+    """Traces, buttons, ...: a list of these is never shared, what they hold may be."""
+    return bool(part) and isinstance(part[0], dict)
 
 
 def _text(part: list[Any]) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from gnode.models import Model
 from gnode.series import Data
 from gnode.training.losses import LOSSES, total
-from gnode.training.score import Objective, Shown, show
+from gnode.training.score import Objective, targets_and_weights
 from gnode.training.settings import Settings
 
 _FLAT = 0.95  # of the loss of a constant: above it nothing was learned
@@ -38,21 +38,21 @@ def no_better_than_a_constant(model: Model, objective: Objective, data: Data, se
 
 def constant_loss(model: Model, objective: Objective, data: Data) -> float:
     """The loss on validation trials of the answer that is always the same and costs least on training trials."""
-    train, validation = (show(model, part, objective.in_units) for part in (data.train, data.validation))
+    train, validation = (targets_and_weights(model, part, objective.in_units) for part in (data.train, data.validation))
     best = LOSSES[objective.loss].constant
     assert best is not None
-    answer = best(*_counted(train, objective.class_weights), model.config.output_size)
-    shape = (*validation.targets.shape[:2][: validation.targets.ndim], model.config.output_size)
-    answers = jnp.broadcast_to(jnp.asarray(answer, jnp.float32), shape)
-    sums = _compiled_total(
-        objective.loss, answers, validation.targets, validation.weights, objective.weigh, objective.class_weights
-    )
+    answer = best(*_counted(*train, objective.class_weights), model.config.output_size)
+    targets, weights = map(jnp.asarray, validation)
+    answers = jnp.broadcast_to(jnp.asarray(answer, jnp.float32), (*targets.shape[:2], model.config.output_size))
+    sums = _compiled_total(objective.loss, answers, targets, weights, objective.weigh, objective.class_weights)
     return float(sums.cost / sums.weight)
 
 
-def _counted(shown: Shown, class_weights: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+def _counted(
+    targets: np.ndarray, weights: np.ndarray, class_weights: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray]:
     """The targets that count, one behind the other, and how much they do."""
-    targets, weights = np.asarray(shown.targets), np.asarray(shown.weights, float)
+    weights = weights.astype(float)
     if targets.ndim == 1:
         weights = weights.max(axis=1)
     there = weights > 0

@@ -140,51 +140,57 @@ class _TimeLeft:
         return f"  {(now - began) / (epoch - first) * (self._epochs - epoch):.0f} s left"
 
 
-class Lines(Silent):
+class _Paced(Silent):
+    """Says an epoch in a line, at most every so many seconds, and the last one."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def start(self, first_epoch: int, epochs: int) -> None:
+        self._epochs, self._left = epochs, _TimeLeft(epochs)
+        self._last = -float("inf")
+
+    def epoch(self, record: Record) -> None:
+        now = time.monotonic()
+        left = self._left.after(record.epoch, now)
+        if now - self._last >= self._seconds or record.epoch == self._epochs:
+            self._last = now
+            self.say(record.epoch, _line(record, self._epochs) + left)
+
+    def say(self, epoch: int, words: str) -> None:
+        raise NotImplementedError
+
+
+class Lines(_Paced):
     """A plain line at most every so many seconds, for logs."""
 
     def __init__(self, stream: TextIO, seconds: float = 5.0) -> None:
+        super().__init__(seconds)
         self._stream = stream
-        self._seconds = seconds
 
     def __enter__(self) -> "Lines":
         return self
 
-    def __exit__(self, *error: object) -> None: ...
-
-    def start(self, first_epoch: int, epochs: int) -> None:
-        self._epochs, self._left = epochs, _TimeLeft(epochs)
-        self._last = -float("inf")
-
-    def epoch(self, record: Record) -> None:
-        now = time.monotonic()
-        left = self._left.after(record.epoch, now)
-        if now - self._last < self._seconds and record.epoch != self._epochs:
-            return
-        self._last = now
-        print(_line(record, self._epochs) + left, file=self._stream, flush=True)
+    def say(self, epoch: int, words: str) -> None:
+        """A line on the stream."""
+        print(words, file=self._stream, flush=True)
 
 
-class Cell(Silent):
+class Cell(_Paced):
     """A bar below the cell of a notebook, which stays as it was when training ended."""
 
     def __init__(self, seconds: float = 0.2) -> None:
-        self._seconds = seconds
+        super().__init__(seconds)
 
     def start(self, first_epoch: int, epochs: int) -> None:
         from IPython.display import display
 
-        self._epochs, self._left = epochs, _TimeLeft(epochs)
-        self._last = -float("inf")
+        super().start(first_epoch, epochs)
         self._shown = display(self._as_shown(first_epoch - 1, "compiling"), raw=True, display_id=True)
 
-    def epoch(self, record: Record) -> None:
-        now = time.monotonic()
-        left = self._left.after(record.epoch, now)
-        if now - self._last < self._seconds and record.epoch != self._epochs:
-            return
-        self._last = now
-        self._shown.update(self._as_shown(record.epoch, _line(record, self._epochs) + left), raw=True)
+    def say(self, epoch: int, words: str) -> None:
+        """What is shown, anew."""
+        self._shown.update(self._as_shown(epoch, words), raw=True)
 
     def _as_shown(self, done: int, words: str) -> dict[str, str]:
         bar = f'<progress value="{done}" max="{self._epochs}" style="vertical-align:middle"></progress>'

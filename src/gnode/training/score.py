@@ -40,15 +40,22 @@ def show(model: Model, trials: Trials, in_units: bool = False) -> Shown:
     Args:
         in_units: whether targets stay in the user's units; else they are brought to the model's scale.
     """
-    weights = np.ones(trials.series.shape[:2], np.float32) if trials.weights is None else trials.weights
-    targets, first = trials.targets, told(model, trials)
-    if model.output_scaling is not None:
-        scaling = model.output_scaling.first(targets.shape[-1])
-        first = None if first is None else scaling.scaled(first)
-        if not in_units:
-            targets = np.where(weights[..., None] > 0, scaling.scaled(targets), 0.0).astype(np.float32)
+    first = told(model, trials)
+    if model.output_scaling is not None and first is not None:
+        first = model.output_scaling.first(trials.targets.shape[-1]).scaled(first)
     samples = as_samples(model.encoding.encode(trials.series), first)
+    targets, weights = targets_and_weights(model, trials, in_units)
     return Shown(samples, jnp.asarray(targets), jnp.asarray(weights))
+
+
+def targets_and_weights(model: Model, trials: Trials, in_units: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """What is wanted of trials, and how much each sample counts, (trials, time). `in_units` as for `show`."""
+    targets = trials.targets
+    weights = np.ones(trials.series.shape[:2], np.float32) if trials.weights is None else trials.weights
+    if model.output_scaling is not None and not in_units:
+        scaled = model.output_scaling.first(targets.shape[-1]).scaled(targets)
+        targets = np.where(weights[..., None] > 0, scaled, 0.0).astype(np.float32)
+    return targets, weights
 
 
 def cut(shown: Shown, time: int) -> Shown:
