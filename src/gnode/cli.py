@@ -291,6 +291,14 @@ def predict(
         Path | None,
         typer.Option(help="The .csv to write. \\[default: standard output]", show_default=False, callback=_at_home),
     ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column of time. \\[default: as in training]", show_default=False),
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(help="Of times: s, ms, us, ns, min, h or d. \\[default: as in training]", show_default=False),
+    ] = None,
     header: Annotated[
         bool | None,
         typer.Option("--header/--no-header", help="Is the first row of names? \\[default: as in training]"),
@@ -303,12 +311,14 @@ def predict(
         raise typer.BadParameter(f"Must have a file .csv to write to, instead got {out}.")
     if out is not None and out.resolve() == table.resolve():
         raise typer.BadParameter(f"Must have another file for predictions than the table, instead got {out}.")
+    if out is not None and not out.parent.is_dir():
+        raise typer.BadParameter(f"Must have a folder that is there to write to, instead got {out.parent}.")
     with _machine(), _quiet_stdout(as_json):
         from gnode.examine import predict as predict_run
         from gnode.files import write_atomically
         from gnode.training.assumed import facts_in_lines
 
-        found = predict_run(directory, table, header=header, encoding=encoding)
+        found = predict_run(directory, table, time=time, unit=unit, header=header, encoding=encoding)
         scores = found.scores or {}
         for line in [*facts_in_lines(found.said), *(_how_well(scores) if scores else [])]:
             typer.echo(line, err=True)

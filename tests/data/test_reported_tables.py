@@ -118,7 +118,7 @@ def test_times_of_day_are_counted_on_past_midnight(write):
 
 def test_messages_name_series_and_classes_as_they_stand(write):
     twice = write(rows(range(6), times=[0, 1, 1, 2]))
-    with pytest.raises(InvalidInput, match=r"1 twice, in rows 2 and 3 of series 0\. Average"):
+    with pytest.raises(InvalidInput, match=r"1 twice, in rows 2 and 3 below the header, of series 0\. Average"):
         from_file(twice, "label", series="id", time="t")
     with pytest.raises(InvalidInput, match="at least two classes in 'label', instead got 1 alone"):
         from_file(write(rows(range(6), [1] * 6)), "label", series="id", time="t", kind="classes")

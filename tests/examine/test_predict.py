@@ -199,7 +199,36 @@ def test_another_unit_is_noticed(runs):
     frame = new()
     assert "unlike" not in predict(runs / "numbers", frame).said
     words = predict(runs / "numbers", frame.assign(x=frame["x"] * 1e3, t=frame["t"] * 1e3)).said["unlike"]
-    assert "x lies" in words and "y lies" not in words and "s apart" in words
+    assert "x lies" in words and "y lies" not in words and "s apart" in words and "in ms, it would fit: unit" in words
+
+
+@pytest.mark.parametrize(
+    "renamed, asked",
+    [("t", dict(unit="ms")), ("t_ms", dict(time="t_ms")), ("clock", dict(time="clock", unit="ms"))],
+)
+@pytest.mark.parametrize("run", ["classes", "numbers"])
+def test_times_of_another_unit_or_name_are_read(runs, run, renamed, asked):
+    frame = new()
+    expected = predict(runs / run, frame)
+    # 250 ms are 0.25 s exactly where times are read, and not where 1000 * 0.3 is formed
+    found = predict(runs / run, frame.assign(t=(frame["t"] * 1e3).round(6)).rename(columns={"t": renamed}), **asked)
+    predicted = [name for name in found.frame if name.startswith(("predicted", "probability"))]
+    for name in predicted:
+        if found.frame[name].dtype.kind == "f":
+            np.testing.assert_allclose(found.frame[name], expected.frame[name], rtol=1e-4, atol=1e-5)
+        else:
+            assert list(found.frame[name]) == list(expected.frame[name])
+    assert "unlike" not in found.said and (renamed in found.frame) == (run == "numbers")
+
+
+def test_times_keep_the_unit_of_training_under_another_name(tmp_path):
+    hours = dict(IN, time="t_h")
+    trained(from_frame(long().rename(columns={"t": "t_h"}), "label", **hours), tmp_path / "run")
+    frame = new()
+    expected = predict(tmp_path / "run", frame.rename(columns={"t": "t_h"})).frame
+    pd.testing.assert_frame_equal(predict(tmp_path / "run", frame, time="t").frame, expected)
+    minutes = predict(tmp_path / "run", frame.assign(t=frame["t"] * 60), time="t", unit="min").frame
+    pd.testing.assert_frame_equal(minutes, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("unit", [1e-9, 1e9])
@@ -253,8 +282,23 @@ class TestRefusals:
             predict(plane_run, new())
 
     def test_a_missing_input(self, runs):
-        with pytest.raises(InvalidInput, match="'x'"):
+        with pytest.raises(
+            InvalidInput, match=r"^Must have column 'x', which the run was trained on, instead got id, t"
+        ):
             predict(runs / "classes", new().drop(columns="x"))
+
+    def test_a_time_of_another_name(self, runs):
+        with pytest.raises(InvalidInput, match=r"column 't', .*Is the time 't_ms'\? Name it by time\."):
+            predict(runs / "classes", new().rename(columns={"t": "t_ms"}))
+
+    def test_a_unit_that_is_none(self, runs):
+        with pytest.raises(InvalidInput, match="time unit"):
+            predict(runs / "classes", new(), unit="fortnight")
+
+    def test_a_time_where_training_had_none(self, tmp_path):
+        trained(from_frame(long().drop(columns="t"), "label", series="id", inputs=["x", "y"]), tmp_path / "run")
+        with pytest.raises(InvalidInput, match="no column of time, as in training, instead got 't'"):
+            predict(tmp_path / "run", new(), time="t")
 
     def test_what_is_no_table(self, runs):
         with pytest.raises(InvalidInput, match="the path of a table, or a pandas frame"):
@@ -281,6 +325,7 @@ def test_an_input_that_is_missing_where_training_had_none_is_held(runs):
     held = frame.assign(x=frame["x"].mask(gaps).groupby(frame["id"]).ffill())
     found = predict(runs / "numbers", frame.assign(x=frame["x"].mask(gaps)))
     expected = predict(runs / "numbers", held).frame["predicted_sum"]
+    assert found.said["missing"].startswith(f"{gaps.sum()} of x, of {len(frame)} samples, and training had none")
     np.testing.assert_allclose(found.frame["predicted_sum"], expected, rtol=1e-5, atol=1e-6)
 
 
@@ -305,7 +350,7 @@ class TestCommand:
         assert code == 0 and answer["rows"] == len(answer["predictions"]) == 33
         assert answer["scores"]["rmse"] > 0 and "series" in answer["said"]
 
-    @pytest.mark.parametrize("out", ["new.csv", "new.txt"])
+    @pytest.mark.parametrize("out", ["new.csv", "new.txt", "nowhere/predicted.csv"])
     def test_neither_the_table_nor_another_kind_of_file_is_written(self, gnode, runs, tmp_path, out):
         new().to_csv(tmp_path / "new.csv", index=False)
         before = (tmp_path / "new.csv").read_bytes()

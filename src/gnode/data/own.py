@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from gnode.data.own_columns import plain_value
+from gnode.data.own_columns import plain_value, rows_named
 from gnode.data.own_reading import (
     Options,
     Rows,
@@ -242,8 +242,8 @@ def _pieces(samples: int) -> tuple[np.ndarray, np.ndarray]:
 def _read_wide(frame: pd.DataFrame, inputs: list[str], options: Options, said: dict[str, str]) -> _Read:
     """A row a series, a column a sample."""
     series, channels = wide_series(frame, inputs, options, said)
-    for row in frame.index[series.valid.sum(axis=1) < 2][:1]:
-        must_have("at least two samples in each series", f"one in row {row}")
+    for row in np.flatnonzero(series.valid.sum(axis=1) < 2)[:1]:
+        must_have("at least two samples in each series", f"one in {rows_named(frame.index, row)}")
     parts = None if options.part is None else frame[options.part]
     return _Read(series, channels, frame[options.target], np.ones(len(frame), int), parts, False, False)
 

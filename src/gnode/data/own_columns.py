@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gnode.errors import must_have
+from gnode.files.table import BELOW_HEADER, OF_FILE
 
 _UNIT_NAMES = {
     unit: names.split()
@@ -70,7 +71,7 @@ def _refuse_text(column: pd.Series, name: str) -> None:
     if not wrong.any():
         must_have(f"numbers in the input {name!r}", f"values of type {column.dtype}")
     row = int(np.argmax(wrong.to_numpy()))
-    got = f"{column.iloc[row]!r} in row {column.index[row]}"
+    got = f"{column.iloc[row]!r} in {rows_named(column.index, row)}"
     advice = "Leave it out by naming the inputs, or make numbers of it first." if _is_plain_text(column) else ""
     must_have(f"numbers in the input {name!r}", got, advice or "An empty cell, NA or NaN stands for a missing value.")
 
@@ -80,8 +81,16 @@ def truly_numbers(values: np.ndarray, name: str, rows: pd.Index | None = None) -
     infinite = np.isinf(values)
     if infinite.any():
         at = np.argwhere(infinite)[0]
-        where = f"row {rows[at[0]]}" if rows is not None else f"at {tuple(map(int, at))}, counted from 0"
+        where = rows_named(rows, int(at[0])) if rows is not None else f"at {tuple(map(int, at))}, counted from 0"
         must_have(f"finite numbers in {name!r}", f"infinity in {where}" if rows is not None else f"infinity {where}")
+
+
+def rows_named(index: pd.Index, *places: int) -> str:
+    """Rows of a table in words, and what their numbers count."""
+    labels = [str(index[place]) for place in places]
+    what = "row" if len(labels) == 1 else "rows"
+    counted = str(index.name).removeprefix("row ") if index.name in (OF_FILE, BELOW_HEADER) else "by the frame's index"
+    return f"{what} {' and '.join(labels)} {counted}"
 
 
 def plain_value(value: Any) -> Any:
@@ -96,7 +105,9 @@ def read_times(column: pd.Series, name: str, unit: str | None = None) -> tuple[p
         unit: of numbers, where the user names it.
     """
     if column.isna().any():
-        must_have(f"a time in each row of {name!r}", f"none in row {column.index[int(np.argmax(column.isna()))]}")
+        must_have(
+            f"a time in each row of {name!r}", f"none in {rows_named(column.index, int(np.argmax(column.isna())))}"
+        )
     kind = column.dtype.kind
     if kind in "iuf":
         truly_numbers(column.to_numpy(float), name, column.index)
@@ -169,7 +180,7 @@ def _read_texts(column: pd.Series, name: str) -> tuple[pd.Series, str]:
     row = int(np.argmax(wrong))
     must_have(
         f"numbers, dates such as 2026-01-31 08:00 or durations such as 0:01:30 in the time {name!r}",
-        f"{text.iloc[row]!r} in row {column.index[row]}",
+        f"{text.iloc[row]!r} in {rows_named(column.index, row)}",
     )
 
 

@@ -1,6 +1,7 @@
 """New series from another table, read as the table of a run was read: what a trained model is asked about."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gnode.data.own_columns import named_unit
 from gnode.data.own_reading import (
     CHANGE_UNIT,
     Opened,
@@ -22,9 +24,9 @@ from gnode.data.own_reading import (
     spanned,
     wide_series,
 )
-from gnode.errors import must_have
+from gnode.errors import look_up, must_have
 from gnode.files import path_of
-from gnode.series import Series
+from gnode.series import UNITS, Series
 from gnode.series.arrays import described, is_frame
 
 
@@ -37,6 +39,7 @@ class NewSeries:
         codes: of which series each row is, from 0 on, series by series and each in order of time.
         order: at which place of the table each of these rows stands.
         about: what names them, a row for each row of the table: series, time, or where in an .npz.
+        within: the column of `about` that tells the samples of a series apart, where there is one.
         truth: the target's columns, likewise, where the table has them all.
         said: what was found out, in words.
     """
@@ -45,12 +48,19 @@ class NewSeries:
     codes: np.ndarray
     order: np.ndarray
     about: pd.DataFrame
+    within: str | None
     truth: pd.DataFrame | None
     said: dict[str, str]
 
 
 def new_series(
-    source: Mapping[str, Any], table: Any, *, header: bool | None = None, encoding: str | None = None
+    source: Mapping[str, Any],
+    table: Any,
+    *,
+    time: str | None = None,
+    unit: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
 ) -> NewSeries:
     """The series of another table with the columns of the one that a run was trained on. Its target may be missing.
 
@@ -59,13 +69,15 @@ def new_series(
     Args:
         source: of the data that the run was trained on (gnode.series.Data.source).
         table: the path of a table of text or an .npz, or a pandas frame.
+        time: the column of time, where it is called otherwise than in training.
+        unit: of times that are numbers; None: as the name of another column of time says, else as in training.
         header, encoding: of a table of text; None: header as for the run's table, encoding found out.
 
     Raises:
         InvalidInput: the table cannot be read, lacks an input, or holds what a run's table must not hold.
     """
     asked = {key: value for key, value in source["options"].items() if key in Options._fields}
-    options = checked_options(**asked)
+    options = _clocked(checked_options(**asked), time, unit)
     said: dict[str, str] = {}
     if is_frame(table):
         content = Opened(table, {}, {})
@@ -80,6 +92,17 @@ def new_series(
     return _of_frame(frame, source, options, said, content.spelled)
 
 
+def _clocked(options: Options, time: str | None, unit: str | None) -> Options:
+    """The options of the run with the time of another table."""
+    if unit is not None:
+        look_up("time unit", unit, UNITS)
+    if time is None:
+        return options._replace(unit=unit or options.unit)
+    if options.time is None:
+        must_have("no column of time, as in training", repr(time))
+    return options._replace(time=time, unit=unit or named_unit(time) or options.unit or named_unit(options.time))
+
+
 def _of_frame(
     frame: pd.DataFrame,
     source: Mapping[str, Any],
@@ -91,6 +114,8 @@ def _of_frame(
     long = options.time is not None or (options.series is not None and not set(channels).isdisjoint(frame.columns))
     beside = {*options.target, options.part} - {*(options.inputs or []), *(channels if long else ())}
     frame = frame.drop(columns=[name for name in frame.columns if name in beside])
+    asked = [options.series, options.time, *(channels if long else options.inputs or [])]
+    _refuse_missing([name for name in asked if name is not None], frame.columns, "column", options.time)
     inputs = list(channels) if long else options.inputs
     columns = known_columns(frame, options._replace(target=[], inputs=inputs, split=0), said)
     said.pop("left out", None)
@@ -99,18 +124,20 @@ def _of_frame(
     if not long:
         series, found = wide_series(columns.frame, columns.inputs, options, said)
         places = np.arange(len(frame))
-        return NewSeries(_in_order(series, found, channels), places, places, about, truth, said)
+        return NewSeries(_in_order(series, found, channels), places, places, about, options.time, truth, said)
     rows = rows_in_order(columns.frame, options, said)
     series = long_series(rows, rows.codes, columns.inputs, options, said)
     said.setdefault("series", f"none named: one series of {spanned(rows.lengths)} samples")
     said["time"] = said["time"].replace(CHANGE_UNIT, "")
-    return NewSeries(series, rows.codes, rows.order, about, truth, said)
+    return NewSeries(series, rows.codes, rows.order, about, options.time, truth, said)
 
 
 def _of_arrays(
     arrays: dict[str, np.ndarray], source: Mapping[str, Any], options: Options, said: dict[str, str]
 ) -> NewSeries:
     target = options.target[0]
+    asked = [name for name in (options.time, *(options.inputs or [])) if name is not None]
+    _refuse_missing(asked, arrays, "array", options.time)
     there = options._replace(target=[name for name in options.target if name in arrays])
     series, found = array_series(arrays, there, said)
     series = _in_order(series, found, source["inputs"])
@@ -126,7 +153,20 @@ def _of_arrays(
         rows = wanted.reshape(len(codes), -1)
         if rows.shape[1] == len(source["target"]):
             truth = pd.DataFrame(rows, columns=source["target"])
-    return NewSeries(series, codes, np.arange(len(codes)), about, truth, said)
+    return NewSeries(series, codes, np.arange(len(codes)), about, "sample", truth, said)
+
+
+def _refuse_missing(names: Iterable[str], there: Iterable[str], kind: str, time: str | None) -> None:
+    """Raise InvalidInput where the table lacks some of what the run knows, with the name that may stand for it."""
+    known = list(there)
+    missing = [name for name in names if name not in known]
+    if not missing:
+        return
+    what = f"{kind} {missing[0]!r}" if len(missing) == 1 else f"{kind}s {', '.join(map(repr, missing))}"
+    others = [name for name in known if name not in names]
+    likely = [name for name in others if named_unit(name)] or difflib.get_close_matches(str(time), others, n=1)
+    advice = f"Is the time {likely[0]!r}? Name it by time." if time in missing and likely else ""
+    must_have(f"{what}, which the run was trained on", listed(known), advice)
 
 
 def _in_order(series: Series, found: list[str], wanted: list[str]) -> Series:

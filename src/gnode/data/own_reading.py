@@ -18,6 +18,7 @@ from gnode.data.own_columns import (
     past_midnight,
     plain_value,
     read_times,
+    rows_named,
     samples_of,
     truly_numbers,
 )
@@ -210,7 +211,9 @@ def long_series(rows: Rows, codes: np.ndarray, inputs: list[str], options: Optio
 def _series_codes(frame: pd.DataFrame, name: str) -> np.ndarray:
     codes, _ = frame[name].factorize()
     if (codes < 0).any():
-        must_have(f"the name of a series in each row of {name!r}", f"none in row {frame.index[int(np.argmin(codes))]}")
+        must_have(
+            f"the name of a series in each row of {name!r}", f"none in {rows_named(frame.index, int(np.argmin(codes)))}"
+        )
     return codes
 
 
@@ -219,10 +222,10 @@ def _refuse_repeats(frame: pd.DataFrame, codes: np.ndarray, options: Options) ->
     same = (stamps[1:] == stamps[:-1]) & (codes[1:] == codes[:-1])
     if same.any():
         at = int(np.argmax(same))
-        where = "" if options.series is None else f" of series {plain_value(frame[options.series].iloc[at])!r}"
+        where = "" if options.series is None else f", of series {plain_value(frame[options.series].iloc[at])!r}"
         must_have(
             f"different times in {options.time!r} within a series",
-            f"{stamps[at]} twice, in rows {frame.index[at]} and {frame.index[at + 1]}{where}",
+            f"{stamps[at]} twice, in {rows_named(frame.index, at, at + 1)}{where}",
             "Is there a column that names the series?" if options.series is None else "Average such rows, or drop one.",
         )
 
@@ -262,8 +265,8 @@ def wide_series(
     values = np.stack([frame[names].to_numpy(float, na_value=np.nan) for names in channels.values()], axis=-1)
     seen = ~np.isnan(values).all(axis=-1)
     lengths = samples - np.argmax(seen[:, ::-1], axis=1)
-    for row in frame.index[~seen.any(axis=1)][:1]:
-        must_have("values in each row, which is a series", f"none in row {row}")
+    for row in np.flatnonzero(~seen.any(axis=1))[:1]:
+        must_have("values in each row, which is a series", f"none in {rows_named(frame.index, row)}")
     labels = next(iter(channels.values())) if len(channels) == 1 else []
     times = pd.to_numeric(pd.Series(labels), errors="coerce").to_numpy(float)
     clocked = len(labels) > 1 and bool((np.diff(times) > 0).all())

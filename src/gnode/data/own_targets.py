@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from gnode.data.own_columns import plain_value, truly_numbers
+from gnode.data.own_columns import plain_value, rows_named, truly_numbers
 from gnode.errors import must_have
 from gnode.series import Series, Trials
 
@@ -142,7 +142,7 @@ def _numbers(table: pd.DataFrame, per: np.ndarray, whole_allowed: bool, guessed:
         if column.dtype.kind not in "biuf":
             wrong = column.notna() & pd.to_numeric(column, errors="coerce").isna()
             row = int(np.argmax(wrong.to_numpy()))
-            must_have(f"numbers in the target {name!r}", f"{column.iloc[row]!r} in row {column.index[row]}")
+            must_have(f"numbers in the target {name!r}", f"{column.iloc[row]!r} in {rows_named(column.index, row)}")
         values = column.to_numpy(float, na_value=np.nan)
         truly_numbers(values, name, column.index)
         if np.isnan(values).all() or np.nanmin(values) == np.nanmax(values):

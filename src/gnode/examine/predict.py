@@ -9,13 +9,15 @@ import pandas as pd
 import scipy.special
 
 from gnode.data.own_new import NewSeries, new_series, true_classes
+from gnode.data.own_reading import listed
 from gnode.errors import Diverged, many, must_have
 from gnode.examine.answers import Answers
 from gnode.examine.classification import classification
 from gnode.examine.evaluate import solved_path
 from gnode.examine.regression import regression
 from gnode.models import Model, load_model
-from gnode.series import Series
+from gnode.series import UNITS, Series
+from gnode.series.clock import seconds_of
 from gnode.training import RunDirectory
 from gnode.training.losses import LOSSES
 
@@ -41,13 +43,24 @@ class Predictions:
     said: dict[str, str]
 
 
-def predict(path: str | Path, table: Any, *, header: bool | None = None, encoding: str | None = None) -> Predictions:
+def predict(
+    path: str | Path,
+    table: Any,
+    *,
+    time: str | None = None,
+    unit: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
+) -> Predictions:
     """What a run on an own table predicts of the series of another one.
 
     Args:
         path: the directory of a run that was trained on a table (gnode train TABLE --target, or gnode.data.from_file
             and from_frame).
         table: the path of a table with the same columns, whose target may be missing; or a pandas frame.
+        time: the table's column of time, where it is called otherwise than in training.
+        unit: of times that are numbers (ns, us, ms, s, min, h, d); by default as the name of another column of time
+            says (t_ms), else as in training.
         header, encoding: of a table of text; by default found out.
 
     Raises:
@@ -68,10 +81,11 @@ def predict(path: str | Path, table: Any, *, header: bool | None = None, encodin
     model = load_model(directory.path)
     if model.is_told:
         must_have("a run that needs no target to begin with", f"initial_state {model.config.initial_state!r}")
-    new = new_series(source, table, header=header, encoding=encoding)
+    new = new_series(source, table, time=time, unit=unit, header=header, encoding=encoding)
     said = new.said | _unlike(model, new.series, source["inputs"])
     if model.config.missing == "refuse" and not (new.series.seen | ~new.series.valid[..., None]).all():
-        said["missing"] = "some, and training had none: each input's last value is held, its mean before the first"
+        said["missing"] = f"{_missing(new.series, source['inputs'])}, and training had none: each input's last value is"
+        said["missing"] += " held, its mean before the first"
         model = replace(model, encoding=replace(model.encoding, missing="hold"))
     one_each = source["each"] == "series"
     outputs = _outputs(model, new.series, one_each)
@@ -167,7 +181,7 @@ def _frame(
     places = new.order[_rows(new, one_each)]
     about = new.about.iloc[places]
     if one_each:
-        about = about.drop(columns=[name for name in (source["options"].get("time"), "sample") if name in about])
+        about = about.drop(columns=[name for name in about if name == new.within])
     if new.truth is not None:
         about = about.assign(**{name: new.truth[name].iloc[places] for name in new.truth if name not in about})
     if classes:
@@ -195,5 +209,21 @@ def _unlike(model: Model, series: Series, channels: list[str]) -> dict[str, str]
         gaps = np.broadcast_to(series.gaps, series.shape[:2])[series.valid]
         gap = float(np.median(gaps[gaps > 0])) if (gaps > 0).any() else model.config.dt
         if not 1 / _OTHER_PACE < gap / model.config.dt < _OTHER_PACE:
-            words.append(f"samples are {gap:.3g} s apart, and the model's dt is {model.config.dt:.3g} s")
+            ticks = gap / _seconds(series.clock.unit)
+            fitting = [unit for unit in UNITS if 0.5 < ticks * _seconds(unit) / model.config.dt < 2]
+            words.append(
+                f"samples are {gap:.3g} s apart, and the model's dt is {model.config.dt:.3g} s"
+                + (f" (were times in {fitting[0]}, it would fit: unit)" if fitting and not series.clock.dates else "")
+            )
     return {"unlike": "; ".join(words) + ": is it the same unit?"} if words else {}
+
+
+def _seconds(unit: str) -> float:
+    return float(seconds_of(np.ones(()), unit))
+
+
+def _missing(series: Series, channels: list[str]) -> str:
+    """How many values of which inputs are not there."""
+    absent = (series.valid[..., None] & ~series.seen).sum((0, 1))
+    some = [f"{count} of {name}" for name, count in zip(channels, absent, strict=True) if count]
+    return f"{listed(some)}, of {many(int(series.valid.sum()), 'sample')}"

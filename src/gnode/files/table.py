@@ -25,6 +25,7 @@ from gnode.files import path_of
 from gnode.files.archive import OBJECTS, read_npz
 
 LIMIT = 512 * 2**20  # bytes of a file
+OF_FILE, BELOW_HEADER = "row of the file", "row below the header"  # what numbers of rows count
 _LOOKED_AT = 1000  # lines from which the form of the whole is guessed
 _GUESSED_FROM = 2**16  # bytes from which an encoding is guessed
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
@@ -81,7 +82,7 @@ class Table:
 
     Attributes:
         frame: a column is of numbers (NaN where missing), of truths (pandas' boolean), or of text. Rows are counted
-            from 1, as in the file without its header.
+            from 1, as in the file without its header; the index is called OF_FILE, or BELOW_HEADER where there is one.
         how: how the file is written, in words.
         spelled: columns of numbers some of which are written as no number would be (007, 1E2, more than 15 digits), as
             text, NaN where missing: for whoever reads them as names.
@@ -312,6 +313,7 @@ def _named(cells: pd.DataFrame, names: list[str] | None) -> pd.DataFrame:
     given = [f"c{at + 1}" for at in range(width)] if names is None else [*names, *[""] * (width - len(names))]
     if not given[-1] and given[-2:-1] != [""] and (cells[width - 1] != "").all():
         given = ["", *given[:-1]]  # as R writes: no name above the names of rows
+    rows = pd.RangeIndex(1, len(cells) + 1, name=OF_FILE if names is None else BELOW_HEADER)
     kept: dict[str, pd.Series] = {}
     for at, name in enumerate(given):
         if not name and (_counts(cells[at]) or not (cells[at] != "").any()):
@@ -326,7 +328,7 @@ def _named(cells: pd.DataFrame, names: list[str] | None) -> pd.DataFrame:
         if name in kept:
             must_have("columns of different names", f"{name!r} twice")
         kept[name] = cells[at]
-    return pd.DataFrame(kept).set_axis(pd.RangeIndex(1, len(cells) + 1), axis=0)
+    return pd.DataFrame(kept).set_axis(rows, axis=0)
 
 
 def _counts(column: pd.Series) -> bool:
