@@ -302,9 +302,26 @@ def test_starts_on_different_attractors_are_said_to_differ():
     """x (1 - x) (x + 2) attracts to 1 at rate -3 and to -2 at rate -6."""
     found = lyapunov_exponents(lambda h: h * (1 - h) * (h + 2), [[0.5], [-1.0], [2.0]], duration=50.0)
     assert np.allclose(found.per_start[:, 0], [-3, -6, -3], atol=0.05)
-    assert any("differ" in check and "start 1" in check for check in wanting(found))
+    assert any("is -6 for start 1 and -3 for 2 of 3 starts (0, 2)" in check for check in wanting(found))
+    assert found.differ and np.isnan(found.kaplan_yorke) and np.isnan(found.kaplan_yorke_interval).all()
+    assert (
+        "1 exponents of each start, not averaged" in found.evidence and "from -6 to -3, above 0 at 0" in found.evidence
+    )
     alike = lyapunov_exponents(lambda h: h * (1 - h) * (h + 2), [[0.5], [0.7], [2.0]], duration=50.0)
     assert not any("differ" in check for check in wanting(alike))
+    assert not alike.differ and alike.kaplan_yorke == 0
+
+
+def test_starts_along_a_line_of_fixed_points_differ_and_are_given_as_a_range():
+    """At (a, 0) the second coordinate decays at the rate 1 + a, and nothing moves along the first."""
+
+    def f(h):
+        return jnp.stack([0 * h[:, 0], -(1 + h[:, 0]) * h[:, 1]], axis=1)
+
+    starts = np.stack([np.linspace(0, 9, 10), np.zeros(10)], axis=1)
+    found = lyapunov_exponents(f, starts, duration=50.0)
+    assert any("exponent 2 is from -10 to -1; see per_start" in check for check in wanting(found))
+    assert "from 0 to 0, above 0 at 0, not told from 0 at 10," in found.evidence
 
 
 def test_a_start_at_rest_is_said_not_to_move():

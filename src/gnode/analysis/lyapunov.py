@@ -28,6 +28,7 @@ _STATES, _TANGENTS = 1e-6, 1e-5  # errors allowed in a step
 _STILL = 1e-9  # share of an extent below which it is at rest
 _DOUBT, _MATTERS = 1e-4, 0.01  # level at which starts are said to differ, and by what share of the fastest exponent
 _TOLERATED = 3e-5  # of the largest exponent: what steps within their tolerance may shift the others by
+_GROUPS = 4  # of starts that agree, at most, that are named one by one
 _BEYOND = 3.0  # half widths of an interval at which the neutral direction is missed
 _SAID = ("Derivative by finite differences along each tangent vector.",)
 _JUMP, _NEAR, _SLIDES = 0.1, 1e-3, 0.5  # of the speed: a jump; of the extent: beside it; of the states: along it
@@ -45,11 +46,13 @@ class LyapunovExponents:
             the integration may have added.
         times: (T,), and curve: (T, count): the estimates as they stood then, over all starts.
         kaplan_yorke: the Kaplan-Yorke dimension, exponents whose interval holds 0 taken for 0; NaN where too few
-            exponents were asked for to know it.
+            exponents were asked for to know it, or starts differ.
         kaplan_yorke_interval: (low, high), a 95 % interval, from the growth rates and how they go together.
         step: of the integration, on average where it is adapted; 1 for a map.
         starts: how many trajectories were averaged.
         per_start: (starts, count), the exponents of each trajectory.
+        differ: whether trajectories differ by more than their own scatter, as on different attractors. What is averaged
+            over them then describes none, and the Kaplan-Yorke dimension is NaN.
         neutral: of a flow, the growth of f itself along the trajectories, a direction whose exponent is 0 unless they
             come to rest: one of the exponents has to be near it. NaN for a map, and where all starts rest.
         step_error: (count,), by how much the integration may have shifted the exponents.
@@ -67,6 +70,7 @@ class LyapunovExponents:
     step: float
     starts: int
     per_start: np.ndarray
+    differ: bool
     neutral: float
     step_error: np.ndarray
     steps: int
@@ -436,13 +440,17 @@ def _summarised(record: _Record, kind: str, size: int) -> LyapunovExponents:
     half = scatter + error + _TOLERATED * np.abs(exponents).max()
     intervals = np.stack([exponents - half, exponents + half], axis=1)
     counted = np.where(half >= np.abs(exponents), 0.0, exponents)
-    dimension = kaplan_yorke(counted, size)
-    dimensions = _kaplan_yorke_interval(record, rates, exponents, counted, error, size)
+    differing = _differing(rates, single)
+    dimension, dimensions = np.nan, UNKNOWN
+    if differing is None:
+        dimension = kaplan_yorke(counted, size)
+        dimensions = _kaplan_yorke_interval(record, rates, exponents, counted, error, size)
     missed = _missing_neutral(record, per_start, single + step_error, size)
-    checks = _checks(record, kind, rates, missed, error)
+    checks = _checks(record, kind, per_start, differing, missed, error)
     moving = record.neutral[np.isfinite(record.neutral)]
     neutral = float(moving.mean()) if len(moving) else np.nan
-    evidence = _evidence(record, kind, exponents, half, error, neutral, dimension, dimensions)
+    found = _averaged(exponents, half) if differing is None else _of_each(per_start, single + step_error)
+    evidence = _evidence(record, kind, found, error, neutral, dimension, dimensions)
     times = np.arange(1, _BLOCKS + 1) * record.block
     return LyapunovExponents(
         exponents=exponents,
@@ -454,6 +462,7 @@ def _summarised(record: _Record, kind: str, size: int) -> LyapunovExponents:
         step=record.step,
         starts=len(per_start),
         per_start=per_start,
+        differ=differing is not None,
         neutral=neutral,
         step_error=error,
         steps=int(record.steps.sum()),
@@ -511,6 +520,32 @@ def _apart(rates: np.ndarray) -> np.ndarray:
     return fisher.sf(ratio, starts - 1, _FREEDOM * starts) < _DOUBT
 
 
+def _differing(rates: np.ndarray, single: np.ndarray) -> str | None:
+    """How starts differ by more than their own scatter (count,), and by how much it matters; None where they do not."""
+    per_start = rates.mean(axis=0)
+    fastest = np.abs(per_start).max()
+    apart = _apart(rates) & (np.ptp(per_start, axis=0) > _MATTERS * fastest)
+    if not apart.any():
+        return None
+    which = int(np.argmax(apart))
+    values = per_start[:, which]
+    order = np.argsort(values)
+    cuts = np.flatnonzero(np.diff(values[order]) > max(2 * single[which], _MATTERS * fastest)) + 1
+    groups = [np.sort(group) for group in np.split(order, cuts)]
+    name = "the largest exponent" if which == 0 else f"exponent {which + 1}"
+    told = f"from {values.min():.3g} to {values.max():.3g}"
+    if 1 < len(groups) <= _GROUPS:
+        parts = [
+            f"{values[group].mean():.3g} for {_starts(np.isin(np.arange(len(values)), group)).lower()}"
+            for group in groups
+        ]
+        told = f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return (
+        "The starts differ by more than their own scatter, as on different attractors: "
+        f"{name} is {told}; see per_start."
+    )
+
+
 def _variance_of_mean(rates: np.ndarray) -> np.ndarray:
     """Of each series (blocks, B, count), (B, count), from the power of its slowest waves.
 
@@ -537,10 +572,14 @@ def _missing_neutral(record: _Record, per_start: np.ndarray, half: np.ndarray, s
 
 
 def _checks(
-    record: _Record, kind: str, rates: np.ndarray, missed: np.ndarray, step_error: np.ndarray
+    record: _Record,
+    kind: str,
+    per_start: np.ndarray,
+    differing: str | None,
+    missed: np.ndarray,
+    step_error: np.ndarray,
 ) -> tuple[str, ...]:
     """What the reader of the exponents has to know."""
-    per_start = rates.mean(axis=0)
     fastest = np.abs(per_start).max()
     found = []
     if record.never.any():
@@ -550,16 +589,8 @@ def _checks(
         )
     if (record.still & ~record.never).any():
         found.append(f"{_starts(record.still & ~record.never)} came to rest: the exponents are those of a fixed point.")
-    if (_apart(rates) & (np.ptp(per_start, axis=0) > _MATTERS * fastest)).any():
-        largest = per_start.max(axis=1)
-        order = np.argsort(largest)
-        cut = int(np.argmax(np.diff(largest[order]))) + 1
-        low, high = np.isin(np.arange(len(largest)), order[:cut]), np.isin(np.arange(len(largest)), order[cut:])
-        found.append(
-            "The starts differ by more than their own scatter, as on different attractors: the largest exponent is "
-            f"{largest[low].mean():.3g} for {_starts(low).lower()} and {largest[high].mean():.3g} for "
-            f"{_starts(high).lower()}; see per_start."
-        )
+    if differing is not None:
+        found.append(differing)
     if missed.any():
         found.append(
             f"No exponent is that of the flow's own direction ({record.neutral[missed][0]:.2g}) along "
@@ -586,11 +617,28 @@ def _starts(which: np.ndarray) -> str:
     return f"{len(numbers)} of {len(which)} starts ({listed})"
 
 
+def _averaged(exponents: np.ndarray, half: np.ndarray) -> str:
+    """The first of the exponents, and their signs."""
+    some = "; ".join(f"{value:.4g} ± {width:.2g}" for value, width in zip(exponents[:4], half[:4], strict=True))
+    some += "; ..." if len(exponents) > 4 else ""
+    signs = f"{int((exponents > half).sum())} above 0, {int((np.abs(exponents) <= half).sum())} not told from 0"
+    return f"{len(exponents)} exponents ({some}), {signs}"
+
+
+def _of_each(per_start: np.ndarray, half: np.ndarray) -> str:
+    """The largest exponent of starts that are not averaged, and its signs; half widths (B, count)."""
+    largest, width = per_start.max(axis=1), np.take_along_axis(half, per_start.argmax(axis=1)[:, None], axis=1)[:, 0]
+    signs = f"above 0 at {int((largest > width).sum())}, not told from 0 at {int((np.abs(largest) <= width).sum())}"
+    return (
+        f"{per_start.shape[1]} exponents of each start, not averaged as starts differ: the largest from "
+        f"{largest.min():.4g} to {largest.max():.4g}, {signs}"
+    )
+
+
 def _evidence(
     record: _Record,
     kind: str,
-    exponents: np.ndarray,
-    half: np.ndarray,
+    found: str,
     error: np.ndarray,
     neutral: float,
     dimension: float,
@@ -599,11 +647,8 @@ def _evidence(
     """What the exponents rest on."""
     unit = "steps" if kind == "map" else "units of time"
     counted = _BLOCKS * record.block
-    some = "; ".join(f"{value:.4g} ± {width:.2g}" for value, width in zip(exponents[:4], half[:4], strict=True))
-    some += "; ..." if len(exponents) > 4 else ""
-    signs = f"{int((exponents > half).sum())} above 0, {int((np.abs(exponents) <= half).sum())} not told from 0"
     parts = [
-        f"{len(exponents)} exponents ({some}), {signs}, over {counted:.4g} {unit} of {len(record.still)} "
+        f"{found}, over {counted:.4g} {unit} of {len(record.still)} "
         f"starts, after {(_SCOUTING + _TURNING) * record.block:.4g} not counted"
     ]
     if kind == "flow":

@@ -505,6 +505,14 @@ def _lyapunov(content: Content) -> Card | None:
     intervals = content.stored["lyapunov/map/intervals"]
     flow = content.stored["lyapunov/flow/exponents"]
     caption = "How fast nearby states of the map part (above zero) or meet (below)."
+    if of_map.get("differ"):
+        largest = content.stored["lyapunov/map/per_start"].max(axis=1)
+        note = (
+            f"Largest per bin, at each of {len(largest)} starts: {style.number(largest.min())} to "
+            f"{style.number(largest.max())}. They differ by more than their scatter, as on different attractors: the "
+            "curves are means over starts and describe none of these."
+        )
+        return Card("Lyapunov exponents", caption, interactive.lyapunov(content), note=note)
     note = (
         f"Largest: {style.number(exponents[0])} per bin (95 % interval {style.number(intervals[0, 0])} to "
         f"{style.number(intervals[0, 1])}), of the flow "
