@@ -449,7 +449,8 @@ def _summarised(record: _Record, kind: str, size: int) -> LyapunovExponents:
     checks = _checks(record, kind, per_start, differing, missed, error)
     moving = record.neutral[np.isfinite(record.neutral)]
     neutral = float(moving.mean()) if len(moving) else np.nan
-    found = _averaged(exponents, half) if differing is None else _of_each(per_start, single + step_error)
+    one = single + step_error + _TOLERATED * np.abs(per_start).max()
+    found = _averaged(exponents, half) if differing is None else _of_each(per_start, one)
     evidence = _evidence(record, kind, found, error, neutral, dimension, dimensions)
     times = np.arange(1, _BLOCKS + 1) * record.block
     return LyapunovExponents(
