@@ -180,6 +180,17 @@ def test_every_key_is_explained(gnode):
     assert all(text and not text.startswith("Default") and ":  " not in text for text in explained.values())
 
 
+def test_some_of_a_list(gnode):
+    code, out, _ = gnode("list keys lr keep tau")
+    assert code == 0 and [line.split()[0] for line in out.splitlines() if line and line[0] != " "] == [
+        "[task]", "keep", "[model]", "tau", "[training]", "lr",
+    ]  # fmt: skip
+    assert set(json.loads(gnode("list keys lr keep --json")[1])) == {"lr", "keep"}
+    assert json.loads(gnode("list tasks disk --json")[1]).keys() == {"disk"}
+    code, _, err = gnode("list tasks ringe")
+    assert code == 1 and "Did you mean 'ring'?" in err
+
+
 def test_help_tells_the_defaults(gnode):
     _, text, _ = gnode("train --help")
     for default in ("[default: gnode]", "[default: 150]", "[default: 0.01]", "[default: 0]"):

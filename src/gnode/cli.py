@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -694,12 +694,15 @@ def doctor(as_json: Json = False) -> None:
     _answer(as_json, as_dict(seen), *as_lines(seen))
 
 
-@app.command(name="list", epilog=example("gnode list tasks"))
+@app.command(name="list", epilog=example("gnode list tasks") + "\n\n" + example("gnode list keys tau lr"))
 def list_(
     what: Annotated[
         str,
         typer.Argument(help="models, tasks, experiments, integrators, activations, losses, keys, ..."),
     ],
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="These alone.", show_default=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List what there is to choose from."""
@@ -709,7 +712,10 @@ def list_(
         from gnode.training.experiment import catalogues
 
         entries = look_up("list", what, catalogues() | {"experiments": experiments()})
-        lines = _explained_keys() if what == "keys" else _in_columns(entries)
+        if names:
+            entries = (_keys_in_short() if what == "keys" else {}) | entries
+            entries = {name: look_up(f"name in the list of {what}", name, entries) for name in names}
+        lines = _explained_keys(names) if what == "keys" else _in_columns(entries)
     _answer(as_json, entries, *lines)
 
 
@@ -719,17 +725,24 @@ def _in_columns(entries: dict[str, str]) -> list[str]:
     return [_wrapped(f"{name:<{width}}{text}".rstrip(), width) for name, text in entries.items()]
 
 
-def _explained_keys() -> list[str]:
-    """Keys by the table of an experiment file that holds them, with their meanings."""
+def _keys_in_short() -> dict[str, str]:
+    """Keys, those of tasks too."""
     from gnode.training.keys import keys, keys_of_tasks
 
-    explained = keys_of_tasks() | keys()
+    return {name: key.in_short for name, key in (keys_of_tasks() | keys()).items()}
+
+
+def _explained_keys(names: Collection[str] | None) -> list[str]:
+    """Keys, all or some, by the table of an experiment file that holds them, with their meanings."""
+    from gnode.training.keys import keys, keys_of_tasks
+
+    explained = {name: key for name, key in (keys_of_tasks() | keys()).items() if not names or name in names}
     columns = _in_columns({name: key.explained for name, key in explained.items()})
     lines: list[str] = []
     for key, line in zip(explained.values(), columns, strict=True):
         heading = f"[{key.section}]"
         lines += [line] if heading in lines else [*[""] * bool(lines), heading, line]
-    return [*lines, "", "A task of your own has the keys of its class."]
+    return lines if names else [*lines, "", "A task of your own has the keys of its class."]
 
 
 @data_app.command(name="list", epilog=example("gnode data list"))

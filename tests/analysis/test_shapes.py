@@ -87,6 +87,16 @@ def test_few_states_on_a_ring(count):
     assert np.isnan(found.dimensions["TwoNN"])
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_of_separate_points_no_dimension_is_estimated(unit):
+    scattered = np.repeat([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], 40, axis=0)
+    scattered += 1e-5 * np.random.default_rng(0).normal(size=scattered.shape)
+    found = attractor(still, states=unit * scattered)
+    assert found.kind == "discrete, 3 points" and found.dimension == 0
+    assert np.isnan(list(found.dimensions.values())).all() and "dimension by" not in found.evidence
+    assert all(np.isnan(found.intervals[name]).all() for name in found.dimensions)
+
+
 def test_few_states_without_a_plain_shape_are_undecided():
     random = np.random.default_rng(0)
     for count in (10, 14, 20, 30):

@@ -6,6 +6,7 @@ import pytest
 from gnode import Series
 from gnode.errors import InvalidInput
 from gnode.estimators import GatedODEForecaster
+from gnode.estimators.intervals import least_errors, rank_of
 from gnode.estimators.pieces import next_samples, pieces
 
 SMALL = dict(state_size=4, hidden=(8,), epochs=4, batch_size=8)
@@ -135,7 +136,7 @@ def test_forecasts_for_dates_are_those_for_the_seconds_between(irregular):
     "at, message",
     [
         ([1.0, 2.0], r"at= that increases, after the last sample of series 0"),
-        ([1e3, 1e3], r"at= that increases, after 1000.0, instead got 1000.0"),
+        ([1e3, 1e3], r"at= that increases, after 1000, instead got 1000"),
         ([1e3, np.nan], r"at= that increases"),
         ([[1e3], [2e3]], r"at= of shape \(steps,\) or \(3, steps\), instead got shape \(2, 1\)"),
         ([], r"at= of shape"),
@@ -154,6 +155,16 @@ def test_times_to_forecast_for_are_checked(irregular, at, message):
 def test_times_to_forecast_for_want_times(fitted):
     with pytest.raises(InvalidInput, match="series with times for at="):
         fitted.predict(autoregressive(3, 20, 0), at=[21.0])
+
+
+def test_a_forecast_is_printed_in_few_lines(fitted):
+    forecast = fitted.predict(autoregressive(3, 20, 0), steps=10, interval=0.8)
+    lines = str(forecast).splitlines()
+    assert lines[0] == "Forecast of 3 series, 10 steps, 1 channel" and len(lines) == 8
+    assert lines[2].split() == ["1", *(f"{part[0, 0, 0]:.4g}" for part in forecast)]
+    assert "<table>" in forecast._repr_html_() and "missing" not in forecast._repr_html_()
+    values, lower, upper = forecast
+    assert str(type(forecast)(values[:0], lower[:0], upper[:0])) == "Forecast of 0 series, 10 steps, 1 channel"
 
 
 def test_coverage_counts_what_was_seen(fitted):
@@ -200,7 +211,8 @@ def test_one_long_series_is_held_out_at_its_end():
         ({}, {"steps": 0}, "steps an integer of at least 1"),
         ({}, {"interval": 1.0}, "an interval above 0 and below 1"),
         ({}, {"interval": 0.999}, "at least 999 calibration errors for intervals of 0.999"),
-        ({}, {"steps": 30, "interval": 0.5}, "at least 1 calibration errors"),
+        ({}, {"steps": 30, "interval": 0.5}, "at least 1 calibration errors .*There are enough for 6 steps ahead"),
+        ({}, {"steps": 5, "interval": 0.9}, "at least 9 calibration errors .*There are enough for 2 steps ahead"),
         ({"calibration_fraction": 0.0}, {}, "calibration_fraction above 0"),
         ({"validation_fraction": 0.6, "calibration_fraction": 0.5}, {}, "less than all of the series held out"),
         ({"window": 1}, {}, "window an integer of at least 2"),
@@ -210,6 +222,21 @@ def test_bad_input_is_one_clear_line(options, asked, message):
     X = autoregressive(12, 12, 0)
     with pytest.raises(InvalidInput, match=message):
         GatedODEForecaster(**SMALL, **options).fit(X).predict(X, **asked)
+
+
+@pytest.mark.parametrize("interval", [0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999, 0.9999])
+def test_no_fewer_errors_do_for_an_interval(interval):
+    """Of n errors and one more, exchangeable, the k-th smallest is above the new one with a chance of k / (n + 1)."""
+    least = least_errors(interval)
+    assert rank_of(interval, least) / (least + 1) >= interval > (least - 1) / least
+    assert rank_of(interval, least) <= least and (least == 1 or rank_of(interval, least - 1) > least - 1)
+
+
+def test_narrow_chances_are_calibrated_from_as_many_errors_as_they_need():
+    walks = autoregressive(60, 60, 3)
+    forecaster = GatedODEForecaster(**SMALL, window=10).fit(walks)
+    found = forecaster.predict(walks[:2], steps=1, interval=0.997)  # 333 errors, of which there are 6 * 50
+    assert (found.upper > found.lower).all()
 
 
 def test_what_cannot_be_forecast_is_refused():

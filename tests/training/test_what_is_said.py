@@ -17,7 +17,7 @@ from gnode.integrate import RULES
 from gnode.series import Data, Series, Trials
 from gnode.sweeps.grid import read_plan
 from gnode.training import RunDirectory
-from gnode.training.constant import constant_loss
+from gnode.training.constant import another_rate, constant_loss
 from gnode.training.score import loss_on
 from gnode.training.train import overshooting, prepare
 
@@ -157,5 +157,16 @@ def test_a_network_that_learned_nothing_is_told_of(capsys):
     for epochs, lr, said in ((10, 1e-9, 1), (9, 1e-9, 0), (20, 1e-2, 0)):
         run = gnode.train(model, task, epochs=epochs, lr=lr, **sizes)
         words = capsys.readouterr().err
-        assert words.count("nothing was learned of the inputs. Try another lr (now 1e-09); scale") == said
+        assert (
+            words.count("nothing was learned of the inputs. Try a larger lr, such as 0.01 (now 1e-09); scale") == said
+        )
         assert (run.summary["val_loss"] < 1.5) == (not said and epochs == 20)
+
+
+@pytest.mark.parametrize(
+    "lr, said",
+    [(1e-3, "a larger lr, such as 0.01"), (2e-3, "a larger or a smaller lr"), (0.09, "a larger or a smaller lr"),
+     (0.1, "a smaller lr, such as 0.01")],
+)  # fmt: skip
+def test_the_direction_of_another_rate_is_said_where_it_is_known(lr, said):
+    assert another_rate(lr) == f"{said} (now {lr:g})"

@@ -17,7 +17,7 @@ from gnode.analysis.dimension import (
 from gnode.analysis.dynamics import Dynamics, checked_states, dynamics_of, kind_of
 from gnode.analysis.frameworks import Function
 from gnode.analysis.integration import advancing, escaped
-from gnode.analysis.intervals import Interval, between, of_median
+from gnode.analysis.intervals import UNKNOWN, Interval, between, of_median
 from gnode.analysis.memory import SILENCES, Memory, refuse_no_model
 from gnode.analysis.memory import memory as remembered
 from gnode.analysis.portraits import Portrait, portrait
@@ -46,7 +46,7 @@ class Attractor:
         checks: what was found out about f.
         dimension: of the attractor at the scale of a tenth of its points; 0 for separate points.
         dimensions: estimates by name: "local PCA", "TwoNN" and "Levina-Bickel" (gnode.analysis.dimension); NaN where
-            there are too few distinct points.
+            there are too few distinct points, and of separate points.
         intervals: 95 % intervals (low, high) by name: "drift", those in `dimensions` and, with a task, "half_life":
             what another draw of as many states would change, for "local PCA" what another scale would. Those of
             states that are spread evenly are wider than they need be. NaN for too few states.
@@ -181,6 +181,7 @@ def _of_callable(f: Function, before: np.ndarray, kind: str, silence: int, step:
         raise Diverged(f"Every state has escaped after {silence} steps.")
     after = after[~gone]
     described = _described(f, dynamics, kind, after, after, silence * size)
+    described["evidence"] += f"; f was taken for a {kind}"
     return Attractor(**described, silence=silence, escaped=int(gone.sum()))
 
 
@@ -238,17 +239,21 @@ def _described(
         "TwoNN": two_nn(independent),
         "Levina-Bickel": levina_bickel(independent),
     }
-    drifts = np.linalg.norm(velocities, axis=1)
     intervals = {
-        "drift": of_median(drifts),
         "local PCA": local_pca_interval(inside),
         "TwoNN": two_nn_interval(independent),
         "Levina-Bickel": levina_bickel_interval(independent),
     }
+    if (
+        not seen.dimension and "undecided" not in seen.name
+    ):  # the estimators would describe how states are scattered about points
+        dimensions, intervals = dict.fromkeys(dimensions, np.nan), dict.fromkeys(intervals, UNKNOWN)
+    drifts = np.linalg.norm(velocities, axis=1)
+    intervals["drift"] = of_median(drifts)
     along, across = _rates(eigenvalues, kind, seen.dimension)
     return dict(
         kind=seen.name,
-        evidence=_evidence(seen, kind, dimensions, intervals, drifts, along, across),
+        evidence=_evidence(seen, dimensions, intervals, drifts, along, across),
         checks=dynamics.checks,
         dimension=seen.dimension,
         dimensions=dimensions,
@@ -294,7 +299,6 @@ def _ratio(across: float, along: float) -> float:
 
 def _evidence(
     seen: Portrait,
-    kind: str,
     dimensions: dict[str, float],
     intervals: dict[str, Interval],
     drifts: np.ndarray,
@@ -314,7 +318,6 @@ def _evidence(
     parts.append(f"median drift {np.median(drifts):.3g}{between(intervals['drift'], '.3g')}")
     if not np.isnan(_ratio(across, along)):
         parts.append(f"pull across {_ratio(across, along):.3g} times as fast as change along")
-    parts.append(f"f was taken for a {kind}")
     return "; ".join(parts)
 
 

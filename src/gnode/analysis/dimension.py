@@ -198,7 +198,7 @@ def _amid(points: np.ndarray) -> np.ndarray:
 
 
 def _around(estimate: float, half: float) -> Interval:
-    return estimate - half, estimate + half
+    return max(estimate - half, 0.0), estimate + half
 
 
 def _centres(points: np.ndarray) -> np.ndarray:

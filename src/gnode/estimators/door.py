@@ -202,9 +202,15 @@ def gaps_until(series: Series, at: Any) -> np.ndarray:
     if not late.all():
         row = int((~late).any(axis=1).argmax())
         step = int((~late[row]).argmax())
-        before = stamps[row, step - 1] if step else f"the last sample of {place(row)}, {last[row]}"
-        must_have(f"at= that increases, after {before}", stamps[row, step])
+        before = stamps[row, step - 1] if step else last[row]
+        whose = "" if step else f"the last sample of {place(row)}, "
+        must_have(f"at= that increases, after {whose}{_written(before)}", _written(stamps[row, step]))
     return gaps
+
+
+def _written(stamp: np.generic) -> str:
+    """A time as a person would write it."""
+    return f"{stamp:.10g}" if isinstance(stamp, np.floating) else str(stamp)
 
 
 def refuse_other_width(what: str, argument: str, fitted: int, given: np.ndarray) -> None:

@@ -12,7 +12,9 @@ import numpy as np
 from jax import Array
 
 from gnode.arguments import integer, number
-from gnode.errors import Diverged, must_have
+from gnode.cards import Card, carded
+from gnode.cards import number as in_few_digits
+from gnode.errors import Diverged, many, must_have
 from gnode.estimators.base import GatedODE, in_batches
 from gnode.estimators.door import (
     gaps_until,
@@ -24,7 +26,7 @@ from gnode.estimators.door import (
     usual_gap,
     with_channels,
 )
-from gnode.estimators.intervals import Tried, half_widths, refuse_few, share_held, skill
+from gnode.estimators.intervals import Tried, half_widths, least_errors, refuse_few, share_held, skill
 from gnode.estimators.parts import held_out
 from gnode.estimators.pieces import Piece, beside_the_next, cut, next_samples, pieces, seconds_between
 from gnode.models import Model
@@ -32,10 +34,26 @@ from gnode.series import Data, Series
 from gnode.series.arrays import as_floats
 
 _ENOUGH = 10  # series, from which on some are held out as a whole; of fewer, the ends of all are
-_ORIGINS = 500  # places, at most, from which forecasts are tried for intervals
+_ORIGINS = 500  # places from which forecasts are tried for intervals, unless these need more
 _CALIBRATION = "calibration.npz"
+_SHOWN = 5  # steps of a forecast that is printed
 
 
+def _card(forecast: "Forecast") -> Card:
+    count, steps, channels = forecast.values.shape
+    rows = [
+        [
+            f"{step + 1}",
+            *(in_few_digits(part[0, step, 0]) for part in (forecast.values, forecast.lower, forecast.upper)),
+        ]
+        for step in range(min(steps, _SHOWN) if count and channels else 0)
+    ]
+    title = f"Forecast of {many(count, 'series')}, {many(steps, 'step')}, {many(channels, 'channel')}"
+    note = "Those are the first steps of the first series and channel; .values, .lower and .upper have all."
+    return Card(title, rows, ("step", "value", "lower", "upper") if rows else (), note if rows else "")
+
+
+@carded(_card)
 class Forecast(NamedTuple):
     """What will come, (n, steps, channels) each: the forecast, and an interval for each value by itself."""
 
@@ -348,10 +366,14 @@ class GatedODEForecaster(GatedODE):
             for at, (first, end) in enumerate(zip(self.warm_up_.tolist(), ends, strict=True))
             for origin in range(max(1, first), end - steps + 1)
         ]
-        if len(origins) > _ORIGINS:
-            origins = [origins[at] for at in np.linspace(0, len(origins) - 1, _ORIGINS).astype(int)]
-        if not origins:
-            refuse_few(0, steps, interval)
+        needed = least_errors(interval)
+        if len(origins) < needed:
+            room = np.maximum(np.array(ends) - np.maximum(self.warm_up_, 1) + 1, 0)  # steps that a series has none for
+            origins_of = [int(np.maximum(room - ahead, 0).sum()) for ahead in range(1, int(room.max()) + 1)]
+            farthest = sum(count >= needed for count in origins_of)
+            refuse_few(len(origins), steps, interval, farthest)
+        if len(origins) > (most := max(_ORIGINS, 2 * needed)):
+            origins = [origins[at] for at in np.linspace(0, len(origins) - 1, most).astype(int)]
         return half_widths(self._tried(known, origins, steps), leads, interval)
 
 

@@ -44,7 +44,7 @@ def half_widths(tried: Tried, leads: np.ndarray, interval: float) -> np.ndarray:
         there = ~np.isnan(tried.errors[..., channel])
         sizes, ahead = np.abs(tried.errors[there, channel]), tried.leads[there]
         count = there.sum() // steps  # of each step, on average
-        rank = int(np.ceil((count + 1) * interval))  # of so many exchangeable errors and one more
+        rank = rank_of(interval, int(count))
         if rank > count:
             refuse_few(int(count), steps, interval)
         usual = IsotonicRegression(out_of_bounds="clip").fit(ahead, sizes**2)
@@ -56,13 +56,30 @@ def half_widths(tried: Tried, leads: np.ndarray, interval: float) -> np.ndarray:
     return widths[places.reshape(leads.shape)]
 
 
-def refuse_few(errors: int, steps: int, interval: float) -> NoReturn:
-    """Raise InvalidInput as there are too few errors for an interval."""
-    needed = int(np.ceil(interval / (1 - interval)))
+def least_errors(interval: float) -> int:
+    """How many errors an interval of this probability wants: of so many and one more, enough are smaller."""
+    errors = 1
+    while rank_of(interval, errors) > errors:
+        errors = max(errors + 1, int(interval / (1 - interval)) - 1)
+    return errors
+
+
+def rank_of(interval: float, errors: int) -> int:
+    """Which of so many errors, the smallest first, the next one lies below with this probability."""
+    return int(np.ceil((errors + 1) * interval))
+
+
+def refuse_few(errors: int, steps: int, interval: float, farthest: int | None = None) -> NoReturn:
+    """Raise InvalidInput as there are too few errors for an interval.
+
+    Args:
+        farthest: for how many steps ahead there are enough, where that is known.
+    """
+    nearer = f"There are enough for {farthest} steps ahead; for more, fit" if farthest else "Fit"
     must_have(
-        f"at least {needed} calibration errors for intervals of {interval:g}, {steps} steps ahead",
+        f"at least {least_errors(interval)} calibration errors for intervals of {interval:g}, {steps} steps ahead",
         errors,
-        "Fit more or longer series, or raise calibration_fraction.",
+        f"{nearer} more or longer series, or raise calibration_fraction.",
     )
 
 

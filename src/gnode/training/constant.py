@@ -11,6 +11,7 @@ from gnode.training.score import Objective, targets_and_weights
 from gnode.training.settings import Settings
 
 _FLAT = 0.95  # of the loss of a constant: above it nothing was learned
+_NEAR = 10  # by what factor a rate is not far from the usual one
 _ENOUGH = 10  # epochs, before which nothing is said
 _compiled_total = eqx.filter_jit(total)
 
@@ -26,14 +27,22 @@ def no_better_than_a_constant(model: Model, objective: Objective, data: Data, se
     constant = constant_loss(model, objective, data)
     if not constant > 0 or best <= _FLAT * constant:
         return ""
-    tries = [f"another lr (now {settings.lr:g})"] * (settings.optimiser == "adamw")
+    tries = [another_rate(settings.lr)] * (settings.optimiser == "adamw")
     tries += ["scale = 'standard', where inputs are not of size 1"] * (model.config.scale == "none")
     tries += ["gate_bias = -2, where what decides lies far back"] * (model.config.model == "gnode")
     return (
         f"The validation loss came to {best:.3g}, and the best answer that is always the same has {constant:.3g}: "
-        f"nothing was learned of the inputs. Try {'; '.join(tries) or 'another network'}; more in the page on how to "
-        "make it train."
+        f"nothing was learned of the inputs. Try {'; '.join(tries) or 'another network'}; more in "
+        "docs/how-to/make-it-train.md."
     )
+
+
+def another_rate(lr: float) -> str:
+    """In which direction to look for a learning rate that learns."""
+    usual = Settings.lr
+    if usual / _NEAR < lr < usual * _NEAR:
+        return f"a larger or a smaller lr (now {lr:g})"
+    return f"a {'larger' if lr < usual else 'smaller'} lr, such as {usual:g} (now {lr:g})"
 
 
 def constant_loss(model: Model, objective: Objective, data: Data) -> float:

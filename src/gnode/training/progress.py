@@ -48,7 +48,7 @@ class Silent:
 
     def note(self, text: str) -> None:
         """Something that the user should know."""
-        print(f"gnode: {text}", file=sys.stderr, flush=True)
+        print(f"Note: {text}", file=sys.stderr, flush=True)
 
 
 class Unbroken(Silent):
