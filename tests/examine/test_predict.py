@@ -334,6 +334,7 @@ class TestCommand:
         new().to_csv(tmp_path / "new.csv", index=False)
         code, out, err = gnode(f"predict {runs / 'classes'} {tmp_path / 'new.csv'}")
         assert code == 0 and len(out.splitlines()) == 7 and out.startswith("id,label,predicted_label")
+        assert all(len(cell) <= 14 for line in out.splitlines()[1:] for cell in line.split(","))  # no 17 digits
         assert "6 series" in err and "% right" in err
 
     def test_predictions_are_written(self, gnode, runs, tmp_path):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import scipy.special
@@ -184,15 +185,16 @@ def _frame(
         about = about.drop(columns=[name for name in about if name == new.within])
     if new.truth is not None:
         about = about.assign(**{name: new.truth[name].iloc[places] for name in new.truth if name not in about})
+    precision = jnp.zeros(()).dtype  # further digits would be of no use, and in the way in a file
     if classes:
-        shares = scipy.special.softmax(outputs, axis=1)
+        shares = scipy.special.softmax(outputs, axis=1).astype(precision)
         unsolved = np.isnan(outputs).any(axis=1)
         likeliest = np.where(unsolved, 0, shares.argmax(axis=1))
         taken = [None if failed else classes[at] for failed, at in zip(unsolved, likeliest, strict=True)]
         predicted: dict[str, Any] = {f"predicted_{source['target'][0]}": taken}
         predicted |= {f"probability_{name}": shares[:, at] for at, name in enumerate(classes)}
     else:
-        predicted = {f"predicted_{name}": outputs[:, at] for at, name in enumerate(source["target"])}
+        predicted = {f"predicted_{name}": outputs[:, at].astype(precision) for at, name in enumerate(source["target"])}
     frame = pd.concat([about, pd.DataFrame(predicted, index=about.index)], axis=1)
     return (frame if one_each else frame.iloc[np.argsort(places)]).reset_index(drop=True)
 

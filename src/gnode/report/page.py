@@ -402,7 +402,7 @@ def _attractors(contents: Sequence[Content]) -> list[Card]:
 def half_life(facts: dict) -> str:
     """In silent bins, with its interval, as analysis.json has it."""
     found = float(facts["half_life"])
-    words = "more than 10,000" if np.isinf(found) else f"{found:,.0f}"
+    words = "more than 10,000" if np.isinf(found) else f"{found:.4g}"
     return words + between(facts.get("intervals", {}).get("half_life"))
 
 
@@ -674,7 +674,7 @@ def _memory_tiles(content: Content) -> list[Tile]:
         tiles.append(Tile(error, f"error after {silence} silent bins", "memory-error", note))
     note = f"of {len(memory.values)}, after 1000 silent bins ({memory.bits[at]:.1f} bits)"
     tiles.append(Tile(str(memory.distinct[at]), "values kept apart", "distinct", note))
-    half = "> 10,000" if np.isinf(memory.half_life) else f"{memory.half_life:,.0f}"
+    half = "> 10,000" if np.isinf(memory.half_life) else f"{memory.half_life:.4g}"
     note = f"silent bins; 95 % interval{between(list(memory.half_life_interval)) or ' unknown'}"
     return [*tiles, Tile(half, "half-life", "half-life", note)]
 
