@@ -366,17 +366,17 @@ def report(
         str | None, typer.Option(metavar="FILE.mplstyle", help="Of the figures, over the house style.")
     ] = None,
     only: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Figures to write, as flow,memory. \\[default: all]")
+        list[str] | None, typer.Option(metavar="NAMES", help="Figures to write, as flow,memory. \\[default: all]")
     ] = None,
     format_: Annotated[
-        str | None, typer.Option("--format", metavar="KINDS", help="png, pdf, svg. \\[default: png,pdf]")
+        list[str] | None, typer.Option("--format", metavar="KINDS", help="png, pdf, svg. \\[default: png,pdf]")
     ] = None,
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Make one self-contained, interactive HTML page from run directories."""
     chosen: dict[str, Any] = {} if style is None else {"style": style}
-    chosen |= {key: _names(text) for key, text in (("only", only), ("formats", format_)) if text is not None}
+    chosen |= {key: _names(",".join(texts)) for key, texts in (("only", only), ("formats", format_)) if texts}
     if chosen and figures is None:
         raise typer.BadParameter("Must have --figures with --style, --only or --format.")
     with _machine(), _quiet_stdout(as_json):

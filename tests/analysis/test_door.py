@@ -391,6 +391,12 @@ def test_where_f_only_fades_there_is_no_point_in_any_unit():
             assert len(found) == 0
 
 
+@pytest.mark.parametrize("starts, chance", [(64, "below 0.05 (95 %)"), (3000, "below 0.001 (95 %)")])
+def test_no_search_is_said_to_be_certain_of_having_found_all(starts, chance):
+    found = analysis.fixed_points(lambda h: -h + np.tanh(2 * h), bounds=([-2.0], [2.0]), count=starts, kind="flow")
+    assert found.unseen == 0 and f"one more start {chance}" in found.evidence
+
+
 def test_unseen_counts_starts_that_came_to_no_end():
     found = analysis.fixed_points(lambda h: jnp.sin(h) * jnp.exp(h), bounds=([-30.0], [30.0]), count=100, iterations=2)
     assert found.unfinished > 10

@@ -1,5 +1,7 @@
 """gnode.plot: what is drawn is what was computed, on axes that one can change."""
 
+import shutil
+
 import matplotlib
 import numpy as np
 import pytest
@@ -104,6 +106,19 @@ def test_a_memory_is_drawn_against_its_silences(plane_run):
         assert np.array_equal(line.get_xydata().T, [[1, 10], getattr(found, measure)[1:]])
     with pytest.raises(InvalidInput, match="measure"):
         gnode.plot.memory(found, of="loss")
+
+
+def test_the_memory_of_a_run_is_drawn_once_it_is_analysed(plane_run, tmp_path):
+    run = shutil.copytree(plane_run, tmp_path / "run")
+    for name in ("analysis.json", "analysis.npz"):
+        (run / name).unlink(missing_ok=True)
+    with pytest.raises(InvalidInput, match=r"was analysed in .*Run gnode analyse"):
+        gnode.plot.memory(run)
+    gnode.examine.analyse(run)
+    [line] = gnode.plot.memory(run, axes()).lines
+    with np.load(run / "analysis.npz") as arrays:
+        expected = [arrays["memory/silences"][1:], arrays["memory/distinct"][1:]]
+    assert np.array_equal(line.get_xydata().T, expected)
 
 
 def test_a_trial_is_drawn_with_what_is_said_to_it(plane_run):

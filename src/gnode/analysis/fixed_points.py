@@ -451,6 +451,11 @@ def _unseen(counts: np.ndarray, lost: int) -> float:
     return float((np.sum(counts == 1) + lost) / (counts.sum() + lost)) if len(counts) else 1.0
 
 
+def _chance(unseen: float, starts: int) -> str:
+    """In words. Where all ended in company the estimate is 0, but a point that draws 3 in n starts may be missed."""
+    return f"at most {unseen:.2g}" if unseen or not starts else f"below {min(1.0, 3 / starts):.1g} (95 %)"
+
+
 def _evidence(found: FixedPoints, at_rest: int) -> str:
     """What the list rests on, in words."""
     names = ", ".join(f"{found.stability.count(name)} {name}" for name in dict.fromkeys(found.stability))
@@ -462,7 +467,7 @@ def _evidence(found: FixedPoints, at_rest: int) -> str:
         "had no finite value": found.failed,
     }
     parts += [f"{number} {what}" for what, number in lost.items() if number > 0]
-    parts.append(f"chance of a new point from one more start at most {found.unseen:.2g}")
+    parts.append(f"chance of a new point from one more start {_chance(found.unseen, found.starts - found.failed)}")
     if found.unresolved is not None and len(found.unresolved):
         parts.append(f"{len(found.unresolved)} states cannot be told apart from rest: f is below its rounding there")
     if found.kinked is not None and found.kinked.any():

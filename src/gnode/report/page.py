@@ -393,9 +393,11 @@ def _attractors(contents: Sequence[Content]) -> list[Card]:
         linked("RMS error", "memory-error"),
     ]
     caption = "In brackets: 95 % intervals, of what another draw of values would change."
-    without = [content.name for run, content in enumerate(contents) if run not in {run for run, *_ in found}]
-    if without:
-        caption += f" Not there for {escape(', '.join(without))}: no remembered values, or not yet analysed."
+    without = [content for run, content in enumerate(contents) if run not in {run for run, *_ in found}]
+    if later := [content for content in without if content.stored is None]:
+        caption += f" Not yet analysed: {escape(', '.join(content.name for content in later))} (gnode analyse DIR)."
+    if never := [content.name for content in without if content.stored is not None]:
+        caption += f" Not there for {escape(', '.join(never))}: no remembered values."
     return [Card("The attractor, at three time scales", caption, table(head, rows), wide=True)]
 
 

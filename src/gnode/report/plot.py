@@ -20,6 +20,7 @@ from gnode.analysis.dynamics import checked_states, kind_of
 from gnode.analysis.frameworks import speaker_of
 from gnode.errors import look_up, must_have
 from gnode.examine.content import FlowGrid, Projection, bounds_of, flow_grid, projection_of
+from gnode.examine.stored import read_stored
 from gnode.models import Model
 from gnode.report import style
 from gnode.series import Trials
@@ -218,11 +219,13 @@ def _history(source: Any) -> tuple[list[dict[str, Any]], str]:
     return records, "mean squared error" if name == "mse" else name
 
 
-def memory(source: Memory | Attractor, ax: Axes | None = None, *, of: str = "distinct", label: str = "") -> Axes:
+def memory(
+    source: Memory | Attractor | str | Path, ax: Axes | None = None, *, of: str = "distinct", label: str = ""
+) -> Axes:
     """What is left of written values against the silence; the first bin without any is not on the axis.
 
     Args:
-        source: of `gnode.analysis.memory`, or an attractor of a model on its task.
+        source: of `gnode.analysis.memory`, an attractor of a model on its task, or a run directory that was analysed.
         ax: Matplotlib's axes to draw on; by default new ones.
         of: "distinct" (how many values the readout tells apart), "bits" (log2 of it) or "rms_error".
         label: in the legend, where several are drawn on one axes.
@@ -230,7 +233,11 @@ def memory(source: Memory | Attractor, ax: Axes | None = None, *, of: str = "dis
     Raises:
         InvalidInput: no memory, or another measure.
     """
-    found = source.memory if isinstance(source, Attractor) else source
+    found: Memory | None = None
+    if isinstance(source, str | Path):
+        found = _analysed(source)
+    else:
+        found = source.memory if isinstance(source, Attractor) else source
     if not isinstance(found, Memory):
         must_have("a memory (gnode.analysis.memory), or an attractor of a model on its task", type(source).__name__)
     look_up("measure", of, _MEASURES)
@@ -247,6 +254,17 @@ def memory(source: Memory | Attractor, ax: Axes | None = None, *, of: str = "dis
         if label:
             axes.legend()
     return axes
+
+
+def _analysed(path: str | Path) -> Memory:
+    """What gnode analyse found of the memory of a run."""
+    folder = RunDirectory.open(path).path
+    stored = read_stored(folder)
+    if stored is None:
+        must_have(f"a run that was analysed in {folder}", "none", f"Run gnode analyse {folder}.")
+    if stored.memory is None:
+        must_have(f"a run on a task that remembers values in {folder}", "another")
+    return stored.memory
 
 
 def trials(
